@@ -1,0 +1,48 @@
+"""How much mail one address may be sent without having confirmed anything.
+
+Counted per address over all newsletters and senders, under a keyed digest, so that the count outlives the address:
+whoever is being bombed through a thousand forms gets no more than somebody who mistyped twice.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant
+
+COOL_DOWN = timedelta(minutes=10)
+DAY = timedelta(days=1)
+CONFIRMATIONS_A_DAY = 5
+
+
+class MailBudget(Base):
+    """Every signup writes the row of its address, whatever comes of it: so all of them cost the same time."""
+
+    __tablename__ = "mail_budgets"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    """`EmailAddress.digest`."""
+    version: Mapped[int]
+    confirmations: Mapped[list[int]]
+    """When confirmation mails fell due in the last day, in seconds since 1970, oldest first."""
+    told_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the person was last told that all is confirmed already."""
+    used_at: Mapped[datetime] = mapped_column(Instant)
+
+
+def recent(confirmations: list[int], now: datetime) -> list[int]:
+    return [sent for sent in confirmations if sent > (now - DAY).timestamp()]
+
+
+def next_confirmation(confirmations: list[int], now: datetime) -> datetime | None:
+    """When the next confirmation mail may go: now, at the end of the cool-down, or (None) not today."""
+    counted = recent(confirmations, now)
+    if len(counted) >= CONFIRMATIONS_A_DAY:
+        return None
+    if not counted:
+        return now
+    return max(now, datetime.fromtimestamp(counted[-1], UTC) + COOL_DOWN)
+
+
+def may_tell(told_at: datetime | None, now: datetime) -> bool:
+    return told_at is None or told_at <= now - DAY

@@ -1,0 +1,124 @@
+"""Consent events: one immutable record for every step, written together with the change it records.
+
+Invariant: an event is inserted once. The database refuses every later change but the blanking of evidence and salt,
+which is what erasure does. Evidence is kept as the exact RFC 8785 text, so that a hash over it can be recomputed by
+anyone; the salt keeps that hash from being a way to guess the evidence.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import version
+from typing import Any, TypeAlias
+from uuid import UUID, uuid4
+
+import rfc8785
+from sqlalchemy import CheckConstraint, Index, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.addresses import EmailAddress
+from app.database import Base, Instant
+
+SOFTWARE = f"jawel {version('jawel')}"
+
+JsonValue: TypeAlias = "str | int | bool | None | Sequence[JsonValue] | Mapping[str, JsonValue]"
+
+
+class EventType(StrEnum):
+    REQUESTED = "subscription.requested"
+    LETTER_ACCEPTED = "letter.accepted"
+    CONFIRMED = "subscription.confirmed"
+    DECLINED = "subscription.declined"
+    UNSUBSCRIBED = "subscription.unsubscribed"
+    EXPIRED = "subscription.expired"
+    BOUNCED = "subscription.bounced"
+    COMPLAINED = "subscription.complained"
+    ERASED = "subscriber.erased"
+
+
+class Actor(StrEnum):
+    """Who acted, as far as it is known. Whoever fills in a form has not shown yet that the mailbox is theirs."""
+
+    UNVERIFIED = "unverified submitter"
+    MAILBOX_HOLDER = "mailbox holder"
+    CONTROLLER = "controller"
+    SERVICE = "service"
+
+
+class ConsentEvent(Base):
+    __tablename__ = "consent_events"
+    __table_args__ = (
+        CheckConstraint(f"type IN ({', '.join(repr(str(kind)) for kind in EventType)})", "type"),
+        CheckConstraint("(evidence IS NULL) = (salt IS NULL)", "erased_together"),
+        Index(None, "subscription_id"),
+        Index(None, "subscriber_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    type: Mapped[str]
+    subscriber_id: Mapped[UUID]
+    """No foreign key, here and below: the event outlives the rows that it speaks of."""
+    subscription_id: Mapped[UUID | None]
+    newsletter: Mapped[str | None]
+    occurred_at: Mapped[datetime] = mapped_column(Instant)
+    evidence: Mapped[str | None]
+    salt: Mapped[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened, to which subscription, and when."""
+
+    type: EventType
+    actor: Actor
+    subscriber_id: UUID
+    subscription_id: UUID
+    newsletter: str
+    occurred_at: datetime
+
+
+def record(session: Session, step: Step, details: Mapping[str, JsonValue]) -> None:
+    session.execute(insert(ConsentEvent), row(step, details))
+
+
+def row(step: Step, details: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """The columns of the event, for a caller who inserts in bulk.
+
+    `details` must hold no float: RFC 8785 has rules for them, but two programs seldom agree on a float's text.
+    """
+    identity = uuid4()
+    evidence = {
+        **details,
+        "actor": step.actor,
+        "event": str(identity),
+        "newsletter": step.newsletter,
+        "occurred_at": timestamp(step.occurred_at),
+        "software": SOFTWARE,
+        "subscriber": str(step.subscriber_id),
+        "subscription": str(step.subscription_id),
+        "type": step.type,
+    }
+    return {
+        "id": identity,
+        "type": step.type,
+        "subscriber_id": step.subscriber_id,
+        "subscription_id": step.subscription_id,
+        "newsletter": step.newsletter,
+        "occurred_at": step.occurred_at,
+        "evidence": rfc8785.dumps(evidence).decode(),
+        "salt": secrets.token_hex(32),
+    }
+
+
+def timestamp(instant: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as evidence and answers write it."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def commitment(key: str, address: EmailAddress) -> str:
+    """Binds evidence to an address without holding it: once the subscriber's own key is erased, it says nothing."""
+    return hmac.new(bytes.fromhex(key), address.canonical.encode(), hashlib.sha256).hexdigest()

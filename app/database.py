@@ -1,0 +1,137 @@
+"""Engines, transactions and column types, the same for SQLite and PostgreSQL.
+
+Invariant: entry points open a transaction, domain functions take what it yields and never commit.
+Whatever only reads goes through `read_only`, where the database itself refuses to write.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import JSON, Connection, DateTime, Engine, MetaData, String, Text, create_engine, event, make_url
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+
+class _UtcText(TypeDecorator[datetime]):
+    """SQLite has no instants: ISO 8601 text in UTC sorts by time and reads well by eye."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+Instant = DateTime(timezone=True).with_variant(_UtcText(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Instant, str: Text, dict[str, str]: JSON, list[str]: JSON, list[int]: JSON}  # noqa: RUF012
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Two pools on one database: `reader` is not able to write."""
+
+    writer: Engine
+    reader: Engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One unit of work: committed when the block ends, rolled back when it raises."""
+        with Session(self._transactional, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read_only(self) -> Iterator[Connection]:
+        """For everything that answers a question. A write in here is refused by the database."""
+        with self.reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def single_statement(self) -> Iterator[Connection]:
+        """For work that is one statement: on PostgreSQL each statement commits by itself.
+
+        It saves the round trips of BEGIN and COMMIT, and so suits only a caller whose whole write is
+        one statement. SQLite has no data-modifying CTE, so there the block is an ordinary transaction.
+        """
+        with self.writer.begin() as connection:
+            yield connection
+
+    @property
+    def _transactional(self) -> Engine:
+        if self.writer.dialect.name == "sqlite":
+            return self.writer
+        return self.writer.execution_options(isolation_level="READ COMMITTED")
+
+    def dispose(self) -> None:
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def connect(url: str, *, pool_size: int = 8) -> Database:
+    """Open the database that `url` names. `postgresql://` URLs may name several hosts, as libpq allows."""
+    if url.startswith("sqlite"):
+        return Database(_sqlite(url, read_only=False), _sqlite(url, read_only=True))
+    return Database(_postgresql(url, pool_size, ""), _postgresql(url, pool_size, "-c default_transaction_read_only=on"))
+
+
+def _sqlite(url: str, *, read_only: bool) -> Engine:
+    engine = create_engine(make_url(url))
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred BEGIN that later writes fails at once with "database is locked" when another writer came first;
+        # busy_timeout does not help on such a lock upgrade.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: str, pool_size: int, options: str) -> Engine:
+    # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
+    conninfo = url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
+    given = conninfo_to_dict(conninfo)
+    extra = {
+        "application_name": given.get("application_name", "jawel"),
+        "target_session_attrs": given.get("target_session_attrs", "primary"),
+        "options": f"{given.get('options', '')} -c timezone=UTC {options}".strip(),
+    }
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(conninfo, **extra),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
+        # A connection that waits for its turn longer than this is answered with 503 rather than queued for ever.
+        pool_timeout=10,
+        # Also for the writer: switching a connection into a transaction is for `transaction` to do.
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )

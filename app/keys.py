@@ -1,0 +1,70 @@
+"""API keys: who may ask what, about which newsletters. Only a digest is kept; the key itself is shown once."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant
+
+
+class Scope(StrEnum):
+    STATUS_READ = "status:read"
+    SUBSCRIBERS_WRITE = "subscribers:write"
+    EVENTS_READ = "events:read"
+    RECEIPTS_READ = "receipts:read"
+    ADMIN = "admin"
+
+
+class ApiKey(Base):
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("digest"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str]
+    digest: Mapped[str]
+    scopes: Mapped[list[str]]
+    newsletters: Mapped[list[str] | None]
+    """None: all of them."""
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, as far as their key says."""
+
+    name: str
+    scopes: frozenset[str]
+    newsletters: frozenset[str] | None
+
+    def has(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def sees(self, newsletter: str) -> bool:
+        return self.newsletters is None or newsletter in self.newsletters
+
+
+def generate() -> str:
+    return f"jawel_{secrets.token_hex(32)}"
+
+
+def digest(key: str) -> str:
+    """256 random bits cannot be guessed, so a plain SHA-256 protects them as well as a slow hash would."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+_BY_DIGEST = select(ApiKey.name, ApiKey.scopes, ApiKey.newsletters).where(ApiKey.revoked_at.is_(None))
+
+
+def find(connection: Connection, key: str) -> Caller | None:
+    found = connection.execute(_BY_DIGEST.where(ApiKey.digest == digest(key))).first()
+    if found is None:
+        return None
+    name, scopes, newsletters = found
+    return Caller(name, frozenset(scopes), None if newsletters is None else frozenset(newsletters))

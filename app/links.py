@@ -1,0 +1,36 @@
+"""The links that letters and answers carry.
+
+Every one is built from the configured address, never from what a request claims about its host.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from app.tokens import Purpose, Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    public_url: str
+    signer: Signer
+
+    @property
+    def origin(self) -> str:
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def confirm(self, letter_id: UUID, until: datetime) -> str:
+        return f"{self.public_url}/confirm/{self.signer.sign(Purpose.CONFIRM, letter_id, until)}"
+
+    def unsubscribe(self, subscription_id: UUID) -> str:
+        return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}"
+
+    def preferences(self, subscriber_id: UUID) -> str:
+        return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"
+
+
+def one_click(url: str) -> dict[str, str]:
+    """The pair of headers that lets a mail program unsubscribe with one POST (RFC 8058 section 3.1)."""
+    return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}

@@ -1,0 +1,1 @@
+"""Letters: composed at the last moment, delivered outside any transaction, marked after."""

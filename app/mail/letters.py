@@ -1,0 +1,106 @@
+"""From an intent in the outbox to a letter that can be sent.
+
+Invariant: nothing of the submitter's own writing reaches a letter but the address itself and the page of the form.
+A confirmation letter is bare: who asks, for what, when, where, until when, one link. A logo, a slogan or a "welcome"
+made it advertising before German and Austrian courts (LG Stendal 22 S 87/20, VwGH 2012/03/0089).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flask import current_app, render_template
+from flask_babel import force_locale
+
+from app import clock
+from app.addresses import EmailAddress
+from app.links import Links, one_click
+from app.mail.message import ComposedLetter
+from app.newsletters.terms import Controller, Newsletter
+from app.outbox import Kind, Letter
+
+PARTS = ("subject.txt", "body.txt", "body.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A letter together with what it is about, as that stands at this instant."""
+
+    letter: Letter
+    address: EmailAddress
+    newsletters: Mapping[UUID, Newsletter]
+    """By subscription; never empty."""
+    controller: Controller
+
+    @property
+    def first(self) -> Newsletter:
+        return next(iter(self.newsletters.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The letter, and what evidence keeps of it."""
+
+    letter: ComposedLetter
+    expires_at: datetime
+    template_sha256: str
+    rendered_sha256: str
+    """Of the parts with the link masked: the proof of what was sent must not be a way to confirm it."""
+
+
+def compose(owed: Owed, links: Links) -> Composition:
+    expires_at = clock.now() + min(each.confirm_within for each in owed.newsletters.values())
+    link, exit_link = _links(owed, links, expires_at)
+    parts = _render(owed, link, expires_at)
+    letter = ComposedLetter(
+        sender=owed.first.sender,
+        reply_to=owed.first.reply_to,
+        recipient=owed.address,
+        subject=parts["subject.txt"].strip(),
+        text=parts["body.txt"],
+        html=parts["body.html"],
+        message_id=f"<{owed.letter.id}@{owed.first.sender_domain}>",
+        headers={"List-Id": owed.first.list_id, "Auto-Submitted": "auto-generated", **one_click(exit_link)},
+    )
+    masked = "\n".join(parts.values()).replace(link, "…")
+    return Composition(letter, expires_at, _template_sha256(owed.letter.kind), _sha256(masked))
+
+
+def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[str, str]:
+    """The link in the body, and the one that a mail program's own "unsubscribe" posts to."""
+    if owed.letter.kind == Kind.CONFIRMATION:
+        link = links.confirm(owed.letter.id, expires_at)
+        return link, f"{link}/decline"
+    return links.preferences(owed.letter.subscriber_id), links.unsubscribe(next(iter(owed.newsletters)))
+
+
+def _render(owed: Owed, link: str, expires_at: datetime) -> dict[str, str]:
+    language = owed.letter.language
+    with force_locale(language):
+        return {
+            part: render_template(
+                f"letters/{owed.letter.kind}/{part}",
+                controller=owed.controller,
+                titles=[each.title[each.language_for([language])] for each in owed.newsletters.values()],
+                purposes=[each.purpose[each.language_for([language])] for each in owed.newsletters.values()],
+                asked_at=owed.letter.created_at,
+                asked_from=owed.letter.asked_from,
+                expires_at=expires_at,
+                language=language,
+                link=link,
+            )
+            for part in PARTS
+        }
+
+
+def _template_sha256(kind: str) -> str:
+    loader = current_app.jinja_env.loader
+    assert loader is not None
+    sources = (loader.get_source(current_app.jinja_env, f"letters/{kind}/{part}")[0] for part in PARTS)
+    return _sha256("\n".join(sources))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,163 @@
+"""One step of the postman: claim what is due, and for each letter compose, deliver, mark.
+
+Between claim and mark no transaction is open: a slow mail server holds no lock. Whatever became untrue since the
+letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) is found right before sending.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.orm import Session
+
+from app import clock, consent, outbox, suppressions
+from app.addresses import EmailAddress
+from app.consent import Actor, EventType, Step
+from app.database import Database
+from app.links import Links
+from app.mail.delivery import Carrier, LetterRefused, RecipientRefused, TemporaryFailure
+from app.mail.letters import Composition, Owed, compose
+from app.newsletters.terms import Catalogue
+from app.outbox import Kind, Letter, State
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+log = structlog.get_logger()
+
+AT_MOST = 20
+LEASE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class PostOffice:
+    """What the postman needs besides the database."""
+
+    carrier: Carrier
+    links: Links
+    catalogue: Callable[[], Catalogue]
+    slowest: timedelta
+    """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
+
+
+def deliver_due(database: Database, office: PostOffice) -> int:
+    """Deliver up to AT_MOST letters that are due. Returns how many were claimed; 0 means there is nothing to do."""
+    with database.transaction() as session:
+        letters = outbox.claim(session, lease_for=LEASE, at_most=AT_MOST)
+    for letter in letters:
+        assert letter.leased_until is not None
+        if clock.now() + office.slowest > letter.leased_until:
+            with database.transaction() as session:
+                outbox.release(session, letter)
+        else:
+            _deliver(database, office, letter)
+    return len(letters)
+
+
+def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
+    catalogue = office.catalogue()
+    with database.read_only() as connection:
+        owed = _look_up(connection, letter, catalogue)
+    if owed is None:
+        _settle(database, letter, State.DROPPED, "")
+        return
+    composition = compose(owed, office.links)
+    try:
+        reply = office.carrier.deliver(composition.letter)
+    except TemporaryFailure as failure:
+        with database.transaction() as session:
+            state = outbox.postpone(session, letter, failure.code)
+        log.warning("letter." + state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
+    except RecipientRefused as failure:
+        _settle(database, letter, State.BOUNCED, failure.code)
+    except LetterRefused as failure:
+        _settle(database, letter, State.FAILED, failure.code)
+    else:
+        with database.transaction() as session:
+            if outbox.mark(session, letter, State.SENT, reply):
+                _record_acceptance(session, owed, composition, reply)
+        log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
+
+
+def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:
+    with database.transaction() as session:
+        outbox.mark(session, letter, state, reply)
+    log.info("letter." + state, letter=str(letter.id), kind=letter.kind, reply=reply)
+
+
+def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
+    """None where the letter is not owed any more."""
+    now = clock.now()
+    found = connection.execute(
+        select(
+            Subscriber.address,
+            Subscriber.canonical,
+            Subscription.id,
+            Subscription.newsletter,
+            Subscription.status,
+            Subscription.nonce,
+            Subscription.letter_id,
+            suppressions.forbids_asking(Subscriber.digest, now).label("forbids_asking"),
+            suppressions.forbids_mail(Subscriber.digest, now).label("forbids_mail"),
+        )
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Subscriber.id == letter.subscriber_id, Subscription.id.in_(UUID(each) for each in letter.about))
+        .order_by(Subscription.newsletter)
+    ).all()
+    still = [row for row in found if _still_owed(letter, row)]
+    if not still or catalogue.controller is None:
+        return None
+    return Owed(
+        letter=letter,
+        address=EmailAddress(still[0].address, still[0].canonical),
+        newsletters={row.id: catalogue.newsletters[row.newsletter] for row in still},
+        controller=catalogue.controller,
+    )
+
+
+def _still_owed(letter: Letter, row: Row[Any]) -> bool:
+    if letter.kind == Kind.CONFIRMATION:
+        newest = row.letter_id == letter.id and row.nonce == letter.about[str(row.id)]
+        return row.status == Status.PENDING and newest and not row.forbids_asking
+    if letter.kind == Kind.ALREADY_CONFIRMED:
+        return row.status == Status.CONFIRMED and not row.forbids_mail
+    return not row.forbids_mail
+
+
+def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:
+    """The evidence that the letter reached the relay; for a confirmation, the link's time runs from here."""
+    now = clock.now()
+    for subscription_id, newsletter in owed.newsletters.items():
+        step = Step(
+            type=EventType.LETTER_ACCEPTED,
+            actor=Actor.SERVICE,
+            subscriber_id=owed.letter.subscriber_id,
+            subscription_id=subscription_id,
+            newsletter=newsletter.slug,
+            occurred_at=now,
+        )
+        consent.record(session, step, _evidence(owed, composition, reply))
+    if owed.letter.kind == Kind.CONFIRMATION:
+        _extend(session, owed.letter, composition.expires_at)
+
+
+def _evidence(owed: Owed, composition: Composition, reply: str) -> dict[str, consent.JsonValue]:
+    return {
+        "kind": owed.letter.kind,
+        "language": owed.letter.language,
+        "letter": str(owed.letter.id),
+        "message_id": composition.letter.message_id,
+        "relay_reply": reply,
+        "rendered_sha256": composition.rendered_sha256,
+        "template_sha256": composition.template_sha256,
+    }
+
+
+def _extend(session: Session, letter: Letter, expires_at: datetime) -> None:
+    session.execute(
+        update(Subscription)
+        .where(Subscription.letter_id == letter.id, Subscription.status == Status.PENDING)
+        .values(expires_at=expires_at, version=Subscription.version + 1)
+    )

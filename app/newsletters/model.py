@@ -1,0 +1,33 @@
+"""The catalogue as rows. The settings of a newsletter are kept as the JSON of `terms.Newsletter`, read whole."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant
+
+
+class ControllerRow(Base):
+    __tablename__ = "controllers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    terms: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class NewsletterRow(Base):
+    __tablename__ = "newsletters"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    terms: Mapped[dict[str, Any]] = mapped_column(JSON)
+    retired_at: Mapped[datetime | None] = mapped_column(Instant)
+    """Retired ones take no signups; who is subscribed can still leave."""
+
+
+class Wording(Base):
+    __tablename__ = "wordings"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    first_used_at: Mapped[datetime] = mapped_column(Instant)

@@ -1,0 +1,135 @@
+"""Letters owed.
+
+A row is an intent: which letter, to whom, about which subscriptions. Text and token come into being when it is sent,
+so nothing that could confirm a subscription rests in the database, and what became untrue meanwhile is never sent.
+
+Invariant: a letter is claimed under a lease before it is sent and marked after; a worker that dies in between lets the
+lease run out, and the letter goes again under the same Message-ID. At least once, never silently lost.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, or_, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app import clock
+from app.database import Base, Instant
+
+
+class Kind(StrEnum):
+    CONFIRMATION = "confirmation"
+    ALREADY_CONFIRMED = "already_confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class State(StrEnum):
+    """`queued` and `deferred` are still owed; the others are the end of a letter."""
+
+    QUEUED = "queued"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+_IS_OWED = "state IN ('queued', 'deferred')"
+
+BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600))
+"""How long to wait after the first, second … failure; the last one repeats."""
+GIVE_UP_AFTER = timedelta(days=3)
+
+
+class Letter(Base):
+    __tablename__ = "letters"
+    __table_args__ = (
+        CheckConstraint("kind IN ('confirmation', 'already_confirmed', 'unsubscribed')", "kind"),
+        CheckConstraint("state IN ('queued', 'deferred', 'sent', 'bounced', 'failed', 'dropped')", "state"),
+        Index("ix_letters_due", "due_at", postgresql_where=text(_IS_OWED), sqlite_where=text(_IS_OWED)),
+        Index(None, "subscriber_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    kind: Mapped[str]
+    subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    about: Mapped[dict[str, str]]
+    """Subscription id → its nonce when the letter was owed. Where the nonce has turned since, the link is void."""
+    asked_from: Mapped[str | None]
+    """The page on which it was asked, for the letter to say so."""
+    state: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    due_at: Mapped[datetime] = mapped_column(Instant)
+    attempts: Mapped[int]
+    lease: Mapped[UUID | None]
+    leased_until: Mapped[datetime | None] = mapped_column(Instant)
+    state_at: Mapped[datetime] = mapped_column(Instant)
+    reply: Mapped[str | None]
+    """What the mail server answered, as a code only: its text may quote the address."""
+
+
+def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, about: dict[str, str]) -> None:
+    """Owe a letter from now on. It is sent after the transaction has committed, or not at all."""
+    now = clock.now()
+    session.add(
+        Letter(
+            id=uuid4(),
+            kind=kind,
+            subscriber_id=subscriber_id,
+            language=language,
+            about=about,
+            state=State.QUEUED,
+            state_at=now,
+            created_at=now,
+            due_at=now,
+            attempts=0,
+        )
+    )
+
+
+def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
+    """Take the letters that have waited longest, for as long as the lease runs. Other workers pass them by."""
+    now = clock.now()
+    free = or_(Letter.leased_until.is_(None), Letter.leased_until <= now)
+    due = (
+        select(Letter.id)
+        .where(text(_IS_OWED), Letter.due_at <= now, free)
+        .order_by(Letter.due_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = session.scalars(
+        update(Letter)
+        .where(Letter.id.in_(due))
+        .values(lease=uuid4(), leased_until=now + lease_for, attempts=Letter.attempts + 1)
+        .returning(Letter)
+    )
+    return sorted(claimed, key=lambda letter: letter.due_at)
+
+
+def release(session: Session, letter: Letter) -> None:
+    """Give back a claimed letter that was not tried."""
+    _mark(session, letter, lease=None, leased_until=None, attempts=letter.attempts - 1)
+
+
+def mark(session: Session, letter: Letter, state: State, reply: str) -> bool:
+    """Record how a claimed letter ended. False where the lease had run out and another worker has it now."""
+    return _mark(session, letter, state=state, state_at=clock.now(), reply=reply, lease=None, leased_until=None)
+
+
+def postpone(session: Session, letter: Letter, reply: str) -> State:
+    """After a temporary failure: try again later, or give up after three days. Returns the state it is left in."""
+    now = clock.now()
+    due_at = now + BACK_OFF[min(letter.attempts, len(BACK_OFF)) - 1]
+    state = State.FAILED if due_at > letter.created_at + GIVE_UP_AFTER else State.DEFERRED
+    _mark(
+        session, letter, state=state, state_at=now, due_at=due_at, reply=reply, lease=None, leased_until=None
+    )
+    return state
+
+
+def _mark(session: Session, letter: Letter, **values: object) -> bool:
+    still_ours = (Letter.id == letter.id) & (Letter.lease == letter.lease)
+    return bool(session.scalars(update(Letter).where(still_ours).values(**values).returning(Letter.id)).first())

@@ -1,0 +1,89 @@
+"""Rate limits counted in the database, for a service that has no Redis.
+
+The `limits` library brings every store but SQL. A fixed window, one upsert a hit: exact however many processes count.
+On PostgreSQL the table is UNLOGGED, so that a hit waits for no disk; after a crash everybody starts from zero.
+"""
+
+from datetime import datetime, timedelta
+from functools import cache
+
+from limits.storage import Storage
+from sqlalchemy import Engine, bindparam, case, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
+
+from app import clock
+from app.database import Base, Instant
+
+
+class RateLimit(Base):
+    __tablename__ = "rate_limits"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    hits: Mapped[int]
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class DatabaseStorage(Storage):
+    """A store for `limits`. Its own statement, outside the request's transaction: a refused request counts as well."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, writer: Engine) -> None:
+        super().__init__()
+        self._writer = writer
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return SQLAlchemyError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        now = clock.now()
+        parameters = {"key": key, "hits": amount, "expires_at": now + timedelta(seconds=expiry), "now": now}
+        with self._writer.begin() as connection:
+            return connection.execute(_hit(connection.dialect.name), parameters).scalar_one()
+
+    def get(self, key: str) -> int:
+        with self._writer.connect() as connection:
+            found = select(RateLimit.hits).where(RateLimit.key == key, RateLimit.expires_at > clock.now())
+            return connection.execute(found).scalar() or 0
+
+    def get_expiry(self, key: str) -> float:
+        with self._writer.connect() as connection:
+            expires_at = connection.execute(select(RateLimit.expires_at).where(RateLimit.key == key)).scalar()
+        return (expires_at or clock.now()).timestamp()
+
+    def check(self) -> bool:
+        return self.get("check") == 0
+
+    def reset(self) -> int:
+        with self._writer.begin() as connection:
+            return connection.execute(delete(RateLimit)).rowcount
+
+    def clear(self, key: str) -> None:
+        with self._writer.begin() as connection:
+            connection.execute(delete(RateLimit).where(RateLimit.key == key))
+
+
+@cache
+def _hit(dialect: str) -> ReturningInsert[tuple[int]]:
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(RateLimit)
+    now = bindparam("now", type_=Instant)
+    is_over = RateLimit.expires_at <= now
+    return (
+        insert.values(key=bindparam("key"), hits=bindparam("hits"), expires_at=bindparam("expires_at", type_=Instant))
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "hits": case((is_over, insert.excluded.hits), else_=RateLimit.hits + insert.excluded.hits),
+                "expires_at": case((is_over, insert.excluded.expires_at), else_=RateLimit.expires_at),
+            },
+        )
+        .returning(RateLimit.hits)
+    )
+
+
+def purge(session: Session, now: datetime) -> None:
+    session.execute(delete(RateLimit).where(RateLimit.expires_at <= now))

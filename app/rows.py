@@ -1,0 +1,69 @@
+"""Rows for several tables in one statement, on PostgreSQL; one statement a table, on SQLite.
+
+Each table's rows travel as one JSON parameter. So the statement is the same text whether a list holds no row, one or
+ten: it is compiled and prepared once, and a request that writes little costs what one costs that writes much.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import JSON, Connection, Executable, Select, Table, Text, bindparam, column, func, literal, select, true
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase
+
+Insert = postgresql.Insert | sqlite.Insert
+
+
+def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
+    """`INSERT INTO table SELECT … FROM` the JSON array in the parameter that bears the table's name."""
+    table = cast(Table, model.__table__)
+    names = [each.name for each in table.columns]
+    parameter = bindparam(table.name, type_=Text)
+    if dialect == "sqlite":
+        entries = func.json_each(parameter).table_valued("value")
+        values = [func.json_extract(entries.c.value, f"$.{name}") for name in names]
+        # Without a WHERE, SQLite's parser takes the ON of ON CONFLICT for a join condition.
+        return sqlite.insert(table).from_select(names, select(*values).where(true()))
+    typed = [column(each.name, each.type) for each in table.columns]
+    source = func.json_to_recordset(sql_cast(parameter, JSON)).table_valued(*typed).render_derived(with_types=True)
+    return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
+
+
+def together(inserts: Sequence[Insert]) -> tuple[Executable, ...]:
+    """One statement where the database can do it in one, else as many as there are tables."""
+    if isinstance(inserts[0], sqlite.Insert):
+        return tuple(inserts)
+    return (select(literal(1)).add_cte(*(each.cte(f"into_{each.table.name}") for each in inserts)),)
+
+
+def write(
+    connection: Connection, statements: Sequence[Executable], rows: Mapping[type[DeclarativeBase], Sequence[object]]
+) -> None:
+    parameters = {model.__tablename__: json.dumps(each, default=_plain) for model, each in rows.items()}
+    for statement in statements:
+        connection.execute(statement, parameters)
+
+
+def texts(values: Sequence[str]) -> str:
+    """The value of a `select_texts` parameter."""
+    return json.dumps(values)
+
+
+def select_texts(parameter: str, dialect: str) -> Select[tuple[str]]:
+    """The texts of a JSON array as rows: one parameter, and so one prepared statement, however many there are."""
+    array = bindparam(parameter, type_=Text)
+    if dialect == "sqlite":
+        return select(func.json_each(array).table_valued("value").c.value)
+    return select(func.json_array_elements_text(sql_cast(array, JSON)).table_valued("value").c.value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    raise TypeError(f"no plain form for {type(value).__name__}")

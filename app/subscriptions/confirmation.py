@@ -1,0 +1,145 @@
+"""Confirmation: the second half of double opt-in, and its opposite, "this was not me".
+
+A link leads to a letter, the letter names the subscriptions it asked for and their nonces. Only where the nonce still
+stands can the link act. Everything here may happen twice: the second time changes nothing and answers the same.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from app import clock, consent, suppressions
+from app.addresses import EmailAddress
+from app.consent import Actor, EventType, JsonValue, Step
+from app.outbox import Letter, State
+from app.subscriptions import ending
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.suppressions import Reason
+
+DECLINED_FOR = timedelta(days=30)
+
+
+class Standing(Enum):
+    """Where a subscription stands, seen from one link."""
+
+    OPEN = auto()
+    CONFIRMED = auto()
+    ENDED = auto()
+    """Unsubscribed, declined or erased since: this link can do nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one letter asked of whom, and where each subscription stands now."""
+
+    letter_id: UUID
+    address: EmailAddress
+    language: str
+    asked_at: datetime
+    asked_from: str | None
+    standings: Mapping[str, Standing]
+    """By newsletter."""
+
+    def those(self, standing: Standing) -> list[str]:
+        return [newsletter for newsletter, each in self.standings.items() if each is standing]
+
+
+def find(connection: Connection | Session, letter_id: UUID) -> Asked | None:
+    """None where the letter, and with it the address, has been erased."""
+    found = connection.execute(_LETTER.where(Letter.id == letter_id)).first()
+    if found is None:
+        return None
+    rows = connection.execute(
+        select(Subscription.id, Subscription.newsletter, Subscription.status, Subscription.nonce)
+        .where(Subscription.id.in_(UUID(each) for each in found.about))
+        .order_by(Subscription.newsletter)
+    )
+    return Asked(
+        letter_id=letter_id,
+        address=EmailAddress(found.address, found.canonical),
+        language=found.language,
+        asked_at=found.created_at,
+        asked_from=found.asked_from,
+        standings={row.newsletter: _standing(row.status, row.nonce == found.about[str(row.id)]) for row in rows},
+    )
+
+
+_LETTER = select(
+    Letter.about, Letter.created_at, Letter.asked_from, Letter.language, Subscriber.address, Subscriber.canonical
+).join(Subscriber, Letter.subscriber_id == Subscriber.id)
+
+
+def _standing(status: str, nonce_stands: bool) -> Standing:
+    if not nonce_stands:
+        return Standing.ENDED
+    return {Status.PENDING: Standing.OPEN, Status.CONFIRMED: Standing.CONFIRMED}.get(Status(status), Standing.ENDED)
+
+
+def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], evidence: Mapping[str, JsonValue]) -> None:
+    """Confirm what the letter asked for and the person chose, as far as it is still open. Idempotent."""
+    letter, subscriptions = _locked(session, letter_id)
+    for subscription in subscriptions:
+        if subscription.status != Status.PENDING or subscription.newsletter not in chosen:
+            continue
+        now = clock.now()
+        subscription.status = Status.CONFIRMED
+        subscription.since = now
+        subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
+        subscription.version += 1
+        step = _step(EventType.CONFIRMED, subscription, now)
+        consent.record(session, step, {**evidence, **_about_letter(letter, now)})
+
+
+def decline(session: Session, letter_id: UUID, evidence: Mapping[str, JsonValue]) -> None:
+    """Forget the pending subscriptions of the letter, and send the address no confirmation mail for 30 days.
+
+    What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. Idempotent.
+    """
+    letter, subscriptions = _locked(session, letter_id)
+    now = clock.now()
+    for subscription in subscriptions:
+        if subscription.status == Status.PENDING:
+            step = _step(EventType.DECLINED, subscription, now)
+            consent.record(session, step, {**evidence, **_about_letter(letter, now)})
+            digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
+            suppressions.suppress(session, digest, Reason.DECLINED, since=now, until=now + DECLINED_FOR)
+            ending.lapse(session, subscription)
+        elif subscription.status == Status.CONFIRMED:
+            ending.end(session, subscription, Status.UNSUBSCRIBED, evidence)
+
+
+def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
+    """The letter's subscriptions whose nonce stands, locked: of two presses at one instant the second finds the first."""
+    letter = session.get(Letter, letter_id)
+    if letter is None:
+        return None, []
+    found = session.scalars(
+        select(Subscription)
+        .where(Subscription.id.in_(UUID(each) for each in letter.about))
+        .order_by(Subscription.id)
+        .with_for_update()
+    )
+    return letter, [each for each in found if each.nonce == letter.about[str(each.id)]]
+
+
+def _step(type: EventType, subscription: Subscription, now: datetime) -> Step:
+    return Step(
+        type=type,
+        actor=Actor.MAILBOX_HOLDER,
+        subscriber_id=subscription.subscriber_id,
+        subscription_id=subscription.id,
+        newsletter=subscription.newsletter,
+        occurred_at=now,
+    )
+
+
+def _about_letter(letter: Letter | None, now: datetime) -> dict[str, JsonValue]:
+    """The delay tells a person from a scanner that presses buttons, should one ever come."""
+    if letter is None or letter.state != State.SENT:
+        return {}
+    return {"letter": str(letter.id), "seconds_since_letter": int((now - letter.state_at).total_seconds())}

@@ -1,0 +1,92 @@
+"""How subscriptions end: by withdrawal, by feedback of the mail system, or by never being confirmed.
+
+Invariant: whatever ends turns the nonce, so that no confirmation link sent before can bring it back.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from app import clock, consent
+from app.consent import Actor, EventType, JsonValue, Step
+from app.newsletters.terms import Newsletter
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
+
+_EVENTS = {
+    Status.UNSUBSCRIBED: EventType.UNSUBSCRIBED,
+    Status.BOUNCED: EventType.BOUNCED,
+    Status.COMPLAINED: EventType.COMPLAINED,
+}
+
+
+def end(session: Session, subscription: Subscription, status: Ended, evidence: Mapping[str, JsonValue]) -> None:
+    """Move a pending or confirmed subscription to an ended status. `evidence` names `method` and may name `reason`."""
+    now = clock.now()
+    subscription.status = subscription.ended_as = status
+    subscription.since = subscription.ended_at = now
+    subscription.reason = str(evidence.get("reason") or evidence["method"])
+    subscription.expires_at = None
+    subscription.nonce = secrets.token_hex(8)
+    subscription.version += 1
+    _record(session, subscription, _EVENTS[status], evidence)
+
+
+def lapse(session: Session, subscription: Subscription) -> None:
+    """Undo a request that was not confirmed: back to how it ended before, else erased together with the address."""
+    if subscription.ended_as is not None and subscription.ended_at is not None:
+        subscription.status = subscription.ended_as
+        subscription.since = subscription.ended_at
+        subscription.expires_at = None
+        subscription.nonce = secrets.token_hex(8)
+        subscription.version += 1
+        return
+    session.delete(subscription)
+    session.flush()
+    others = exists().where(Subscription.subscriber_id == subscription.subscriber_id)
+    forgotten = select(Subscriber).where(Subscriber.id == subscription.subscriber_id, ~others)
+    for subscriber in session.scalars(forgotten):
+        session.delete(subscriber)
+    session.flush()
+
+
+def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: int) -> int:
+    """Let requests lapse whose link stopped working `purge_pending_after` ago (GDPR Art. 5(1)(e)). Returns how many."""
+    due = session.scalars(
+        select(Subscription)
+        .where(
+            Subscription.newsletter == newsletter.slug,
+            Subscription.status == Status.PENDING,
+            Subscription.expires_at <= now - newsletter.purge_pending_after,
+        )
+        .order_by(Subscription.expires_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for subscription in due:
+        _record(session, subscription, EventType.EXPIRED, {"method": "not confirmed in time"}, Actor.SERVICE)
+        lapse(session, subscription)
+    return len(due)
+
+
+def _record(
+    session: Session,
+    subscription: Subscription,
+    type: EventType,
+    evidence: Mapping[str, JsonValue],
+    actor: Actor = Actor.MAILBOX_HOLDER,
+) -> None:
+    step = Step(
+        type=type,
+        actor=actor,
+        subscriber_id=subscription.subscriber_id,
+        subscription_id=subscription.id,
+        newsletter=subscription.newsletter,
+        occurred_at=clock.now(),
+    )
+    consent.record(session, step, evidence)

@@ -1,0 +1,175 @@
+"""The question that other services ask: may I write to this person?
+
+Answered from the rows as they are at this instant, never from a copy: whoever unsubscribes is not mailable a moment
+later. `mailable` is true for confirmed and not suppressed, and for nothing else.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+
+from app import clock, rows, suppressions
+from app.addresses import EmailAddress
+from app.database import Instant
+from app.outbox import Letter, State
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationMail:
+    state: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStatus:
+    id: UUID
+    newsletter: str
+    status: Status
+    mailable: bool
+    since: datetime
+    reason: str | None
+    confirmation_mail: ConfirmationMail | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberStatus:
+    id: UUID
+    email: str
+    language: str
+    subscriptions: tuple[SubscriptionStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a lookup of one address for one newsletter."""
+
+    email: str
+    status: str
+    mailable: bool
+
+
+def find(
+    connection: Connection, who: EmailAddress | UUID, *, visible: frozenset[str] | None = None
+) -> SubscriberStatus | None:
+    """All that is known of one person, as far as the newsletters are `visible` (None: all of them)."""
+    if isinstance(who, UUID):
+        found = connection.execute(_by_id(), {"id": who, "now": clock.now()})
+    else:
+        found = connection.execute(_by_address(), {"canonical": who.canonical, "now": clock.now()})
+    return next(iter(_subscribers(row for row in found if visible is None or row.newsletter in visible)), None)
+
+
+def page(
+    connection: Connection, newsletter: str, *, status: Status | None, after: UUID | None, limit: int
+) -> list[SubscriberStatus]:
+    """Subscribers of one newsletter in the order of their subscriptions' ids, from behind `after`."""
+    asked = _everything().where(Subscription.newsletter == newsletter).order_by(Subscription.id).limit(limit)
+    if status is not None:
+        asked = asked.where(Subscription.status == status)
+    if after is not None:
+        asked = asked.where(Subscription.id > after)
+    return list(_subscribers(connection.execute(asked, {"now": clock.now()})))
+
+
+def look_up(connection: Connection, newsletter: str, emails: Sequence[str]) -> list[Found]:
+    """In the order asked, under the spelling asked; an address that is not subscribed is `unknown`."""
+    canonical = [EmailAddress.canonical_of(email) for email in emails]
+    found = connection.execute(
+        _looking_up(connection.dialect.name),
+        {"newsletter": newsletter, "now": clock.now(), "addresses": rows.texts(canonical)},
+    )
+    known: Mapping[str, Row[Any]] = {row.canonical: row for row in found}
+    return [_found(email, known.get(spelling)) for email, spelling in zip(emails, canonical, strict=True)]
+
+
+def _found(email: str, row: Row[Any] | None) -> Found:
+    if row is None:
+        return Found(email, UNKNOWN, mailable=False)
+    return Found(email, row.status, mailable=row.mailable)
+
+
+_NOW = bindparam("now", type_=Instant)
+_MAILABLE = and_(
+    Subscription.status == Status.CONFIRMED, ~suppressions.forbids_mail(Subscriber.digest, _NOW)
+).label("mailable")
+
+
+def _everything() -> Select[Any]:
+    return (
+        select(
+            Subscriber.id.label("subscriber_id"),
+            Subscriber.address,
+            Subscriber.language,
+            Subscription.id,
+            Subscription.newsletter,
+            Subscription.status,
+            Subscription.since,
+            Subscription.reason,
+            _MAILABLE,
+            Letter.state.label("letter_state"),
+            Letter.state_at.label("letter_at"),
+        )
+        .join_from(Subscriber, Subscription, Subscription.subscriber_id == Subscriber.id)
+        .outerjoin(Letter, Letter.id == Subscription.letter_id)
+    )
+
+
+@cache
+def _by_id() -> Select[Any]:
+    return _everything().where(Subscriber.id == bindparam("id")).order_by(Subscription.newsletter)
+
+
+@cache
+def _by_address() -> Select[Any]:
+    return _everything().where(Subscriber.canonical == bindparam("canonical")).order_by(Subscription.newsletter)
+
+
+@cache
+def _looking_up(dialect: str) -> Select[Any]:
+    return (
+        select(Subscriber.canonical, Subscription.status, _MAILABLE)
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(
+            Subscriber.canonical.in_(rows.select_texts("addresses", dialect)),
+            Subscription.newsletter == bindparam("newsletter"),
+        )
+    )
+
+
+def _subscribers(found: Iterable[Row[Any]]) -> Iterable[SubscriberStatus]:
+    for subscriber_id, group in groupby(found, key=lambda row: row.subscriber_id):
+        theirs = list(group)
+        yield SubscriberStatus(
+            id=subscriber_id,
+            email=theirs[0].address,
+            language=theirs[0].language,
+            subscriptions=tuple(_subscription(row) for row in theirs),
+        )
+
+
+def _subscription(row: Row[Any]) -> SubscriptionStatus:
+    return SubscriptionStatus(
+        id=row.id,
+        newsletter=row.newsletter,
+        status=Status(row.status),
+        mailable=row.mailable,
+        since=row.since,
+        # A pending subscription may remember how it ended before; that is not the reason of what it is now.
+        reason=row.reason if row.status not in (Status.PENDING, Status.CONFIRMED) else None,
+        confirmation_mail=_confirmation_mail(row),
+    )
+
+
+def _confirmation_mail(row: Row[Any]) -> ConfirmationMail | None:
+    if row.letter_state is None or row.letter_state == State.DROPPED:
+        return None
+    return ConfirmationMail(row.letter_state, row.letter_at)

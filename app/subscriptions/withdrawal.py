@@ -1,0 +1,117 @@
+"""Withdrawal: leaving, at once and for good, with as little asked as possible (GDPR Art. 7(3), RFC 8058).
+
+A link to leave never expires. Whatever the state, a genuine link is answered alike, and only the first press changes
+anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy.orm import Session
+
+from app import outbox
+from app.addresses import EmailAddress
+from app.consent import JsonValue
+from app.newsletters.terms import Catalogue
+from app.subscriptions import ending
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+LEAVABLE = (Status.PENDING, Status.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One person's subscriptions as far as a link to leave shows them."""
+
+    subscriber_id: UUID
+    address: EmailAddress
+    language: str
+    statuses: Mapping[str, Status]
+    """By newsletter."""
+
+    @property
+    def confirmed(self) -> list[str]:
+        return [newsletter for newsletter, status in self.statuses.items() if status is Status.CONFIRMED]
+
+
+def find_newsletter(connection: Connection | Session, subscription_id: UUID) -> tuple[UUID, str] | None:
+    """Subscriber and newsletter of a subscription; None where it has been erased."""
+    found = connection.execute(
+        select(Subscription.subscriber_id, Subscription.newsletter).where(Subscription.id == subscription_id)
+    ).first()
+    return None if found is None else (found.subscriber_id, found.newsletter)
+
+
+def find_membership(connection: Connection, subscriber_id: UUID) -> Membership | None:
+    found = connection.execute(
+        select(Subscriber.address, Subscriber.canonical, Subscriber.language, Subscription.newsletter, Subscription.status)
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Subscriber.id == subscriber_id)
+        .order_by(Subscription.newsletter)
+    ).all()
+    if not found:
+        return None
+    first = found[0]
+    statuses = {row.newsletter: Status(row.status) for row in found}
+    return Membership(subscriber_id, EmailAddress(first.address, first.canonical), first.language, statuses)
+
+
+def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, evidence: Mapping[str, JsonValue]) -> None:
+    """Leave one newsletter. Idempotent."""
+    _leave(session, Subscription.id == subscription_id, catalogue, evidence)
+
+
+def leave_all_of(
+    session: Session, subscription_id: UUID, *, catalogue: Catalogue, evidence: Mapping[str, JsonValue]
+) -> None:
+    """Leave every newsletter of the person whose subscription it is. Idempotent."""
+    theirs = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
+    _leave(session, Subscription.subscriber_id == theirs, catalogue, evidence)
+
+
+def leave_newsletters(
+    session: Session,
+    subscriber_id: UUID,
+    newsletters: Sequence[str],
+    *,
+    catalogue: Catalogue,
+    evidence: Mapping[str, JsonValue],
+) -> None:
+    """Leave those of the person's newsletters. Idempotent."""
+    theirs = (Subscription.subscriber_id == subscriber_id) & Subscription.newsletter.in_(newsletters)
+    _leave(session, theirs, catalogue, evidence)
+
+
+def leave_all(
+    session: Session, subscriber_id: UUID, *, catalogue: Catalogue, evidence: Mapping[str, JsonValue]
+) -> None:
+    """Leave every newsletter of the controller. Idempotent."""
+    _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, evidence)
+
+
+def _leave(
+    session: Session, which: ColumnElement[bool], catalogue: Catalogue, evidence: Mapping[str, JsonValue]
+) -> None:
+    found = session.scalars(
+        select(Subscription).where(which, Subscription.status.in_(LEAVABLE)).order_by(Subscription.id).with_for_update()
+    ).all()
+    left = [each for each in found if each.status == Status.CONFIRMED]
+    for subscription in found:
+        ending.end(session, subscription, Status.UNSUBSCRIBED, evidence)
+    acknowledged = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
+    if acknowledged:
+        _acknowledge(session, acknowledged)
+
+
+def _acknowledge(session: Session, left: Sequence[Subscription]) -> None:
+    """Belgium asks for one mail that says the request was registered (Royal Decree of 4 April 2003, art. 2)."""
+    subscriber = session.get_one(Subscriber, left[0].subscriber_id)
+    outbox.owe(
+        session,
+        outbox.Kind.UNSUBSCRIBED,
+        subscriber_id=subscriber.id,
+        language=subscriber.language,
+        about={str(each.id): each.nonce for each in left},
+    )

@@ -1,0 +1,49 @@
+"""Addresses that must not be written to, and why.
+
+Only a keyed digest is kept, so that the list outlives the erasure of the address it protects. The key is a setting,
+outside the database: without it the list says nothing about anyone.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, exists, or_
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.database import Base, Instant
+
+
+class Reason(StrEnum):
+    DECLINED = "declined"
+    COMPLAINT = "complaint"
+    HARD_BOUNCE = "hard_bounce"
+
+
+class Suppression(Base):
+    __tablename__ = "suppressions"
+    __table_args__ = (CheckConstraint("reason IN ('declined', 'complaint', 'hard_bounce')", "reason"),)
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(Instant)
+    until: Mapped[datetime | None] = mapped_column(Instant)
+    """None: until somebody lifts it by hand."""
+
+
+def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, until: datetime | None = None) -> None:
+    """Idempotent: the same reason again moves the end and adds no second row."""
+    session.merge(Suppression(digest=digest, reason=reason, since=since, until=until))
+
+
+def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+    return or_(Suppression.until.is_(None), Suppression.until > at)
+
+
+def forbids_asking(digest: ColumnElement[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+    """Any reason will do: such an address gets no confirmation mail."""
+    return exists().where(Suppression.digest == digest, in_force(at))
+
+
+def forbids_mail(digest: ColumnElement[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+    """Complaint or hard bounce. Having declined one request says nothing about what was confirmed before."""
+    return exists().where(Suppression.digest == digest, in_force(at), Suppression.reason != Reason.DECLINED)

@@ -1,0 +1,46 @@
+"""What other services ask and tell, under `/api/v1`. Every answer is in the OpenAPI document."""
+
+from flask import Flask, Response
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException
+
+from app.web import problems
+from app.web.api import documentation, subscribers
+
+OPENAPI = {
+    "API_TITLE": "Jawel",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "API_SPEC_OPTIONS": {
+        "info": {"description": "Double opt-in subscriptions with proof of consent."},
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "`jawel keys create`"}},
+        },
+        "security": [{"key": []}],
+    },
+}
+
+
+class ProblemApi(Api):  # type: ignore[misc]
+    """Errors are problem documents: flask-smorest has a shape of its own, which RFC 9457 came to replace."""
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        return problems.answer(error)
+
+    def _register_responses(self) -> None:
+        """Called by flask-smorest for the `DEFAULT_ERROR` that every operation refers to."""
+        self.spec.components.response(
+            "DEFAULT_ERROR",
+            {
+                "description": "What went wrong, as RFC 9457 has it",
+                "content": {"application/problem+json": {"schema": documentation.PROBLEM}},
+            },
+        )
+
+
+def register(app: Flask) -> None:
+    app.config.update(OPENAPI)
+    api = ProblemApi(app)
+    api.register_blueprint(subscribers.blueprint)
+    documentation.add_public_endpoints(api.spec)
+    app.register_blueprint(documentation.blueprint(api))

@@ -1,0 +1,52 @@
+"""What evidence keeps of a client: as little as proves something (GDPR Art. 5(1)(c), EDPB 05/2020 para 106)."""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from flask import request
+
+from config import ClientIp
+
+_FAMILIES = (
+    ("Edge", re.compile(r"\bEdg")),
+    ("Opera", re.compile(r"\bOPR/|\bOpera")),
+    ("Samsung Internet", re.compile(r"\bSamsungBrowser/")),
+    ("Firefox", re.compile(r"\bFirefox/|\bFxiOS/")),
+    ("Chrome", re.compile(r"\bChrome/|\bCriOS/|\bChromium/")),
+    ("Safari", re.compile(r"\bSafari/")),
+    ("curl", re.compile(r"^curl/")),
+)
+
+
+def address(kept: ClientIp) -> str | None:
+    """The client address as far as it is kept. `remote_addr` is right behind as many proxies as are configured."""
+    if kept is ClientIp.NONE or not request.remote_addr:
+        return None
+    return request.remote_addr if kept is ClientIp.FULL else prefix(request.remote_addr, ipv4=24, ipv6=48)
+
+
+def prefix(text: str, *, ipv4: int, ipv6: int) -> str:
+    try:
+        client = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
+        client = client.ipv4_mapped
+    return str(ipaddress.ip_network((client, ipv4 if client.version == 4 else ipv6), strict=False))
+
+
+def browser_family() -> str:
+    """The name of the program, without version or platform: those make a fingerprint."""
+    agent = request.headers.get("User-Agent", "")
+    return next((name for name, pattern in _FAMILIES if pattern.search(agent)), "other")
+
+
+def form_url() -> str | None:
+    """The page that held the form, without query or fragment: those may hold personal data."""
+    stated = request.headers.get("Referer") or request.headers.get("Origin") or ""
+    parts = urlsplit(stated)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or len(stated) > 2000:
+        return None
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

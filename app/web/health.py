@@ -1,0 +1,27 @@
+"""What an orchestrator asks: does the process live, and can it serve?"""
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import schema
+from app.web import current
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    return jsonify(status="alive")
+
+
+@blueprint.get("/readyz")
+def ready() -> tuple[Response, int]:
+    """503 until the database answers with the newest schema: a new version takes no traffic before its migration."""
+    try:
+        with current.database().read_only() as connection:
+            is_current = schema.is_current(connection)
+    except SQLAlchemyError:
+        return jsonify(status="unavailable", database="unreachable"), 503
+    if not is_current:
+        return jsonify(status="unavailable", database="schema is not current; run `jawel migrate`"), 503
+    return jsonify(status="ready"), 200

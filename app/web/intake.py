@@ -1,0 +1,101 @@
+"""From a request body in any of three types to a signup that can be acted upon.
+
+Parsed once: behind this module there is only the frozen `Signup`. A form may hold more than we ask for; such fields
+are dropped unread. A program that sends an unknown field is told so, because it means something that we would not do.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+from flask_babel import gettext as _
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.addresses import EmailAddress, InvalidAddress
+from app.web.problems import InvalidFields
+
+MAX_BYTES = 16 * 1024
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def body() -> dict[str, Any]:
+    """The fields of the request. Raises UnsupportedMediaType, InvalidFields, or RequestEntityTooLarge."""
+    if request.mimetype == "application/json":
+        return _json_object()
+    if request.mimetype in FORM_TYPES:
+        return _form()
+    raise UnsupportedMediaType(f"Send one of application/json, {', '.join(FORM_TYPES)}.")
+
+
+def _json_object() -> dict[str, Any]:
+    try:
+        found = json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        raise InvalidFields({"body": [_("This is not JSON.")]}) from None
+    if not isinstance(found, dict):
+        raise InvalidFields({"body": [_("Send a JSON object.")]})
+    if "newsletter" in found:
+        found.setdefault("newsletters", found.pop("newsletter"))
+    return found
+
+
+def _form() -> dict[str, Any]:
+    found: dict[str, Any] = request.form.to_dict()
+    found["newsletters"] = request.form.getlist("newsletters") + request.form.getlist("newsletter")
+    return {name: value for name, value in found.items() if value not in ("", [])}
+
+
+class Address(fields.Field[EmailAddress]):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> EmailAddress:
+        if not isinstance(value, str):
+            raise ValidationError(_("Give an e-mail address as text."))
+        try:
+            return EmailAddress.parse(value.strip())
+        except InvalidAddress:
+            raise ValidationError(_("This is not an e-mail address that mail can be sent to.")) from None
+
+
+class Slugs(fields.Field[list[str]]):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> list[str]:
+        slugs = [value] if isinstance(value, str) else value
+        if not isinstance(slugs, list) or not slugs or not all(isinstance(each, str) for each in slugs):
+            raise ValidationError(_("Name one newsletter, or a list of them."))
+        return list(dict.fromkeys(slugs))
+
+
+class Affirmation(fields.Field[bool]):
+    """Consent is a clear affirmative act (GDPR Art. 4(11)): whatever is not plainly yes is no."""
+
+    FORM = frozenset({"true", "yes", "on", "1"})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> bool:
+        plain = value is True if request.mimetype == "application/json" else str(value).lower() in self.FORM
+        if not plain:
+            raise ValidationError(_("Tick the box to agree."))
+        return True
+
+
+class SignupFields(Schema):
+    email = Address(required=True)
+    newsletters = Slugs()
+    consent = Affirmation(required=True)
+    language = fields.String(validate=validate.Regexp(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"))
+    redirect = fields.String()
+    website = fields.String(load_default="")
+    attempt = fields.String(validate=validate.Length(min=22, max=200))
+    proof_of_work = fields.String()
+
+    error_messages = {"unknown": "Unknown field."}  # noqa: RUF012
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **_rest: Any) -> None:
+        raise InvalidFields(error.normalized_messages())
+
+
+def signup_fields() -> dict[str, Any]:
+    unknown = RAISE if request.mimetype == "application/json" else EXCLUDE
+    return _SCHEMA.load({"email": "", "consent": "", **body()}, unknown=unknown)
+
+
+_SCHEMA = SignupFields()

@@ -1,0 +1,41 @@
+"""Which web sites may post a form here.
+
+Browsers say in `Origin` where a request comes from; programs say nothing and are left alone. What is checked is the
+newsletter's own list: a site that is not on it cannot sign people up through their browsers.
+"""
+
+from collections.abc import Iterable
+
+from flask import Response, request
+from werkzeug.exceptions import Forbidden
+
+from app.newsletters.terms import Newsletter
+from app.web import current
+
+
+def check(newsletters: Iterable[Newsletter]) -> None:
+    """Raise Forbidden where the request carries an Origin that one of the newsletters does not name."""
+    origin = request.headers.get("Origin")
+    if origin is None or _is_own(origin):
+        return
+    if not all(origin in newsletter.allowed_origins for newsletter in newsletters):
+        raise Forbidden("This site is not on the newsletter's list of allowed origins.")
+
+
+def grant(response: Response) -> Response:
+    """CORS for sites that any newsletter names, so that they can also read why a request was refused."""
+    origin = request.headers.get("Origin")
+    response.vary.add("Origin")
+    if origin and any(origin in each.allowed_origins for each in current.catalogue().newsletters.values()):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = "POST"
+            response.headers["Access-Control-Allow-Headers"] = "Content-Type, Accept, Accept-Language, Idempotency-Key"
+            response.headers["Access-Control-Max-Age"] = "3600"
+    return response
+
+
+def _is_own(origin: str) -> bool:
+    """A browser never lets a page choose its Origin or Host, so where both agree the form is ours."""
+    return origin in (current.links().origin, request.host_url.rstrip("/"))

@@ -1,0 +1,179 @@
+"""The page behind the link in a confirmation letter.
+
+Mail scanners open every link before the person does, some with a browser that runs scripts. So GET only shows, one
+button posts, and nothing presses it but a person.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
+from flask_babel import gettext as _
+from werkzeug.exceptions import Gone
+from werkzeug.wrappers import Response as BaseResponse
+
+from app import clock
+from app.consent import JsonValue
+from app.newsletters.terms import Words
+from app.subscriptions import confirmation, requests
+from app.subscriptions.confirmation import Asked, Standing
+from app.subscriptions.requests import Signup, Sincerity
+from app.tokens import Claim, Purpose
+from app.web import client, current, intake, language, problems
+from app.web.problems import InvalidFields, wants_page
+
+blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
+
+
+@blueprint.get("")
+def show(token: str) -> Response:
+    claim = _claim(token)
+    asked = _asked(claim)
+    return make_response(_page(asked, token, claim), _status(asked, claim))
+
+
+@blueprint.post("")
+def press(token: str) -> BaseResponse:
+    """Confirm. Twice is as good as once."""
+    claim = _claim(token)
+    asked = _asked(claim)
+    if asked is None or _status(asked, claim) != 200:
+        return _gone(asked, token, claim)
+    chosen = _chosen(asked)
+    if asked.those(Standing.OPEN):
+        with current.database().transaction() as session:
+            confirmation.confirm(session, claim.subject, chosen=chosen, evidence=_evidence(asked, claim))
+        asked = _asked(claim)
+    return _confirmed(asked)
+
+
+@blueprint.get("/decline")
+def show_decline(token: str) -> str:
+    asked = _asked(_claim(token))
+    names = asked.those(Standing.OPEN) if asked else []
+    return render_template("pages/decline.html", asked=asked, names=names, words=_words(asked), token=token)
+
+
+@blueprint.post("/decline")
+def decline(token: str) -> Response:
+    """ "This was not me": from the page's button, or as the one-click unsubscribe of the confirmation letter."""
+    claim = _claim(token)
+    asked = _asked(claim)
+    with current.database().transaction() as session:
+        confirmation.decline(session, claim.subject, {"method": _how_declined(), **_client_evidence()})
+    if wants_page():
+        return make_response(render_template("pages/declined.html", asked=asked))
+    return jsonify(status="declined")
+
+
+@blueprint.post("/resend")
+def resend(token: str) -> Response:
+    """A new letter to the same address, behind a link that has expired. Counts against the same budget as any other."""
+    asked = _asked(_claim(token))
+    if asked and (names := asked.those(Standing.OPEN)):
+        _ask_again(asked, names)
+    if wants_page():
+        return make_response(render_template("pages/resent.html", asked=asked))
+    answer = jsonify(status="accepted")
+    answer.status_code = 202
+    return answer
+
+
+def _claim(token: str) -> Claim:
+    return current.links().signer.read(Purpose.CONFIRM, token)
+
+
+def _asked(claim: Claim) -> Asked | None:
+    with current.database().read_only() as connection:
+        asked = confirmation.find(connection, claim.subject)
+    if asked is not None:
+        language.use(asked.language)
+    return asked
+
+
+def _status(asked: Asked | None, claim: Claim) -> int:
+    """410 where nothing can be done here any more; a page that was confirmed stays a good page for ever."""
+    if asked is None:
+        return 410
+    if asked.those(Standing.OPEN):
+        return 410 if claim.has_expired(clock.now()) else 200
+    return 200 if asked.those(Standing.CONFIRMED) else 410
+
+
+def _gone(asked: Asked | None, token: str, claim: Claim) -> BaseResponse:
+    if wants_page():
+        return make_response(_page(asked, token, claim), 410)
+    return problems.answer(Gone("This link cannot confirm anything any more. Sign up again, or ask for a new mail."))
+
+
+def _confirmed(asked: Asked | None) -> BaseResponse:
+    names = asked.those(Standing.CONFIRMED) if asked else []
+    if not wants_page():
+        return jsonify(status="confirmed", newsletters=names)
+    catalogue = current.catalogue()
+    for name in names:
+        if target := catalogue.newsletters[name].confirmed_redirect:
+            return redirect(target, 303)
+    return make_response(_page_confirmed(asked))
+
+
+def _page(asked: Asked | None, token: str, claim: Claim) -> str:
+    status = _status(asked, claim)
+    if status == 200 and asked and not asked.those(Standing.OPEN):
+        return _page_confirmed(asked)
+    template = "pages/confirm.html" if status == 200 else "pages/expired.html"
+    names = asked.those(Standing.OPEN) if asked else []
+    return render_template(template, asked=asked, names=names, words=_words(asked), token=token)
+
+
+def _page_confirmed(asked: Asked | None) -> str:
+    names = asked.those(Standing.CONFIRMED) if asked else []
+    return render_template("pages/confirmed.html", asked=asked, names=names, words=_words(asked))
+
+
+def _chosen(asked: Asked) -> list[str]:
+    """What the person ticked; all that is open where the page, or the program, offered no choice."""
+    fields = intake.body() if request.content_length else {}
+    open_ = asked.those(Standing.OPEN)
+    wanted = fields.get("newsletters", [] if "choose" in fields else list(asked.standings))
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, list) or not wanted or not set(wanted) <= set(asked.standings):
+        raise InvalidFields({"newsletters": [_("Choose at least one of the newsletters that the mail names.")]})
+    return [name for name in open_ if name in wanted]
+
+
+def _evidence(asked: Asked, claim: Claim) -> Mapping[str, JsonValue]:
+    page = _page(asked, "…", claim)
+    return {
+        "method": "button" if wants_page() else "json",
+        "page_sha256": hashlib.sha256(page.encode()).hexdigest(),
+        **_client_evidence(),
+    }
+
+
+def _client_evidence() -> Mapping[str, JsonValue]:
+    return {"browser": client.browser_family(), "client": client.address(current.settings().client_ip)}
+
+
+def _how_declined() -> str:
+    return "one_click" if request.form.get("List-Unsubscribe") == "One-Click" else "page"
+
+
+def _words(asked: Asked | None) -> dict[str, Words]:
+    newsletters = current.catalogue().newsletters
+    return {name: newsletters[name].words(language.preferred()) for name in asked.standings} if asked else {}
+
+
+def _ask_again(asked: Asked, names: list[str]) -> None:
+    newsletters = current.catalogue().open
+    signup = Signup(
+        address=asked.address,
+        newsletters=tuple(newsletters[name] for name in names if name in newsletters),
+        language=asked.language,
+        asked_from=asked.asked_from,
+        sincerity=Sincerity.HUMAN,
+        evidence={"method": "resend_button", "letter": str(asked.letter_id), **_client_evidence()},
+    )
+    if signup.newsletters:
+        with current.database().single_statement() as connection:
+            requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))

@@ -1,0 +1,36 @@
+"""The built-in mailbox: letters of a development machine, to be read in the browser. Never there in production."""
+
+from flask import Blueprint, Response, render_template
+
+from app.mail import mailbox
+from app.mail.mailbox import LetterNotFound
+from app.web import current, problems
+from werkzeug.exceptions import NotFound
+
+blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox")
+
+
+@blueprint.get("")
+def show_list() -> str:
+    return render_template("pages/mailbox.html", letters=mailbox.list_letters(current.settings().mailbox))
+
+
+@blueprint.get("/<name>")
+def show_letter(name: str) -> str:
+    return render_template("pages/letter.html", letter=mailbox.read_letter(current.settings().mailbox, name))
+
+
+@blueprint.get("/<name>/html")
+def show_html(name: str) -> str:
+    return mailbox.read_letter(current.settings().mailbox, name).html
+
+
+@blueprint.get("/<name>/raw")
+def show_raw(name: str) -> Response:
+    raw = mailbox.read_letter(current.settings().mailbox, name).raw
+    return Response(raw, content_type="text/plain; charset=utf-8")
+
+
+@blueprint.errorhandler(LetterNotFound)
+def show_not_found(_error: LetterNotFound) -> Response:
+    return problems.answer(NotFound())

@@ -1,0 +1,49 @@
+"""What a link from a letter shows of a person's subscriptions.
+
+Mails get forwarded, so whoever holds the link sees a masked address and may leave, and nothing else.
+"""
+
+from flask import Blueprint, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.subscriptions import withdrawal
+from app.subscriptions.withdrawal import Membership
+from app.tokens import Purpose
+from app.web import client, current, language
+
+blueprint = Blueprint("preferences", __name__, url_prefix="/preferences/<token>")
+
+
+@blueprint.get("")
+def show(token: str) -> ResponseReturnValue:
+    return _page(token)
+
+
+@blueprint.post("")
+def leave(token: str) -> ResponseReturnValue:
+    """`leave` names a newsletter, once or more; `all=1` means every one. Answers with the page as it is afterwards."""
+    claim = current.links().signer.read(Purpose.PREFERENCES, token)
+    evidence = {"method": "preferences", "browser": client.browser_family()}
+    catalogue = current.catalogue()
+    with current.database().transaction() as session:
+        if request.form.get("all") == "1":
+            withdrawal.leave_all(session, claim.subject, catalogue=catalogue, evidence=evidence)
+        else:
+            names = request.form.getlist("leave")
+            withdrawal.leave_newsletters(session, claim.subject, names, catalogue=catalogue, evidence=evidence)
+    return make_response(_page(token))
+
+
+def _page(token: str) -> str:
+    claim = current.links().signer.read(Purpose.PREFERENCES, token)
+    with current.database().read_only() as connection:
+        membership = withdrawal.find_membership(connection, claim.subject)
+    if membership:
+        language.use(membership.language)
+    return render_template("pages/preferences.html", membership=membership, words=_words(membership), token=token)
+
+
+def _words(membership: Membership | None) -> dict[str, object]:
+    newsletters = current.catalogue().newsletters
+    names = membership.confirmed if membership else []
+    return {name: newsletters[name].words(language.preferred()) for name in names}

@@ -1,0 +1,119 @@
+"""Asking to subscribe: the hosted page, and the endpoint that every form posts to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.newsletters.terms import Newsletter
+from app.subscriptions import requests
+from app.subscriptions.requests import Signup, Sincerity
+from app.web import client, current, intake, language, limits, origins, problems
+from app.web.problems import FieldErrors, InvalidFields, wants_page
+
+blueprint = Blueprint("signup", __name__)
+
+
+@blueprint.route("/subscribe", methods=["OPTIONS"])
+def preflight() -> Response:
+    return origins.grant(Response(status=204))
+
+
+@blueprint.post("/subscribe")
+def subscribe() -> BaseResponse:
+    """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
+    request.max_content_length = intake.MAX_BYTES
+    limits.count_signup()
+    fields = intake.signup_fields()
+    language.use(fields.get("language"))
+    newsletters = _newsletters(fields)
+    origins.check(newsletters)
+    target = _target(fields, newsletters)
+    signup = _signup(fields, newsletters)
+    with current.database().single_statement() as connection:
+        requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
+    if wants_page():
+        return redirect(target, 303)
+    answer = jsonify(status="accepted", message=_("Please look in your inbox for a mail that asks you to confirm."))
+    answer.status_code = 202
+    return answer
+
+
+blueprint.after_request(origins.grant)
+
+
+@blueprint.get("/newsletters/<slug>")
+def page(slug: str) -> str:
+    newsletter = current.catalogue().open.get(slug)
+    if newsletter is None:
+        raise NotFound
+    return _form([newsletter], values={}, errors={})
+
+
+@blueprint.get("/newsletters/<slug>/inbox")
+def inbox(slug: str) -> str:
+    """Where a browser lands after signing up. The same for everybody."""
+    newsletter = current.catalogue().open.get(slug)
+    if newsletter is None:
+        raise NotFound
+    return render_template("pages/inbox.html", newsletter=newsletter, spoken=newsletter.language_for(language.preferred()))
+
+
+@blueprint.errorhandler(InvalidFields)
+def show_form_again(error: InvalidFields) -> Response | tuple[str, int]:
+    """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
+    asked = request.form.getlist("newsletters") + request.form.getlist("newsletter") if request.form else []
+    newsletters = [found for slug in asked if (found := current.catalogue().open.get(slug))]
+    if not newsletters or not wants_page():
+        return problems.answer(error)
+    return _form(newsletters, values=request.form, errors=error.errors), 422
+
+
+def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> str:
+    return render_template(
+        "pages/signup.html", newsletters=newsletters, spoken=newsletters[0].language_for(language.preferred()), values=values, errors=errors
+    )
+
+
+def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
+    on_offer = current.catalogue().open
+    slugs = fields.get("newsletters") or (list(on_offer) if len(on_offer) == 1 else [])
+    if not slugs:
+        raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
+    if any(slug not in on_offer for slug in slugs):
+        raise InvalidFields({"newsletters": [_("There is no such newsletter.")]})
+    return tuple(on_offer[slug] for slug in slugs)
+
+
+def _target(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> str:
+    wanted = fields.get("redirect")
+    if wanted is None:
+        return url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
+    if not any(wanted in newsletter.redirects for newsletter in newsletters):
+        raise InvalidFields({"redirect": [_("This page is not on the newsletter's list of redirects.")]})
+    return str(wanted)
+
+
+def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> Signup:
+    page = client.form_url()
+    hosted = page is not None and page.startswith(f"{current.settings().public_url}/newsletters/")
+    sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
+    return Signup(
+        address=fields["email"],
+        newsletters=newsletters,
+        language=newsletters[0].language_for(language.preferred()),
+        asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
+        sincerity=Sincerity.TRAPPED if fields["website"] else Sincerity.HUMAN,
+        evidence={
+            "browser": client.browser_family(),
+            "checks": {"honeypot": "empty"},
+            "client": client.address(current.settings().client_ip),
+            # Only our own page is known to show an unticked box; of a foreign form we know what it sent.
+            "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
+            "form_url": page,
+            "method": "web_form" if request.mimetype in intake.FORM_TYPES else "json",
+        },
+    )

@@ -1,0 +1,91 @@
+"""Errors as their reader needs them: RFC 9457 problem documents for programs, a plain page for people.
+
+The one table from exception to status. Nothing of a foreign exception's text is passed on: it may hold personal data.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, Response, json, render_template, request
+from flask_babel import gettext as _
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable, UnprocessableEntity
+
+from app.subscriptions.requests import Overtaken
+from app.tokens import TokenInvalid
+
+log = structlog.get_logger()
+
+FieldErrors = Mapping[str, Sequence[str]]
+
+RETRY_SECONDS = 5
+
+
+class InvalidFields(UnprocessableEntity):
+    """A request whose fields need attention: each named, with what to do about it."""
+
+    def __init__(self, errors: FieldErrors) -> None:
+        super().__init__(_("Some fields need attention."))
+        self.errors = errors
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(HTTPException, answer)
+    app.register_error_handler(TokenInvalid, lambda _error: answer(NotFound()))
+    app.register_error_handler(Overtaken, lambda _error: answer(ServiceUnavailable(retry_after=1)))
+    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(unreachable, _database_is_away)
+    app.register_error_handler(Exception, _crash)
+
+
+def answer(error: HTTPException) -> Response:
+    """A problem document or a page. Keeps what the error says in headers: `Allow`, `Retry-After`, a redirect's target."""
+    if error.response is not None or (error.code or 500) < 400:
+        return error.get_response()  # type: ignore[return-value]
+    response = _page(error) if wants_page() else _document(error)
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def wants_page() -> bool:
+    """A browser asks for HTML before all else; a program that says nothing, or `*/*`, gets JSON."""
+    if request.path.startswith("/api/"):
+        return False
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def _document(error: HTTPException) -> Response:
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.name,
+        "status": error.code,
+        "detail": error.description,
+    }
+    if isinstance(error, InvalidFields):
+        problem |= {"type": "urn:jawel:problem:invalid-fields", "errors": error.errors}
+    return Response(json.dumps(problem), error.code, content_type="application/problem+json")
+
+
+def _page(error: HTTPException) -> Response:
+    errors = error.errors if isinstance(error, InvalidFields) else {}
+    return Response(render_template("pages/problem.html", status=error.code, errors=errors), error.code)
+
+
+def _database_is_away(error: Exception) -> Response:
+    log.error("database.unreachable", kind=type(error).__name__)
+    return answer(ServiceUnavailable(retry_after=RETRY_SECONDS))
+
+
+def _crash(error: Exception) -> Response:
+    """Where it happened, never with which values: a driver's message quotes the parameters it was given."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('site-packages/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    log.error("request.crashed", kind=type(error).__name__, route=str(request.url_rule), at=frames[-8:])
+    return answer(InternalServerError())

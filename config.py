@@ -1,0 +1,218 @@
+"""Settings: read once from the environment, checked all together, then never changed.
+
+Every variable may be given as NAME_FILE, a path to read the value from. Whatever is wrong is reported in one error that
+names each variable, so that a deployment is mended in one go.
+"""
+
+import base64
+import binascii
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from environs import EnvValidationError, FileAwareEnv
+from marshmallow import ValidationError
+from marshmallow.validate import OneOf, Range
+
+SECRET_LENGTH = 32
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ClientIp(StrEnum):
+    """How much of a client address evidence keeps: nothing, the /24 or /48 around it, or all."""
+
+    NONE = "none"
+    TRUNCATED = "truncated"
+    FULL = "full"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. The text names each variable and the remedy, and never repeats a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    host: str
+    port: int
+    starttls: bool
+    tls: bool
+    username: str | None
+    password: str | None = field(repr=False)
+    timeout: float
+    """Seconds, for connecting and for every single reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    environment: Environment
+    public_url: str
+    database_url: str = field(repr=False)
+    secret_keys: tuple[str, ...] = field(repr=False)
+    suppression_key: str = field(repr=False)
+    log_signing_keys: tuple[bytes, ...] = field(repr=False)
+    log_origin: str
+    mail_server: MailServer | None
+    """None: letters go to the built-in mailbox, which exists in development only."""
+    trusted_proxies: int
+    client_ip: ClientIp
+    rate_limit_storage: str | None = field(repr=False)
+    """None: the database."""
+    rate_limit_subscribe: int
+    """Signups a minute from one client prefix."""
+    log_format: str
+    instance: Path
+    """Where a development checkout keeps its database, mailbox and generated secrets."""
+
+    @property
+    def in_development(self) -> bool:
+        return self.environment is Environment.DEVELOPMENT
+
+    @property
+    def mailbox(self) -> Path:
+        return self.instance / "mailbox"
+
+
+def load(instance: Path = Path("instance")) -> Settings:
+    """Read the environment. Raise SettingsError with every problem at once.
+
+    In development missing secrets are made once and kept under `instance`; in production they are an error.
+    """
+    env = _Reader(instance)
+    public_url = env.public_url()
+    settings = Settings(
+        environment=env.environment,
+        public_url=public_url,
+        database_url=env.str("DATABASE_URL", env.default_database(), validate=_database_url),
+        secret_keys=tuple(env.list("SECRET_KEYS", env.generated("SECRET_KEYS"), validate=_long_enough) or ()),
+        suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=_long_enough),
+        log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
+        log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).netloc),
+        mail_server=env.mail_server(),
+        trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(min=0)),
+        client_ip=env.enum("CLIENT_IP", ClientIp.TRUNCATED, enum=ClientIp, by_value=True),
+        rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None),
+        rate_limit_subscribe=env.int("RATE_LIMIT_SUBSCRIBE", 60, validate=Range(min=1)),
+        log_format=env.str("LOG_FORMAT", env.by_environment("console", "json"), validate=OneOf(["console", "json"])),
+        instance=instance,
+    )
+    env.report()
+    return settings
+
+
+class _Reader(FileAwareEnv):
+    """Collects what is wrong instead of stopping at the first; `report` raises all of it."""
+
+    def __init__(self, instance: Path) -> None:
+        super().__init__(eager=False, strip_whitespace=True)
+        self.instance = instance
+        self.wrong: dict[str, str] = {}
+        self.environment = (
+            self.enum("JAWEL_ENV", Environment.PRODUCTION, enum=Environment, by_value=True) or Environment.PRODUCTION
+        )
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        """environs raises at once where NAME_FILE cannot be read; here it is one problem among the others."""
+        try:
+            return super()._get_value(env_key, default)
+        except (ValueError, OSError):
+            self.wrong[env_key] = f"the file that {env_key}_FILE names cannot be read as text"
+            return default
+
+    def by_environment(self, development: Any, production: Any) -> Any:
+        return development if self.environment is Environment.DEVELOPMENT else production
+
+    def default_database(self) -> Any:
+        return f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
+
+    def generated(self, name: str) -> Any:
+        """A default for a secret: made once per checkout in development, none in production."""
+        return self.by_environment(lambda: _generated(self.instance / "secrets.json", name), lambda: ...)()
+
+    def public_url(self) -> str:
+        default = self.by_environment("http://127.0.0.1:8000", ...)
+        return (self.str("PUBLIC_URL", default, validate=_http_url) or "").rstrip("/")
+
+    def seeds(self, name: str) -> tuple[bytes, ...]:
+        texts = self.list(name, self.generated(name), validate=_ed25519_seeds) or []
+        return tuple(base64.b64decode(text) for text in texts)
+
+    def mail_server(self) -> MailServer | None:
+        server = MailServer(
+            host=self.str("MAIL_SERVER", self.by_environment("", ...)) or "",
+            port=self.int("MAIL_PORT", 25, validate=Range(1, 65535)) or 25,
+            starttls=bool(self.bool("MAIL_USE_TLS", False)),
+            tls=bool(self.bool("MAIL_USE_SSL", False)),
+            username=self.str("MAIL_USERNAME", None),
+            password=self.str("MAIL_PASSWORD", None),
+            timeout=self.float("MAIL_TIMEOUT", 10.0, validate=Range(min=0.1)) or 10.0,
+        )
+        if server.starttls and server.tls:
+            self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
+        return server if server.host else None
+
+    def report(self) -> None:
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            for name, problems in error.error_messages.items():
+                self.wrong.setdefault(name, " ".join(problems))
+        if self.wrong:
+            lines = [f"  {name}: {problem}" for name, problem in sorted(self.wrong.items())]
+            raise SettingsError("These settings need attention:\n" + "\n".join(lines))
+
+
+def fresh_secrets() -> dict[str, str]:
+    return {
+        "SECRET_KEYS": secrets.token_urlsafe(SECRET_LENGTH),
+        "SUPPRESSION_KEY": secrets.token_urlsafe(SECRET_LENGTH),
+        "LOG_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+
+
+def _generated(path: Path, name: str) -> Any:
+    """Web server and worker may start at the same instant; exclusive creation lets exactly one of them choose."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(fresh_secrets()))
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()
+    value = json.loads(path.read_text())[name]
+    return value if name == "SUPPRESSION_KEY" else [value]
+
+
+def _long_enough(value: str | list[str]) -> None:
+    texts = [value] if isinstance(value, str) else value
+    if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
+        raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
+
+
+def _ed25519_seeds(texts: list[str]) -> None:
+    for text in texts:
+        try:
+            seed = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            seed = b""
+        if len(seed) != 32:
+            raise ValidationError("needs the standard base64 of 32 bytes; `jawel secrets` prints one")
+
+
+def _http_url(value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValidationError("needs an address such as https://subscribe.example.org")
+
+
+def _database_url(value: str) -> None:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise ValidationError("needs a postgresql:// or sqlite:/// address")
