@@ -14,12 +14,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
 SECRET_LENGTH = 32
+_NOT_SET = "Environment variable not set."
 
 
 class Environment(StrEnum):
@@ -69,6 +71,8 @@ class Settings:
     rate_limit_subscribe: int
     """Signups a minute from one client prefix."""
     log_format: str
+    timezone: str
+    """In which letters and pages name a time, such as Europe/Brussels."""
     instance: Path
     """Where a development checkout keeps its database, mailbox and generated secrets."""
 
@@ -102,6 +106,7 @@ def load(instance: Path = Path("instance")) -> Settings:
         rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None),
         rate_limit_subscribe=env.int("RATE_LIMIT_SUBSCRIBE", 60, validate=Range(min=1)),
         log_format=env.str("LOG_FORMAT", env.by_environment("console", "json"), validate=OneOf(["console", "json"])),
+        timezone=env.str("TIMEZONE", "Europe/Brussels", validate=_timezone),
         instance=instance,
     )
     env.report()
@@ -164,7 +169,8 @@ class _Reader(FileAwareEnv):
             self.seal()
         except EnvValidationError as error:
             for name, problems in error.error_messages.items():
-                self.wrong.setdefault(name, " ".join(problems))
+                problem = " ".join(problems)
+                self.wrong.setdefault(name, "is not set" if problem == _NOT_SET else problem)
         if self.wrong:
             lines = [f"  {name}: {problem}" for name, problem in sorted(self.wrong.items())]
             raise SettingsError("These settings need attention:\n" + "\n".join(lines))
@@ -216,3 +222,10 @@ def _http_url(value: str) -> None:
 def _database_url(value: str) -> None:
     if not value.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
         raise ValidationError("needs a postgresql:// or sqlite:/// address")
+
+
+def _timezone(value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValidationError("needs the name of a time zone, such as Europe/Brussels") from None

@@ -1,0 +1,58 @@
+"""Jawel: double opt-in subscriptions with proof of consent. `create_app` is the wiring, and nothing else."""
+
+from flask import Flask
+from flask_babel import Babel
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import database, logs, services
+from app.links import Links
+from app.newsletters.catalogue import CurrentCatalogue
+from app.tokens import Signer
+from app.web import api, headers, language, limits, problems, rendering
+from app.web.health import blueprint as health
+from app.web.intake import MAX_BYTES
+from app.web.pages import about, confirm, mailbox, preferences, signup, unsubscribe
+from config import Settings
+
+
+def create_app(settings: Settings) -> Flask:
+    app = Flask(__name__, static_url_path="/static")
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BYTES,
+        BABEL_DEFAULT_TIMEZONE=settings.timezone,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    logs.configure(settings)
+    _install_services(app, settings)
+    Babel(app, locale_selector=language.choose)
+    rendering.register(app)
+    _add_pages(app, settings)
+    api.register(app)
+    problems.register(app)
+    headers.register(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _install_services(app: Flask, settings: Settings) -> None:
+    opened = database.connect(settings.database_url)
+    at_hand = services.Services(
+        settings=settings,
+        database=opened,
+        catalogue=CurrentCatalogue(opened),
+        links=Links(settings.public_url, Signer(settings.secret_keys)),
+        limiter=limits.limiter(settings, opened),
+        signups_a_minute=limits.signups_a_minute(settings),
+    )
+    services.install(app, at_hand)
+
+
+def _add_pages(app: Flask, settings: Settings) -> None:
+    for module in (about, signup, confirm, unsubscribe, preferences):
+        app.register_blueprint(module.blueprint)
+    app.register_blueprint(health)
+    if settings.in_development:
+        app.register_blueprint(mailbox.blueprint)

@@ -6,7 +6,8 @@ whoever is being bombed through a thousand forms gets no more than somebody who 
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import delete
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
 
@@ -46,3 +47,8 @@ def next_confirmation(confirmations: list[int], now: datetime) -> datetime | Non
 
 def may_tell(told_at: datetime | None, now: datetime) -> bool:
     return told_at is None or told_at <= now - DAY
+
+
+def purge(session: Session, now: datetime) -> None:
+    """Forget the addresses that nobody has asked for in the last day."""
+    session.execute(delete(MailBudget).where(MailBudget.used_at <= now - DAY))

@@ -70,30 +70,35 @@ class ConsentEvent(Base):
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Who did something, and how: what evidence says beside the bare fact."""
+
+    actor: Actor
+    details: Mapping[str, JsonValue]
+    """No floats: RFC 8785 has rules for them, but two programs seldom agree on a float's text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What happened, to which subscription, and when."""
 
     type: EventType
-    actor: Actor
     subscriber_id: UUID
     subscription_id: UUID
     newsletter: str
     occurred_at: datetime
 
 
-def record(session: Session, step: Step, details: Mapping[str, JsonValue]) -> None:
-    session.execute(insert(ConsentEvent), row(step, details))
+def record(session: Session, step: Step, act: Act) -> None:
+    session.execute(insert(ConsentEvent), row(step, act))
 
 
-def row(step: Step, details: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """The columns of the event, for a caller who inserts in bulk.
-
-    `details` must hold no float: RFC 8785 has rules for them, but two programs seldom agree on a float's text.
-    """
+def row(step: Step, act: Act) -> dict[str, Any]:
+    """The columns of the event, for a caller who inserts in bulk."""
     identity = uuid4()
     evidence = {
-        **details,
-        "actor": step.actor,
+        **act.details,
+        "actor": act.actor,
         "event": str(identity),
         "newsletter": step.newsletter,
         "occurred_at": timestamp(step.occurred_at),

@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, Connection, UniqueConstraint, bindparam, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app import clock
 from app.database import Base, Instant
 
 
@@ -29,7 +30,7 @@ class ApiKey(Base):
     name: Mapped[str]
     digest: Mapped[str]
     scopes: Mapped[list[str]]
-    newsletters: Mapped[list[str] | None]
+    newsletters: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     """None: all of them."""
     created_at: Mapped[datetime] = mapped_column(Instant)
     revoked_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -50,8 +51,12 @@ class Caller:
         return self.newsletters is None or newsletter in self.newsletters
 
 
-def generate() -> str:
-    return f"jawel_{secrets.token_hex(32)}"
+def create(session: Session, name: str, *, scopes: list[str], newsletters: list[str] | None) -> str:
+    """Store a new key's digest and return the key itself, which nobody can be shown again."""
+    key = f"jawel_{secrets.token_hex(32)}"
+    row = ApiKey(name=name, digest=digest(key), scopes=scopes, newsletters=newsletters, created_at=clock.now())
+    session.add(row)
+    return key
 
 
 def digest(key: str) -> str:
@@ -59,11 +64,13 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-_BY_DIGEST = select(ApiKey.name, ApiKey.scopes, ApiKey.newsletters).where(ApiKey.revoked_at.is_(None))
+_IN_FORCE = select(ApiKey.name, ApiKey.scopes, ApiKey.newsletters).where(
+    ApiKey.digest == bindparam("digest"), ApiKey.revoked_at.is_(None)
+)
 
 
 def find(connection: Connection, key: str) -> Caller | None:
-    found = connection.execute(_BY_DIGEST.where(ApiKey.digest == digest(key))).first()
+    found = connection.execute(_IN_FORCE, {"digest": digest(key)}).first()
     if found is None:
         return None
     name, scopes, newsletters = found

@@ -6,7 +6,8 @@ letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, consent, outbox, suppressions
 from app.addresses import EmailAddress
-from app.consent import Actor, EventType, Step
+from app.consent import Act, Actor, EventType, Step
 from app.database import Database
 from app.links import Links
 from app.mail.delivery import Carrier, LetterRefused, RecipientRefused, TemporaryFailure
@@ -42,13 +43,17 @@ class PostOffice:
     """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
 
 
-def deliver_due(database: Database, office: PostOffice) -> int:
-    """Deliver up to AT_MOST letters that are due. Returns how many were claimed; 0 means there is nothing to do."""
+def deliver_due(database: Database, office: PostOffice, stop: Event | None = None) -> int:
+    """Deliver up to AT_MOST letters that are due, or fewer once `stop` is set: the rest is given back.
+
+    Returns how many were claimed; 0 means there is nothing to do.
+    """
     with database.transaction() as session:
         letters = outbox.claim(session, lease_for=LEASE, at_most=AT_MOST)
     for letter in letters:
         assert letter.leased_until is not None
-        if clock.now() + office.slowest > letter.leased_until:
+        is_too_late = clock.now() + office.slowest > letter.leased_until
+        if is_too_late or (stop is not None and stop.is_set()):
             with database.transaction() as session:
                 outbox.release(session, letter)
         else:
@@ -132,13 +137,12 @@ def _record_acceptance(session: Session, owed: Owed, composition: Composition, r
     for subscription_id, newsletter in owed.newsletters.items():
         step = Step(
             type=EventType.LETTER_ACCEPTED,
-            actor=Actor.SERVICE,
             subscriber_id=owed.letter.subscriber_id,
             subscription_id=subscription_id,
             newsletter=newsletter.slug,
             occurred_at=now,
         )
-        consent.record(session, step, _evidence(owed, composition, reply))
+        consent.record(session, step, Act(Actor.SERVICE, _evidence(owed, composition, reply)))
     if owed.letter.kind == Kind.CONFIRMATION:
         _extend(session, owed.letter, composition.expires_at)
 

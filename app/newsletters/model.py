@@ -1,9 +1,9 @@
-"""The catalogue as rows. The settings of a newsletter are kept as the JSON of `terms.Newsletter`, read whole."""
+"""The catalogue as rows. What a newsletter says of itself is kept as the table of the file, and read whole."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON
+from sqlalchemy import JSON, CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant
@@ -11,8 +11,9 @@ from app.database import Base, Instant
 
 class ControllerRow(Base):
     __tablename__ = "controllers"
+    __table_args__ = (CheckConstraint("id = 1", "only_one"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     terms: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
-from app.consent import Actor, EventType, JsonValue, Step
+from app.consent import Act, EventType, Step
 from app.outbox import Letter, State
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
@@ -80,7 +80,7 @@ def _standing(status: str, nonce_stands: bool) -> Standing:
     return {Status.PENDING: Standing.OPEN, Status.CONFIRMED: Standing.CONFIRMED}.get(Status(status), Standing.ENDED)
 
 
-def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], evidence: Mapping[str, JsonValue]) -> None:
+def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: Act) -> None:
     """Confirm what the letter asked for and the person chose, as far as it is still open. Idempotent."""
     letter, subscriptions = _locked(session, letter_id)
     for subscription in subscriptions:
@@ -92,10 +92,10 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], evide
         subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
         subscription.version += 1
         step = _step(EventType.CONFIRMED, subscription, now)
-        consent.record(session, step, {**evidence, **_about_letter(letter, now)})
+        consent.record(session, step, _after_letter(act, letter, now))
 
 
-def decline(session: Session, letter_id: UUID, evidence: Mapping[str, JsonValue]) -> None:
+def decline(session: Session, letter_id: UUID, act: Act) -> None:
     """Forget the pending subscriptions of the letter, and send the address no confirmation mail for 30 days.
 
     What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. Idempotent.
@@ -105,12 +105,12 @@ def decline(session: Session, letter_id: UUID, evidence: Mapping[str, JsonValue]
     for subscription in subscriptions:
         if subscription.status == Status.PENDING:
             step = _step(EventType.DECLINED, subscription, now)
-            consent.record(session, step, {**evidence, **_about_letter(letter, now)})
+            consent.record(session, step, _after_letter(act, letter, now))
             digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
             suppressions.suppress(session, digest, Reason.DECLINED, since=now, until=now + DECLINED_FOR)
             ending.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
-            ending.end(session, subscription, Status.UNSUBSCRIBED, evidence)
+            ending.end(session, subscription, Status.UNSUBSCRIBED, act)
 
 
 def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
@@ -130,7 +130,6 @@ def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subs
 def _step(type: EventType, subscription: Subscription, now: datetime) -> Step:
     return Step(
         type=type,
-        actor=Actor.MAILBOX_HOLDER,
         subscriber_id=subscription.subscriber_id,
         subscription_id=subscription.id,
         newsletter=subscription.newsletter,
@@ -138,8 +137,9 @@ def _step(type: EventType, subscription: Subscription, now: datetime) -> Step:
     )
 
 
-def _about_letter(letter: Letter | None, now: datetime) -> dict[str, JsonValue]:
+def _after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:
     """The delay tells a person from a scanner that presses buttons, should one ever come."""
     if letter is None or letter.state != State.SENT:
-        return {}
-    return {"letter": str(letter.id), "seconds_since_letter": int((now - letter.state_at).total_seconds())}
+        return act
+    delay = int((now - letter.state_at).total_seconds())
+    return Act(act.actor, {**act.details, "letter": str(letter.id), "seconds_since_letter": delay})

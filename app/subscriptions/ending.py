@@ -4,7 +4,6 @@ Invariant: whatever ends turns the nonce, so that no confirmation link sent befo
 """
 
 import secrets
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -12,7 +11,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app import clock, consent
-from app.consent import Actor, EventType, JsonValue, Step
+from app.consent import Act, Actor, EventType, Step
 from app.newsletters.terms import Newsletter
 from app.subscriptions.model import Status, Subscriber, Subscription
 
@@ -25,16 +24,16 @@ _EVENTS = {
 }
 
 
-def end(session: Session, subscription: Subscription, status: Ended, evidence: Mapping[str, JsonValue]) -> None:
-    """Move a pending or confirmed subscription to an ended status. `evidence` names `method` and may name `reason`."""
+def end(session: Session, subscription: Subscription, status: Ended, act: Act) -> None:
+    """Move a pending or confirmed subscription to an ended status. The act names its `method`, maybe a `reason`."""
     now = clock.now()
     subscription.status = subscription.ended_as = status
     subscription.since = subscription.ended_at = now
-    subscription.reason = str(evidence.get("reason") or evidence["method"])
+    subscription.reason = str(act.details.get("reason") or act.details["method"])
     subscription.expires_at = None
     subscription.nonce = secrets.token_hex(8)
     subscription.version += 1
-    _record(session, subscription, _EVENTS[status], evidence)
+    _record(session, subscription, _EVENTS[status], act)
 
 
 def lapse(session: Session, subscription: Subscription) -> None:
@@ -69,24 +68,17 @@ def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: 
         .with_for_update(skip_locked=True)
     ).all()
     for subscription in due:
-        _record(session, subscription, EventType.EXPIRED, {"method": "not confirmed in time"}, Actor.SERVICE)
+        _record(session, subscription, EventType.EXPIRED, Act(Actor.SERVICE, {"method": "not confirmed in time"}))
         lapse(session, subscription)
     return len(due)
 
 
-def _record(
-    session: Session,
-    subscription: Subscription,
-    type: EventType,
-    evidence: Mapping[str, JsonValue],
-    actor: Actor = Actor.MAILBOX_HOLDER,
-) -> None:
+def _record(session: Session, subscription: Subscription, type: EventType, act: Act) -> None:
     step = Step(
         type=type,
-        actor=actor,
         subscriber_id=subscription.subscriber_id,
         subscription_id=subscription.id,
         newsletter=subscription.newsletter,
         occurred_at=clock.now(),
     )
-    consent.record(session, step, evidence)
+    consent.record(session, step, act)

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from app import budgets, clock, consent, rows, suppressions
 from app.addresses import EmailAddress
 from app.budgets import MailBudget
-from app.consent import Actor, ConsentEvent, EventType, JsonValue, Step
+from app.consent import Act, Actor, ConsentEvent, EventType, JsonValue, Step
 from app.database import Instant
 from app.errors import JawelError
 from app.newsletters.terms import Newsletter
@@ -285,7 +285,6 @@ def _letter(draft: _Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> 
 def _event(draft: _Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[str, Any]:
     step = Step(
         type=EventType.REQUESTED,
-        actor=Actor.UNVERIFIED,
         subscriber_id=draft.subscriber_id,
         subscription_id=subscription_id,
         newsletter=newsletter.slug,
@@ -297,4 +296,4 @@ def _event(draft: _Draft, newsletter: Newsletter, subscription_id: UUID) -> dict
         "language": draft.signup.language,
         "wordings": newsletter.wording_digests(newsletter.language_for([draft.signup.language])),
     }
-    return consent.row(step, details)
+    return consent.row(step, Act(Actor.UNVERIFIED, details))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import outbox
 from app.addresses import EmailAddress
-from app.consent import JsonValue
+from app.consent import Act
 from app.newsletters.terms import Catalogue
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
@@ -58,17 +58,17 @@ def find_membership(connection: Connection, subscriber_id: UUID) -> Membership |
     return Membership(subscriber_id, EmailAddress(first.address, first.canonical), first.language, statuses)
 
 
-def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, evidence: Mapping[str, JsonValue]) -> None:
+def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
     """Leave one newsletter. Idempotent."""
-    _leave(session, Subscription.id == subscription_id, catalogue, evidence)
+    _leave(session, Subscription.id == subscription_id, catalogue, act)
 
 
 def leave_all_of(
-    session: Session, subscription_id: UUID, *, catalogue: Catalogue, evidence: Mapping[str, JsonValue]
+    session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act
 ) -> None:
     """Leave every newsletter of the person whose subscription it is. Idempotent."""
     theirs = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
-    _leave(session, Subscription.subscriber_id == theirs, catalogue, evidence)
+    _leave(session, Subscription.subscriber_id == theirs, catalogue, act)
 
 
 def leave_newsletters(
@@ -77,29 +77,43 @@ def leave_newsletters(
     newsletters: Sequence[str],
     *,
     catalogue: Catalogue,
-    evidence: Mapping[str, JsonValue],
+    act: Act,
 ) -> None:
     """Leave those of the person's newsletters. Idempotent."""
     theirs = (Subscription.subscriber_id == subscriber_id) & Subscription.newsletter.in_(newsletters)
-    _leave(session, theirs, catalogue, evidence)
+    _leave(session, theirs, catalogue, act)
+
+
+def leave_by_address(
+    session: Session,
+    address: EmailAddress,
+    newsletters: Sequence[str],
+    *,
+    catalogue: Catalogue,
+    act: Act,
+) -> None:
+    """Leave those newsletters on somebody's behalf. Idempotent; an unknown address is nothing to do."""
+    who = select(Subscriber.id).where(Subscriber.canonical == address.canonical).scalar_subquery()
+    theirs = (Subscription.subscriber_id == who) & Subscription.newsletter.in_(newsletters)
+    _leave(session, theirs, catalogue, act)
 
 
 def leave_all(
-    session: Session, subscriber_id: UUID, *, catalogue: Catalogue, evidence: Mapping[str, JsonValue]
+    session: Session, subscriber_id: UUID, *, catalogue: Catalogue, act: Act
 ) -> None:
     """Leave every newsletter of the controller. Idempotent."""
-    _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, evidence)
+    _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, act)
 
 
 def _leave(
-    session: Session, which: ColumnElement[bool], catalogue: Catalogue, evidence: Mapping[str, JsonValue]
+    session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act
 ) -> None:
     found = session.scalars(
         select(Subscription).where(which, Subscription.status.in_(LEAVABLE)).order_by(Subscription.id).with_for_update()
     ).all()
     left = [each for each in found if each.status == Status.CONFIRMED]
     for subscription in found:
-        ending.end(session, subscription, Status.UNSUBSCRIBED, evidence)
+        ending.end(session, subscription, Status.UNSUBSCRIBED, act)
     acknowledged = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
     if acknowledged:
         _acknowledge(session, acknowledged)

@@ -1,35 +1,17 @@
-"""What a request finds at hand: settings, database, catalogue, links. Put there once, by `create_app`."""
+"""The services of the application that answers this request."""
 
-from dataclasses import dataclass
-from typing import cast
+from flask import current_app
 
-from flask import Flask, current_app
-from limits.limits import RateLimitItem
-from limits.strategies import RateLimiter
-
+from app import services as application
 from app.database import Database
 from app.links import Links
-from app.newsletters.catalogue import CurrentCatalogue
 from app.newsletters.terms import Catalogue
+from app.services import Services
 from config import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    settings: Settings
-    database: Database
-    catalogue: CurrentCatalogue
-    links: Links
-    limiter: RateLimiter
-    signups_a_minute: RateLimitItem
-
-
-def install(app: Flask, services: Services) -> None:
-    app.extensions["jawel"] = services
-
-
 def services() -> Services:
-    return cast(Services, current_app.extensions["jawel"])
+    return application.of(current_app)
 
 
 def settings() -> Settings:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import Gone
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
-from app.consent import JsonValue
+from app.consent import Act, Actor, JsonValue
 from app.newsletters.terms import Words
 from app.subscriptions import confirmation, requests
 from app.subscriptions.confirmation import Asked, Standing
@@ -42,7 +42,7 @@ def press(token: str) -> BaseResponse:
     chosen = _chosen(asked)
     if asked.those(Standing.OPEN):
         with current.database().transaction() as session:
-            confirmation.confirm(session, claim.subject, chosen=chosen, evidence=_evidence(asked, claim))
+            confirmation.confirm(session, claim.subject, chosen=chosen, act=_act(asked, claim))
         asked = _asked(claim)
     return _confirmed(asked)
 
@@ -60,7 +60,7 @@ def decline(token: str) -> Response:
     claim = _claim(token)
     asked = _asked(claim)
     with current.database().transaction() as session:
-        confirmation.decline(session, claim.subject, {"method": _how_declined(), **_client_evidence()})
+        confirmation.decline(session, claim.subject, Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **_client()}))
     if wants_page():
         return make_response(render_template("pages/declined.html", asked=asked))
     return jsonify(status="declined")
@@ -142,16 +142,16 @@ def _chosen(asked: Asked) -> list[str]:
     return [name for name in open_ if name in wanted]
 
 
-def _evidence(asked: Asked, claim: Claim) -> Mapping[str, JsonValue]:
+def _act(asked: Asked, claim: Claim) -> Act:
     page = _page(asked, "…", claim)
-    return {
+    details = {
         "method": "button" if wants_page() else "json",
         "page_sha256": hashlib.sha256(page.encode()).hexdigest(),
-        **_client_evidence(),
     }
+    return Act(Actor.MAILBOX_HOLDER, {**details, **_client()})
 
 
-def _client_evidence() -> Mapping[str, JsonValue]:
+def _client() -> Mapping[str, JsonValue]:
     return {"browser": client.browser_family(), "client": client.address(current.settings().client_ip)}
 
 
@@ -172,7 +172,7 @@ def _ask_again(asked: Asked, names: list[str]) -> None:
         language=asked.language,
         asked_from=asked.asked_from,
         sincerity=Sincerity.HUMAN,
-        evidence={"method": "resend_button", "letter": str(asked.letter_id), **_client_evidence()},
+        evidence={"method": "resend_button", "letter": str(asked.letter_id), **_client()},
     )
     if signup.newsletters:
         with current.database().single_statement() as connection:

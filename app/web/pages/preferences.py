@@ -6,6 +6,7 @@ Mails get forwarded, so whoever holds the link sees a masked address and may lea
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from app.consent import Act, Actor
 from app.subscriptions import withdrawal
 from app.subscriptions.withdrawal import Membership
 from app.tokens import Purpose
@@ -23,14 +24,14 @@ def show(token: str) -> ResponseReturnValue:
 def leave(token: str) -> ResponseReturnValue:
     """`leave` names a newsletter, once or more; `all=1` means every one. Answers with the page as it is afterwards."""
     claim = current.links().signer.read(Purpose.PREFERENCES, token)
-    evidence = {"method": "preferences", "browser": client.browser_family()}
+    act = Act(Actor.MAILBOX_HOLDER, {"method": "preferences", "browser": client.browser_family()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
         if request.form.get("all") == "1":
-            withdrawal.leave_all(session, claim.subject, catalogue=catalogue, evidence=evidence)
+            withdrawal.leave_all(session, claim.subject, catalogue=catalogue, act=act)
         else:
             names = request.form.getlist("leave")
-            withdrawal.leave_newsletters(session, claim.subject, names, catalogue=catalogue, evidence=evidence)
+            withdrawal.leave_newsletters(session, claim.subject, names, catalogue=catalogue, act=act)
     return make_response(_page(token))
 
 

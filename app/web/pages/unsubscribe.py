@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
+from app.consent import Act, Actor
 from app.newsletters.terms import Newsletter
 from app.subscriptions import withdrawal
 from app.subscriptions.model import Status
@@ -43,13 +44,13 @@ def show(token: str) -> str:
 def press(token: str) -> Response:
     claim = current.links().signer.read(Purpose.UNSUBSCRIBE, token)
     method = "one_click" if _is_one_click() else "page"
-    evidence = {"method": method, "browser": client.browser_family()}
+    act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
         if _field("all") == "1":
-            withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, evidence=evidence)
+            withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
         else:
-            withdrawal.leave(session, claim.subject, catalogue=catalogue, evidence=evidence)
+            withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
     if wants_page():
         return make_response(_page("pages/unsubscribed.html", _look_up(token)))
     return jsonify(status=Status.UNSUBSCRIBED)

@@ -1,0 +1,5 @@
+"""`python -m app` is `jawel`."""
+
+from app.cli import main
+
+main(prog_name="jawel")

@@ -1,0 +1,58 @@
+"""The `jawel` command: one verb a chore. Output is for people on a terminal and for pipes alike."""
+
+from functools import cached_property
+
+import click
+
+import config
+from app import database
+from app.cli.doctor import doctor
+from app.cli.keys import keys
+from app.cli.newsletters import newsletters
+from app.cli.serving import serve, worker
+from app.database import Database
+from config import Settings, SettingsError
+
+
+class Context:
+    """What commands share. Opened when first asked for, so that `jawel secrets` needs no settings at all."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        try:
+            return config.load()
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from None
+
+    @cached_property
+    def database(self) -> Database:
+        return database.connect(self.settings.database_url)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="jawel")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Double opt-in subscriptions with proof of consent."""
+    context.obj = Context()
+
+
+@main.command()
+@click.pass_obj
+def migrate(context: Context) -> None:
+    """Bring the database to the newest schema. Safe to run from several hosts at once."""
+    from app import schema  # noqa: PLC0415 - Alembic costs memory that only this command needs
+
+    before, after = schema.migrate(context.database)
+    click.echo(f"The schema is at {after}." if before == after else f"Migrated the schema from {before} to {after}.")
+
+
+@main.command()
+def secrets() -> None:
+    """Print fresh secrets as lines for an environment file."""
+    for name, value in config.fresh_secrets().items():
+        click.echo(f"{name}={value}")
+
+
+for command in (newsletters, keys, serve, worker, doctor):
+    main.add_command(command)

@@ -1,0 +1,95 @@
+"""`jawel doctor`: what an operator would check by hand, a line each."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import clock, schema
+from app.database import Database
+from app.errors import JawelError
+from app.mail import delivery
+from app.newsletters import catalogue
+from config import Settings
+
+CLOCK_TOLERANCE_SECONDS = 5
+
+
+class Ailment(JawelError):
+    """What is wrong, and the remedy."""
+
+
+@click.command()
+@click.pass_obj
+def doctor(context: Any) -> None:
+    """Check settings, database, schema, catalogue, mail server, clock and keys. Exit 1 where something is wrong."""
+    settings = context.settings
+    click.echo(f"ok       settings: {settings.environment}, {settings.public_url}")
+    database = context.database
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("database", lambda: _database(database)),
+        ("schema", lambda: _schema(database)),
+        ("catalogue", lambda: _catalogue(database)),
+        ("clock", lambda: _clock(database)),
+        ("mail", lambda: _mail(settings)),
+        ("keys", lambda: _keys(settings)),
+    ]
+    failed = [name for name, check in checks if not _report(name, check)]
+    if failed:
+        raise SystemExit(1)
+
+
+def _report(name: str, check: Callable[[], str]) -> bool:
+    try:
+        finding = check()
+    except (Ailment, delivery.TemporaryFailure) as error:
+        click.echo(f"PROBLEM  {name}: {error}")
+        return False
+    except SQLAlchemyError as error:
+        click.echo(f"PROBLEM  {name}: the database does not answer ({type(error).__name__}); see DATABASE_URL")
+        return False
+    click.echo(f"ok       {name}: {finding}")
+    return True
+
+
+def _database(database: Database) -> str:
+    with database.read_only() as connection:
+        connection.execute(select(1))
+    return database.writer.dialect.name
+
+
+def _schema(database: Database) -> str:
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise Ailment("not the newest; run `jawel migrate`")
+    return schema.head_revision()
+
+
+def _catalogue(database: Database) -> str:
+    with database.read_only() as connection:
+        found = catalogue.load(connection)
+    if not found.open:
+        raise Ailment("no newsletter yet; run `jawel newsletters apply FILE`")
+    return ", ".join(found.open)
+
+
+def _clock(database: Database) -> str:
+    with database.read_only() as connection:
+        theirs = connection.execute(select(func.current_timestamp())).scalar_one()
+    instant = theirs if isinstance(theirs, datetime) else datetime.fromisoformat(str(theirs))
+    apart = abs((clock.now() - (instant if instant.tzinfo else instant.replace(tzinfo=UTC))).total_seconds())
+    if apart > CLOCK_TOLERANCE_SECONDS:
+        raise Ailment(f"{apart:.0f} s away from the database's; set both by NTP")
+    return f"within {CLOCK_TOLERANCE_SECONDS} s of the database's"
+
+
+def _mail(settings: Settings) -> str:
+    return delivery.check(settings)
+
+
+def _keys(settings: Settings) -> str:
+    count = len(settings.secret_keys)
+    return f"{count} secret key{'s' if count > 1 else ''}, suppression key, {len(settings.log_signing_keys)} signing key"

@@ -1,0 +1,41 @@
+"""`jawel newsletters apply`: make the catalogue match a file."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.newsletters import apply as applying
+from app.newsletters import file as catalogue_file
+from app.newsletters.file import CatalogueError
+
+
+@click.group()
+def newsletters() -> None:
+    """Declare the newsletters."""
+
+
+@newsletters.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 where something would change.")
+@click.pass_obj
+def apply(context: Any, file: Path, check: bool) -> None:
+    """Make the catalogue match FILE, and print what is added (+), changed (~) and retired (-).
+
+    Exit status 2 means that the file cannot be used; nothing is changed then.
+    """
+    try:
+        _, tables = catalogue_file.load(file)
+    except CatalogueError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    with context.database.transaction() as session:
+        changes = applying.plan(session, tables)
+        if not check:
+            applying.apply(session, tables)
+    for change in changes:
+        click.echo(str(change))
+    if not changes:
+        click.echo("Nothing to change.", err=True)
+    if check and changes:
+        raise SystemExit(1)

@@ -1,0 +1,86 @@
+"""Making the catalogue match a file. Applying twice changes nothing."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.newsletters import reading
+from app.newsletters.model import ControllerRow, NewsletterRow, Wording
+from app.newsletters.reading import Table
+from app.newsletters.terms import sha256
+
+WORDS = ("title", "purpose", "consent")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`sign` is `+` added, `~` changed, `-` retired; `keys` are the paths that differ."""
+
+    sign: str
+    slug: str
+    keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        notes = {"-": "retired: takes no more signups; who is subscribed can still leave"}
+        details = ", ".join(self.keys) or notes.get(self.sign, "")
+        new_words = any(key.partition(".")[0] in WORDS for key in self.keys)
+        version = " (new words make a new version; the old ones stay)" if new_words else ""
+        return f"{self.sign} {self.slug}{': ' if details else ''}{details}{version}"
+
+
+def plan(session: Session, file: Table) -> list[Change]:
+    """What applying the tables of a file would change, in the order it would be printed."""
+    before = {row.slug: row for row in session.scalars(select(NewsletterRow))}
+    wanted = {table["slug"]: table for table in file.get("newsletter", [])}
+    controller = session.scalars(select(ControllerRow)).first()
+    return [
+        *_compared("controller", controller.terms if controller else None, file["controller"]),
+        *(change for slug, table in wanted.items() for change in _newsletter(before.get(slug), slug, table)),
+        *(Change("-", slug) for slug, row in before.items() if slug not in wanted and row.retired_at is None),
+    ]
+
+
+def apply(session: Session, file: Table) -> None:
+    now = clock.now()
+    session.merge(ControllerRow(id=1, terms=dict(file["controller"])))
+    wanted = {table["slug"]: table for table in file.get("newsletter", [])}
+    for slug, table in wanted.items():
+        session.merge(NewsletterRow(slug=slug, terms=dict(table), retired_at=None))
+    for row in session.scalars(select(NewsletterRow).where(NewsletterRow.retired_at.is_(None))):
+        if row.slug not in wanted:
+            row.retired_at = now
+    texts = {sha256(text): text for table in wanted.values() for text in _texts(table)}
+    known = set(session.scalars(select(Wording.sha256).where(Wording.sha256.in_(texts))))
+    session.add_all(
+        Wording(sha256=digest, text=text, first_used_at=now) for digest, text in texts.items() if digest not in known
+    )
+
+
+def _texts(table: Table) -> Iterable[str]:
+    return reading.read_newsletter(table, (), []).texts()
+
+
+def _newsletter(row: NewsletterRow | None, slug: str, table: Table) -> Iterator[Change]:
+    if row is not None and row.retired_at is not None:
+        yield Change("+", slug, ("taken up again",))
+    else:
+        yield from _compared(slug, row.terms if row else None, table)
+
+
+def _compared(name: str, before: Table | None, after: Table) -> Iterator[Change]:
+    if before is None:
+        yield Change("+", name)
+    elif keys := tuple(_differing(before, after)):
+        yield Change("~", name, keys)
+
+
+def _differing(before: Table, after: Table, prefix: str = "") -> Iterator[str]:
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differing(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}"

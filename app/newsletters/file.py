@@ -1,0 +1,66 @@
+"""The catalogue file: TOML in, a catalogue or every problem with its line out."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.errors import JawelError
+from app.newsletters import reading
+from app.newsletters.reading import Problem
+from app.newsletters.terms import Catalogue
+
+_HEADER = re.compile(r"^\s*(\[{1,2})\s*([\w.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
+_KEY = re.compile(r"^\s*([\w.\-\"']+)\s*=")
+
+
+class CatalogueError(JawelError):
+    """A file that cannot be used: one line for each problem, with file, line, key and remedy."""
+
+
+def load(path: Path) -> tuple[Catalogue, dict[str, Any]]:
+    """The catalogue, and the tables it was read from, which is what the database keeps. Raise CatalogueError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tables = tomllib.loads(text)
+    except OSError as error:
+        raise CatalogueError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise CatalogueError(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"{path}: {error}") from None
+    catalogue, problems = reading.read(tables)
+    if problems:
+        lines = _lines(text)
+        raise CatalogueError("\n".join(_explain(path, problem, lines) for problem in problems))
+    return catalogue, tables
+
+
+def _explain(path: Path, problem: Problem, lines: dict[reading.Path, int]) -> str:
+    name = ".".join(str(part) for part in problem.path if isinstance(part, str))
+    nearest = problem.path
+    while nearest and nearest not in lines:
+        nearest = nearest[:-1]
+    return f"{path}:{lines.get(nearest, 1)}: {name} {problem.remedy}"
+
+
+def _lines(text: str) -> dict[reading.Path, int]:
+    """Where each table and key stands. `tomllib` does not say, and a person needs to be led to the line."""
+    found: dict[reading.Path, int] = {}
+    for number, path in _keys(text):
+        found.setdefault(path, number)
+    return found
+
+
+def _keys(text: str) -> Iterator[tuple[int, reading.Path]]:
+    section: reading.Path = ()
+    newsletters = -1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            names = tuple(part.strip("\"' ") for part in header[2].split("."))
+            newsletters += header[1] == "[[" and names == ("newsletter",)
+            section = ("newsletter", newsletters, *names[1:]) if names[0] == "newsletter" else names
+            yield number, section
+        elif key := _KEY.match(line):
+            yield number, (*section, *(part.strip("\"'") for part in key[1].split(".")))

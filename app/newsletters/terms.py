@@ -1,0 +1,110 @@
+"""What the controller says of itself and of each newsletter, as values that can be relied upon.
+
+Read from the shape that the catalogue file has (`[[newsletter]]` tables), which is also what the database keeps.
+Whatever is wrong is a `Problem` with the path of the key; all of them are found before anything is refused.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+
+LANGUAGES = ("nl", "fr", "de", "en")
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Who decides why and how (GDPR Art. 4(7)), as notices and letters name it."""
+
+    name: str
+    address: str
+    email: str
+    url: str
+    jurisdiction: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a person reads of a newsletter, in one language."""
+
+    title: str
+    purpose: str
+    consent: str
+
+
+@dataclass(frozen=True)
+class Newsletter:
+    slug: str
+    sender: str
+    languages: tuple[str, ...]
+    frequency: str
+    allowed_origins: tuple[str, ...]
+    redirects: tuple[str, ...]
+    confirmed_redirect: str | None
+    confirm_within: timedelta
+    purge_pending_after: timedelta
+    """Counted from when the link stopped working."""
+    keep_evidence: timedelta
+    """Counted from the withdrawal."""
+    acknowledge_unsubscribe: bool
+    proof_of_work: str
+    reply_to: str | None
+    title: Mapping[str, str]
+    purpose: Mapping[str, str]
+    consent: Mapping[str, str]
+    is_retired: bool = False
+
+    def language_for(self, preferred: Sequence[str]) -> str:
+        """The first of the reader's languages that the newsletter speaks, else its own first one."""
+        spoken = (tag.partition("-")[0].lower() for tag in preferred)
+        return next((language for language in spoken if language in self.languages), self.languages[0])
+
+    def words(self, preferred: Sequence[str]) -> Words:
+        language = self.language_for(preferred)
+        return Words(self.title[language], self.purpose[language], self.consent[language])
+
+    def wording_digests(self, language: str) -> Mapping[str, str]:
+        """SHA-256, in hex, of the exact words shown in a language that the newsletter speaks."""
+        return self._digests[language]
+
+    @cached_property
+    def _digests(self) -> dict[str, dict[str, str]]:
+        return {
+            language: {
+                "title": sha256(self.title[language]),
+                "purpose": sha256(self.purpose[language]),
+                "consent": sha256(self.consent[language]),
+            }
+            for language in self.languages
+        }
+
+    @property
+    def sender_domain(self) -> str:
+        return self.sender.rpartition("@")[2].rstrip("> ")
+
+    @property
+    def list_id(self) -> str:
+        """RFC 2919: a name for people, an identifier that never changes for programs."""
+        return f"{self.slug} <{self.slug}.{self.sender_domain}>"
+
+    def texts(self) -> Iterable[str]:
+        for words in (self.title, self.purpose, self.consent):
+            yield from words.values()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    controller: Controller | None
+    newsletters: Mapping[str, Newsletter] = field(default_factory=dict)
+    """By slug; with the retired ones, whose subscribers can still leave."""
+
+    @cached_property
+    def open(self) -> dict[str, Newsletter]:
+        """Those that take signups."""
+        return {slug: each for slug, each in self.newsletters.items() if not each.is_retired}
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""The schema's revision: bring a database to the newest one, and tell whether it is there.
+
+Invariant: a migration runs whole or not at all, and one at a time however many hosts start it. Alembic is imported to
+migrate and for nothing else: `/readyz` asks its question in every web process, and file names answer it.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, column, inspect, select, table, text
+
+from app.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+"""Beside the package, in a checkout and in an installed wheel alike."""
+
+_NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.py")
+_VERSION = table("alembic_version", column("version_num"))
+# Any number will do that no other program on the same database locks.
+_TURN = 0x4A6177656C
+
+
+def migrate(database: Database) -> tuple[str | None, str]:
+    """Return the revisions before and after; None where there was no schema. Idempotent."""
+    from alembic import command  # noqa: PLC0415 - see above
+
+    with database.transaction() as session:
+        connection = session.connection()
+        if connection.dialect.name == "postgresql":
+            _await_turn(connection)
+        before = current_revision(connection)
+        command.upgrade(alembic_config(connection), "head")
+    return before, head_revision()
+
+
+def current_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar()
+
+
+@cache
+def head_revision() -> str:
+    found = (_NUMBERED.fullmatch(path.name) for path in (MIGRATIONS / "versions").iterdir())
+    return max(match[1] for match in found if match)
+
+
+def is_current(connection: Connection) -> bool:
+    return current_revision(connection) == head_revision()
+
+
+def alembic_config(connection: Connection) -> "Config":
+    """What alembic.ini would hold."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config(attributes={"connection": connection})
+    # Alembic reads a % as the start of a placeholder.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    return config
+
+
+def _await_turn(connection: Connection) -> None:
+    """SQLite needs none of this: BEGIN IMMEDIATE lets one writer in."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+    # A statement that waits for a lock makes all who come after it wait as well: rather fail, and be run again.
+    connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+    connection.execute(text("SET LOCAL statement_timeout = '10min'"))

@@ -1,0 +1,31 @@
+"""What an entry point finds at hand: settings, database, catalogue, links. Made once a process, by `create_app`."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask
+from limits.limits import RateLimitItem
+from limits.strategies import RateLimiter
+
+from app.database import Database
+from app.links import Links
+from app.newsletters.catalogue import CurrentCatalogue
+from config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    database: Database
+    catalogue: CurrentCatalogue
+    links: Links
+    limiter: RateLimiter
+    signups_a_minute: RateLimitItem
+
+
+def install(app: Flask, services: Services) -> None:
+    app.extensions["jawel"] = services
+
+
+def of(app: Flask) -> Services:
+    return cast(Services, app.extensions["jawel"])

@@ -1,0 +1,62 @@
+"""What the API says, in the shape of the contract. `schemas` documents it, and a test holds both together."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from app.consent import timestamp
+from app.links import one_click
+from app.subscriptions.status import SubscriberStatus, SubscriptionStatus
+from app.web import current
+
+COLUMNS = ("email", "status", "mailable", "since", "language", "id", "unsubscribe")
+
+
+def subscriber(found: SubscriberStatus) -> dict[str, Any]:
+    return {
+        "id": str(found.id),
+        "email": found.email,
+        "language": found.language,
+        "subscriptions": [subscription(found, each) for each in found.subscriptions],
+    }
+
+
+def subscription(of: SubscriberStatus, found: SubscriptionStatus) -> dict[str, Any]:
+    links = current.links()
+    unsubscribe = links.unsubscribe(found.id)
+    mail = found.confirmation_mail
+    return {
+        "id": str(found.id),
+        "newsletter": found.newsletter,
+        "status": found.status,
+        "mailable": found.mailable,
+        "since": timestamp(found.since),
+        "reason": found.reason,
+        "confirmation_mail": {"state": mail.state, "at": timestamp(mail.at)} if mail else None,
+        "links": {"unsubscribe": unsubscribe, "preferences": links.preferences(of.id)},
+        "headers": {**one_click(unsubscribe), "List-Id": current.catalogue().newsletters[found.newsletter].list_id},
+    }
+
+
+def entry(found: SubscriberStatus) -> dict[str, Any]:
+    """A subscriber on the page of one newsletter: the one subscription's status stands at the top as well."""
+    only = found.subscriptions[0]
+    return {**subscriber(found), "status": only.status, "mailable": only.mailable}
+
+
+def as_csv(found: Iterable[SubscriberStatus]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for each in found:
+        only = each.subscriptions[0]
+        link = current.links().unsubscribe(only.id)
+        row = (each.email, only.status, str(only.mailable).lower(), timestamp(only.since), each.language, each.id, link)
+        writer.writerow([_inert(str(cell)) for cell in row])
+    return text.getvalue()
+
+
+def _inert(cell: str) -> str:
+    """Spreadsheets run a cell that begins like a formula, and an address may begin with `=` (RFC 5322 atext)."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,0 +1,101 @@
+"""The API described: an OpenAPI 3.1 document, and Swagger UI over it from packaged files, under the strict policy."""
+
+from typing import Any
+
+from apispec import APISpec
+from flask import Blueprint, Response, jsonify, render_template
+from flask_smorest import Api
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "object",
+            "description": "By field: what is wrong, and what to do about it.",
+        },
+    },
+}
+
+_FIELDS: dict[str, Any] = {
+    "type": "object",
+    "required": ["email", "consent"],
+    "properties": {
+        "email": {"type": "string", "example": "ada@example.org"},
+        "newsletters": {
+            "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+            "description": "May be left out where there is one newsletter only. `newsletter` is an alias.",
+        },
+        "consent": {"description": "`true` in JSON; `true`, `yes`, `on` or `1` in a form. All else is no."},
+        "language": {"type": "string"},
+        "redirect": {"type": "string", "description": "On the newsletter's list of redirects."},
+        "website": {"type": "string", "description": "A trap for programs: leave it empty."},
+        "attempt": {"type": "string", "minLength": 22},
+        "proof_of_work": {"type": "string"},
+    },
+}
+
+_ACCEPTED = {
+    "description": "The same for every address.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["status", "message"],
+                "properties": {"status": {"const": "accepted"}, "message": {"type": "string"}},
+            }
+        }
+    },
+}
+
+
+def problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/problem+json": {"schema": PROBLEM}}}
+
+
+def add_public_endpoints(spec: APISpec) -> None:
+    """What signup forms call; it takes three body types, which the decorators of flask-smorest cannot say."""
+    content = {
+        kind: {"schema": _FIELDS}
+        for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+    }
+    spec.path(
+        "/subscribe",
+        operations={
+            "post": {
+                "summary": "Ask for double opt-in",
+                "tags": ["signup"],
+                "security": [],
+                "requestBody": {"required": True, "content": content},
+                "responses": {
+                    "202": _ACCEPTED,
+                    "303": {"description": "For browsers: to `redirect`, or to a page that says to look in the inbox."},
+                    "403": problem("The site that sent the form is not on the newsletter's list."),
+                    "413": problem("More than 16 KiB."),
+                    "415": problem("Another content type."),
+                    "422": problem("Fields that need attention."),
+                    "429": problem("Too many signups from one client; see `Retry-After`."),
+                    "503": problem("Come back in a moment; see `Retry-After`."),
+                },
+            }
+        },
+    )
+
+
+def blueprint(api: Api) -> Blueprint:
+    pages = Blueprint("documentation", __name__)
+
+    @pages.get("/openapi.json")
+    def document() -> Response:
+        return jsonify(api.spec.to_dict())
+
+    @pages.get("/docs")
+    def show() -> str:
+        return render_template("pages/docs.html")
+
+    return pages

@@ -1,0 +1,102 @@
+"""The shapes of questions and answers. Questions are checked against them; answers are documented by them."""
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from app.outbox import State
+from app.subscriptions.model import Status
+from app.subscriptions.status import UNKNOWN
+
+
+def storable(text: str) -> None:
+    """PostgreSQL has no NUL in text, and half a surrogate pair has no UTF-8; JSON can spell both."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValidationError("Send text without NUL characters and without lone surrogates.")
+
+
+class Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+class ConfirmationMailSchema(Schema):
+    state = fields.String(required=True, validate=validate.OneOf([state for state in State if state != State.DROPPED]))
+    at = fields.AwareDateTime(required=True)
+
+
+class LinksSchema(Schema):
+    unsubscribe = fields.String(required=True)
+    preferences = fields.String(required=True)
+
+
+class HeadersSchema(Schema):
+    list_unsubscribe = fields.String(required=True, data_key="List-Unsubscribe")
+    list_unsubscribe_post = fields.String(required=True, data_key="List-Unsubscribe-Post")
+    list_id = fields.String(required=True, data_key="List-Id")
+
+
+class SubscriptionSchema(Schema):
+    id = fields.UUID(required=True)
+    newsletter = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(list(Status)))
+    mailable = fields.Boolean(required=True, metadata={"description": "Whether you may write to this person now."})
+    since = fields.AwareDateTime(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    confirmation_mail = fields.Nested(ConfirmationMailSchema, required=True, allow_none=True)
+    links = fields.Nested(LinksSchema, required=True)
+    headers = fields.Nested(HeadersSchema, required=True, metadata={"description": "To put into each mail you send."})
+
+
+class SubscriberSchema(Schema):
+    id = fields.UUID(required=True)
+    email = fields.String(required=True)
+    language = fields.String(required=True)
+    subscriptions = fields.List(fields.Nested(SubscriptionSchema), required=True)
+
+
+class LookupQuestion(Strict):
+    newsletter = fields.String(required=True, validate=storable)
+    emails = fields.List(fields.String(validate=storable), required=True, validate=validate.Length(max=1000))
+
+
+class LookupResult(Schema):
+    email = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf([*Status, UNKNOWN]))
+    mailable = fields.Boolean(required=True)
+
+
+class LookupAnswer(Schema):
+    results = fields.List(fields.Nested(LookupResult), required=True)
+
+
+class PageQuestion(Schema):
+    """Unknown query parameters are left alone: links carry what others add to them."""
+
+    status = fields.String(validate=validate.OneOf(list(Status)))
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+    cursor = fields.UUID(metadata={"description": "`next` of the page before."})
+
+
+class PageEntry(SubscriberSchema):
+    status = fields.String(required=True, validate=validate.OneOf(list(Status)))
+    mailable = fields.Boolean(required=True)
+
+
+class PageAnswer(Schema):
+    results = fields.List(fields.Nested(PageEntry), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+class UnsubscribeOrder(Strict):
+    email = fields.String(required=True, validate=[storable, validate.Length(min=1, max=320)])
+    newsletter = fields.String(validate=storable)
+    all = fields.Boolean(truthy={True}, falsy={False})
+    reason = fields.String(validate=[storable, validate.Length(min=1, max=200)])
+
+    @validates_schema
+    def names_one_scope(self, order: dict[str, object], **_rest: object) -> None:
+        if bool(order.get("all")) == ("newsletter" in order):
+            raise ValidationError("Name a newsletter, or send all: true.", "newsletter")
+
+
+class UnsubscribeAnswer(Schema):
+    status = fields.String(required=True, validate=validate.Equal(str(Status.UNSUBSCRIBED)))

@@ -1,0 +1,109 @@
+"""Status for other services, and withdrawal on a person's behalf."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import Response, jsonify, request
+from flask_smorest import Blueprint
+from werkzeug.exceptions import NotFound
+
+from app.addresses import EmailAddress, InvalidAddress
+from app.consent import Act, Actor
+from app.keys import Scope
+from app.subscriptions import status, withdrawal
+from app.subscriptions.model import Status
+from app.web import current
+from app.web.api import access, answers, schemas
+from app.web.problems import InvalidFields
+
+LOOKUP_BYTES = 512 * 1024
+
+blueprint = Blueprint("subscribers", __name__, url_prefix="/api/v1", description="Who may be written to")
+
+
+@blueprint.route("/subscribers/<who>")
+@access.requires(Scope.STATUS_READ)
+@blueprint.response(200, schemas.SubscriberSchema)
+def show(who: str) -> Response:
+    """One person, by address or id, with every subscription that the key may see."""
+    wanted = _identify(who)
+    found = None
+    if wanted is not None:
+        with current.database().read_only() as connection:
+            found = status.find(connection, wanted, visible=access.caller().newsletters)
+    if found is None:
+        raise NotFound("No subscriber by that address or id.")
+    answer = jsonify(answers.subscriber(found))
+    answer.add_etag()
+    return answer.make_conditional(request)  # type: ignore[return-value]
+
+
+@blueprint.route("/subscribers/lookup", methods=["POST"])
+@access.requires(Scope.STATUS_READ)
+@blueprint.arguments(schemas.LookupQuestion)
+@blueprint.response(200, schemas.LookupAnswer)
+def look_up(question: dict[str, Any]) -> Response:
+    """Up to 1,000 addresses at once, in the order asked."""
+    newsletter = _visible(question["newsletter"])
+    with current.database().read_only() as connection:
+        found = status.look_up(connection, newsletter, question["emails"])
+    return jsonify(results=[{"email": each.email, "status": each.status, "mailable": each.mailable} for each in found])
+
+
+@blueprint.route("/newsletters/<slug>/subscribers")
+@access.requires(Scope.STATUS_READ)
+@blueprint.arguments(schemas.PageQuestion, location="query")
+@blueprint.response(200, schemas.PageAnswer)
+def show_page(question: dict[str, Any], slug: str) -> Response:
+    """The subscribers of a newsletter, page by page; as CSV where `Accept` says `text/csv`."""
+    if slug not in current.catalogue().newsletters or not access.caller().sees(slug):
+        raise NotFound("No such newsletter.")
+    wanted = Status(question["status"]) if "status" in question else None
+    limit = question["limit"]
+    with current.database().read_only() as connection:
+        found = status.page(connection, slug, status=wanted, after=question.get("cursor"), limit=limit)
+    cursor = str(found[-1].subscriptions[0].id) if len(found) == limit else None
+    if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
+        answer = Response(answers.as_csv(found), content_type="text/csv; charset=utf-8")
+    else:
+        answer = jsonify(results=[answers.entry(each) for each in found], next=cursor)
+    if cursor:
+        # A CSV has no place for the cursor, so both carry it as a link (RFC 8288).
+        following = f"{current.settings().public_url}{request.path}"
+        query = {**request.args.to_dict(), "cursor": cursor}
+        answer.headers["Link"] = f'<{following}?{urlencode(query)}>; rel="next"'
+    return answer
+
+
+@blueprint.route("/unsubscribe", methods=["POST"])
+@access.requires(Scope.SUBSCRIBERS_WRITE)
+@blueprint.arguments(schemas.UnsubscribeOrder)
+@blueprint.response(200, schemas.UnsubscribeAnswer)
+def unsubscribe(order: dict[str, Any]) -> Response:
+    """End one subscription, or all that the key may see. Idempotent, and the same for addresses that are not known."""
+    caller = access.caller()
+    catalogue = current.catalogue()
+    names = [_visible(order["newsletter"])] if "newsletter" in order else [*filter(caller.sees, catalogue.newsletters)]
+    try:
+        address = EmailAddress.parse(order["email"])
+    except InvalidAddress:
+        raise InvalidFields({"email": ["This is not an e-mail address."]}) from None
+    details = {"method": f"api:{caller.name}"} | ({"reason": order["reason"]} if "reason" in order else {})
+    act = Act(Actor.CONTROLLER, details)
+    with current.database().transaction() as session:
+        withdrawal.leave_by_address(session, address, names, catalogue=catalogue, act=act)
+    return jsonify(status=Status.UNSUBSCRIBED)
+
+
+def _identify(who: str) -> EmailAddress | UUID | None:
+    try:
+        return EmailAddress.parse(who) if "@" in who else UUID(who)
+    except (InvalidAddress, ValueError):
+        return None
+
+
+def _visible(newsletter: str) -> str:
+    if newsletter not in current.catalogue().newsletters or not access.caller().sees(newsletter):
+        raise InvalidFields({"newsletter": ["There is no such newsletter."]})
+    return newsletter
