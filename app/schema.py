@@ -27,15 +27,15 @@ _TURN = 0x4A6177656C
 
 def migrate(database: Database) -> tuple[str | None, str]:
     """Return the revisions before and after; None where there was no schema. Idempotent."""
-    from alembic import command  # noqa: PLC0415 - see above
-
     with database.transaction() as session:
         connection = session.connection()
         if connection.dialect.name == "postgresql":
             _await_turn(connection)
         before = current_revision(connection)
-        command.upgrade(alembic_config(connection), "head")
-    return before, head_revision()
+        if not _reaches_head(before):
+            _upgrade(connection)
+        after = current_revision(connection) or ""
+    return before, after
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -51,7 +51,18 @@ def head_revision() -> str:
 
 
 def is_current(connection: Connection) -> bool:
-    return current_revision(connection) == head_revision()
+    """True on a newer schema as well: during a deployment the old version serves on until the new one has started."""
+    return _reaches_head(current_revision(connection))
+
+
+def _reaches_head(revision: str | None) -> bool:
+    return revision is not None and revision >= head_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+
+    command.upgrade(alembic_config(connection), "head")
 
 
 def alembic_config(connection: Connection) -> "Config":

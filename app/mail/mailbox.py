@@ -1,0 +1,66 @@
+"""The built-in mailbox of a development machine: one file a letter, its exact bytes."""
+
+import email.policy
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from pathlib import Path
+
+from app.errors import JawelError
+
+_NAME = re.compile(r"[0-9a-f-]{36}\.eml")
+
+
+class LetterNotFound(JawelError):
+    """No letter by that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str
+    subject: str
+    sender: str
+    recipient: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLetter:
+    entry: Entry
+    text: str
+    html: str
+    raw: bytes
+
+
+def keep(folder: Path, message_id: str, content: bytes) -> None:
+    """Idempotent: a letter that comes again under its Message-ID replaces itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{secrets.token_hex(8)}"
+    draft.write_bytes(content)
+    draft.rename(folder / f"{message_id.strip('<>').partition('@')[0]}.eml")
+
+
+def list_letters(folder: Path) -> list[Entry]:
+    """Newest first."""
+    entries = [read_letter(folder, path.name).entry for path in folder.glob("*.eml")]
+    return sorted(entries, key=lambda entry: entry.received_at, reverse=True)
+
+
+def read_letter(folder: Path, name: str) -> ReadLetter:
+    path = folder / name
+    if not _NAME.fullmatch(name) or not path.is_file():
+        raise LetterNotFound(name)
+    raw = path.read_bytes()
+    message = message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    received_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    entry = Entry(name, message["Subject"], message["From"], message["To"], received_at)
+    return ReadLetter(entry, _part(message, "plain"), _part(message, "html"), raw)
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    return "" if part is None else str(part.get_content())

@@ -1,0 +1,84 @@
+"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser.
+
+What is missing is installed where we may. Where we may not, its tests are skipped and the summary says so in one line;
+under CI=true that is a failure, because a green run must mean that everything ran.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+NOT_RUN = "NOT RUN: "
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    name: str
+    package: str
+    """Debian's."""
+    find: Callable[[], Path | None]
+
+
+def find_postgresql() -> Path | None:
+    """The folder of the newest server's programs. Debian keeps them off the PATH."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    found = [folder for folder in folders if (folder / "initdb").exists()]
+    on_path = shutil.which("initdb")
+    return found[-1] if found else Path(on_path).resolve().parent if on_path else None
+
+
+def find_chromium() -> Path | None:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return Path(found) if found else None
+
+
+POSTGRESQL = Program("PostgreSQL", "postgresql", find_postgresql)
+CHROMIUM = Program("browser", "chromium", find_chromium)
+
+
+def require(program: Program) -> Path:
+    """Where the program is; else the test ends here."""
+    found = _find_or_install(program)
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail(f"There is no {program.package} on this machine, and it could not be installed.", pytrace=False)
+    if found is None:
+        remedy = f"`apt-get install {program.package}`, or run as root to have that done"
+        pytest.skip(f"{NOT_RUN}the {program.name} tests, for want of the program. Remedy: {remedy}.")
+    return found
+
+
+@cache
+def _find_or_install(program: Program) -> Path | None:
+    with (Path(tempfile.gettempdir()) / f"jawel-tests-{os.getuid()}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return program.find() or _install(program)
+
+
+def _install(program: Program) -> Path | None:
+    prefix = _as_root()
+    if prefix is None or not shutil.which("apt-get"):
+        return None
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", program.package]):
+        subprocess.run(
+            [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+    return program.find()
+
+
+def _as_root() -> list[str] | None:
+    if os.geteuid() == 0:
+        return []
+    sudo = shutil.which("sudo")
+    may = sudo and subprocess.run([sudo, "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return [sudo, "-n"] if sudo and may else None
