@@ -25,7 +25,7 @@ from app.database import Base, Instant
 
 SOFTWARE = f"jawel {version('jawel')}"
 
-JsonValue: TypeAlias = "str | int | bool | None | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "str | int | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
 
 class EventType(StrEnum):

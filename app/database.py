@@ -44,7 +44,7 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
-    type_annotation_map = {datetime: Instant, str: Text, dict[str, str]: JSON, list[str]: JSON, list[int]: JSON}  # noqa: RUF012
+    type_annotation_map = {datetime: Instant, str: Text, dict[str, str]: JSON, list[str]: JSON, list[int]: JSON}
 
 
 @dataclass(frozen=True, slots=True)

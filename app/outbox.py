@@ -124,9 +124,7 @@ def postpone(session: Session, letter: Letter, reply: str) -> State:
     now = clock.now()
     due_at = now + BACK_OFF[min(letter.attempts, len(BACK_OFF)) - 1]
     state = State.FAILED if due_at > letter.created_at + GIVE_UP_AFTER else State.DEFERRED
-    _mark(
-        session, letter, state=state, state_at=now, due_at=due_at, reply=reply, lease=None, leased_until=None
-    )
+    _mark(session, letter, state=state, state_at=now, due_at=due_at, reply=reply, lease=None, leased_until=None)
     return state
 
 

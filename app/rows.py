@@ -7,7 +7,7 @@ ten: it is compiled and prepared once, and a request that writes little costs wh
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import JSON, Connection, Executable, Select, Table, Text, bindparam, column, func, literal, select, true

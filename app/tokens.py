@@ -60,7 +60,7 @@ class Signer:
         except (binascii.Error, ValueError) as error:
             raise TokenInvalid("not a token") from error
         payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        genuine = any([hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self.keys])
+        genuine = any(hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self.keys)
         if not genuine or len(payload) != 21:
             raise TokenInvalid("not signed here for this purpose")
         expiry = int.from_bytes(payload[16:], "big")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TextIO
 
 import psycopg
 from psycopg import sql
@@ -41,7 +42,7 @@ class Cluster:
 
     @contextmanager
     def new_database(self, template: str = "template1") -> Iterator[str]:
-        """The address of a copy of `template`, which nobody may be connected to."""
+        """The name of a copy of `template`, which nobody may be connected to."""
         name = f"jawel_{next(_numbers)}"
         with self._connect() as connection:
             # Since 15 the default writes every page to the log, which is slower here; before, there was no choice.
@@ -49,7 +50,7 @@ class Cluster:
             names = (sql.Identifier(name), sql.Identifier(template))
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names) + strategy)
         try:
-            yield self.url(name)
+            yield name
         finally:
             with self._connect() as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -60,24 +61,52 @@ class Cluster:
 
 @contextmanager
 def running_cluster(programs: Path) -> Iterator[Cluster]:
+    """Start a server, and stop it when the block ends or this process dies."""
     # Kept short: the path of a Unix socket may not exceed some hundred bytes.
     folder = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir="/tmp"))
-    user = _unprivileged_owner(folder)
-    _initialise(programs, folder, user)
+    as_owner = _give_away(folder)
+    initialise = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+    subprocess.run(
+        [*as_owner, programs / "initdb", *initialise, folder / "data"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
     server = [programs / "postgres", "-D", folder / "data", "-k", folder]
     settings = [argument for setting in HASTE for argument in ("-c", setting)]
-    keeper = subprocess.Popen(
-        ["sh", "-c", KEEPER, "keeper", folder, *server, *settings],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("w"),
-        start_new_session=True,
-        **user,
-    )
-    cluster = Cluster(folder)
-    try:
-        _await_answer(cluster, keeper)
+    keeper = [*as_owner, "sh", "-c", KEEPER, "sh", folder, *server, *settings]
+    with (folder / "log").open("w") as log, _running(keeper, log):
+        cluster = Cluster(folder)
+        _await_answer(cluster)
         yield cluster
+
+
+def _give_away(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root: then the folder, and the command prefix, are for its own user."""
+    if os.geteuid() != 0:
+        return []
+    shutil.chown(folder, "postgres", "postgres")
+    return ["runuser", "-u", "postgres", "--"]
+
+
+@contextmanager
+def _running(command: list[str | Path], log: TextIO) -> Iterator[None]:
+    # A session of its own: Ctrl-C in the terminal is for pytest, which then lets the keeper stop the server.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield
     finally:
-        keeper.communicate()
-        shutil.rmtree(folder, ignore_errors=True)
+        process.communicate()
+
+
+def _await_answer(cluster: Cluster) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            psycopg.connect(cluster.url("postgres")).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise RuntimeError((cluster.folder / "log").read_text()) from None
+            time.sleep(0.02)
+        else:
+            return

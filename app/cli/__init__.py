@@ -5,7 +5,7 @@ from functools import cached_property
 import click
 
 import config
-from app import database
+from app import database, schema
 from app.cli.doctor import doctor
 from app.cli.keys import keys
 from app.cli.newsletters import newsletters
@@ -41,10 +41,12 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def migrate(context: Context) -> None:
     """Bring the database to the newest schema. Safe to run from several hosts at once."""
-    from app import schema  # noqa: PLC0415 - Alembic costs memory that only this command needs
-
     before, after = schema.migrate(context.database)
-    click.echo(f"The schema is at {after}." if before == after else f"Migrated the schema from {before} to {after}.")
+    click.echo(
+        f"The schema is at {after}."
+        if before == after
+        else f"Migrated the schema from {before or 'nothing'} to {after}."
+    )
 
 
 @main.command()

@@ -92,4 +92,6 @@ def _mail(settings: Settings) -> str:
 
 def _keys(settings: Settings) -> str:
     count = len(settings.secret_keys)
-    return f"{count} secret key{'s' if count > 1 else ''}, suppression key, {len(settings.log_signing_keys)} signing key"
+    return (
+        f"{count} secret key{'s' if count > 1 else ''}, suppression key, {len(settings.log_signing_keys)} signing key"
+    )

@@ -6,7 +6,7 @@ letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -74,7 +74,7 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
     except TemporaryFailure as failure:
         with database.transaction() as session:
             state = outbox.postpone(session, letter, failure.code)
-        log.warning("letter." + state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
+        log.warning(f"letter.{state}", letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
     except RecipientRefused as failure:
         _settle(database, letter, State.BOUNCED, failure.code)
     except LetterRefused as failure:
@@ -89,7 +89,7 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
 def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:
     with database.transaction() as session:
         outbox.mark(session, letter, state, reply)
-    log.info("letter." + state, letter=str(letter.id), kind=letter.kind, reply=reply)
+    log.info(f"letter.{state}", letter=str(letter.id), kind=letter.kind, reply=reply)
 
 
 def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:

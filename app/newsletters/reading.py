@@ -53,7 +53,9 @@ class Reader:
     def finish(self) -> None:
         for key in self.table:
             if key not in self.known:
-                self.problems.append(Problem((*self.path, key), f"is not known here; known are {', '.join(sorted(self.known))}"))
+                self.problems.append(
+                    Problem((*self.path, key), f"is not known here; known are {', '.join(sorted(self.known))}")
+                )
 
 
 def read(file: Table) -> tuple[Catalogue, list[Problem]]:
@@ -67,7 +69,9 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
     newsletters = [read_newsletter(table, ("newsletter", n), problems) for n, table in enumerate(tables)]
     for n, newsletter in enumerate(newsletters):
         if newsletter.slug in [each.slug for each in newsletters[:n]]:
-            problems.append(Problem(("newsletter", n, "slug"), f"{newsletter.slug!r} is taken by another newsletter above"))
+            problems.append(
+                Problem(("newsletter", n, "slug"), f"{newsletter.slug!r} is taken by another newsletter above")
+            )
     return Catalogue(found, {each.slug: each for each in newsletters}), problems
 
 

@@ -114,7 +114,7 @@ def decline(session: Session, letter_id: UUID, act: Act) -> None:
 
 
 def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
-    """The letter's subscriptions whose nonce stands, locked: of two presses at one instant the second finds the first."""
+    """The letter's subscriptions whose nonce stands, locked: of two presses at once the second finds the first done."""
     letter = session.get(Letter, letter_id)
     if letter is None:
         return None, []

@@ -98,9 +98,9 @@ def _found(email: str, row: Row[Any] | None) -> Found:
 
 
 _NOW = bindparam("now", type_=Instant)
-_MAILABLE = and_(
-    Subscription.status == Status.CONFIRMED, ~suppressions.forbids_mail(Subscriber.digest, _NOW)
-).label("mailable")
+_MAILABLE = and_(Subscription.status == Status.CONFIRMED, ~suppressions.forbids_mail(Subscriber.digest, _NOW)).label(
+    "mailable"
+)
 
 
 def _everything() -> Select[Any]:

@@ -46,7 +46,9 @@ def find_newsletter(connection: Connection | Session, subscription_id: UUID) -> 
 
 def find_membership(connection: Connection, subscriber_id: UUID) -> Membership | None:
     found = connection.execute(
-        select(Subscriber.address, Subscriber.canonical, Subscriber.language, Subscription.newsletter, Subscription.status)
+        select(
+            Subscriber.address, Subscriber.canonical, Subscriber.language, Subscription.newsletter, Subscription.status
+        )
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(Subscriber.id == subscriber_id)
         .order_by(Subscription.newsletter)
@@ -63,9 +65,7 @@ def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act:
     _leave(session, Subscription.id == subscription_id, catalogue, act)
 
 
-def leave_all_of(
-    session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act
-) -> None:
+def leave_all_of(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
     """Leave every newsletter of the person whose subscription it is. Idempotent."""
     theirs = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
     _leave(session, Subscription.subscriber_id == theirs, catalogue, act)
@@ -98,16 +98,12 @@ def leave_by_address(
     _leave(session, theirs, catalogue, act)
 
 
-def leave_all(
-    session: Session, subscriber_id: UUID, *, catalogue: Catalogue, act: Act
-) -> None:
+def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
     """Leave every newsletter of the controller. Idempotent."""
     _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, act)
 
 
-def _leave(
-    session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act
-) -> None:
+def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> None:
     found = session.scalars(
         select(Subscription).where(which, Subscription.status.in_(LEAVABLE)).order_by(Subscription.id).with_for_update()
     ).all()

@@ -87,7 +87,7 @@ class SignupFields(Schema):
     attempt = fields.String(validate=validate.Length(min=22, max=200))
     proof_of_work = fields.String()
 
-    error_messages = {"unknown": "Unknown field."}  # noqa: RUF012
+    error_messages = {"unknown": "Unknown field."}
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **_rest: Any) -> None:
         raise InvalidFields(error.normalized_messages())

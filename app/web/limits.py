@@ -38,6 +38,6 @@ def count_signup() -> None:
 
 
 def _client_key(secret: str) -> str:
-    """One IPv4 address, or one IPv6 /64, which is what one subscriber line is given. Keyed, so that no address rests."""
+    """One IPv4 address, or one IPv6 /64, which is what a line is given. Keyed, so that no client address rests."""
     prefix = client.prefix(request.remote_addr or "", ipv4=32, ipv6=64)
     return hmac.digest(secret.encode(), prefix.encode(), "sha256").hex()[:32]

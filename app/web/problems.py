@@ -41,7 +41,7 @@ def register(app: Flask) -> None:
 
 
 def answer(error: HTTPException) -> Response:
-    """A problem document or a page. Keeps what the error says in headers: `Allow`, `Retry-After`, a redirect's target."""
+    """A problem document or a page, with what the error says in headers: `Allow`, `Retry-After`, `WWW-Authenticate`."""
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()  # type: ignore[return-value]
     response = _page(error) if wants_page() else _document(error)

@@ -42,5 +42,4 @@ def register(app: Flask) -> None:
     app.config.update(OPENAPI)
     api = ProblemApi(app)
     api.register_blueprint(subscribers.blueprint)
-    documentation.add_public_endpoints(api.spec)
     app.register_blueprint(documentation.blueprint(api))

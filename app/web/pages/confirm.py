@@ -60,7 +60,9 @@ def decline(token: str) -> Response:
     claim = _claim(token)
     asked = _asked(claim)
     with current.database().transaction() as session:
-        confirmation.decline(session, claim.subject, Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **_client()}))
+        confirmation.decline(
+            session, claim.subject, Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **_client()})
+        )
     if wants_page():
         return make_response(render_template("pages/declined.html", asked=asked))
     return jsonify(status="declined")

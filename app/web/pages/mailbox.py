@@ -1,11 +1,11 @@
 """The built-in mailbox: letters of a development machine, to be read in the browser. Never there in production."""
 
 from flask import Blueprint, Response, render_template
+from werkzeug.exceptions import NotFound
 
 from app.mail import mailbox
 from app.mail.mailbox import LetterNotFound
 from app.web import current, problems
-from werkzeug.exceptions import NotFound
 
 blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox")
 

@@ -59,7 +59,9 @@ def inbox(slug: str) -> str:
     newsletter = current.catalogue().open.get(slug)
     if newsletter is None:
         raise NotFound
-    return render_template("pages/inbox.html", newsletter=newsletter, spoken=newsletter.language_for(language.preferred()))
+    return render_template(
+        "pages/inbox.html", newsletter=newsletter, spoken=newsletter.language_for(language.preferred())
+    )
 
 
 @blueprint.errorhandler(InvalidFields)
@@ -74,7 +76,11 @@ def show_form_again(error: InvalidFields) -> Response | tuple[str, int]:
 
 def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> str:
     return render_template(
-        "pages/signup.html", newsletters=newsletters, spoken=newsletters[0].language_for(language.preferred()), values=values, errors=errors
+        "pages/signup.html",
+        newsletters=newsletters,
+        spoken=newsletters[0].language_for(language.preferred()),
+        values=values,
+        errors=errors,
     )
 
 

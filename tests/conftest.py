@@ -1,0 +1,157 @@
+"""What tests are given: a database of their own on either engine, settings, a mail server, a browser.
+
+Every database is made by the real migrations, once, and copied for each test.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app import database as databases
+from app import schema
+from app.database import Database
+from config import ClientIp, Environment, MailServer, Settings
+from tests import machine
+from tests.postgresql import Cluster, running_cluster
+
+BROWSER_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Whatever asks for a database runs once on each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a fresh database with the newest schema."""
+    if engine == "sqlite":
+        copy = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "jawel.sqlite")
+        yield f"sqlite:///{copy}"
+    else:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        with cluster.new_database(request.getfixturevalue("postgresql_template")) as name:
+            yield cluster.url(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = databases.connect(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def empty_database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database that no migration has seen."""
+    if engine == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    else:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        with cluster.new_database() as name:
+            yield cluster.url(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "jawel.sqlite"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(cluster: Cluster) -> Iterator[str]:
+    with cluster.new_database() as name:
+        _migrate(cluster.url(name))
+        yield name
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster(machine.require(machine.POSTGRESQL)) as cluster:
+        yield cluster
+
+
+def _migrate(url: str) -> None:
+    opened = databases.connect(url)
+    schema.migrate(opened)
+    opened.dispose()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[Controller]:
+    server = Controller(Sink(), hostname="127.0.0.1", port=0)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def settings(database_url: str, mail_server: Controller, tmp_path: Path) -> Settings:
+    """As in production, but for the mail server, which is ours."""
+    port = mail_server.server.sockets[0].getsockname()[1]
+    return Settings(
+        environment=Environment.PRODUCTION,
+        public_url="https://subscribe.example.org",
+        database_url=database_url,
+        secret_keys=("a secret key for tests, of some length",),
+        suppression_key="a suppression key for tests, of some length",
+        log_signing_keys=(bytes(range(32)),),
+        log_origin="subscribe.example.org",
+        mail_server=MailServer(
+            host="127.0.0.1", port=port, starttls=False, tls=False, username=None, password=None, timeout=5
+        ),
+        trusted_proxies=0,
+        client_ip=ClientIp.TRUNCATED,
+        rate_limit_storage=None,
+        rate_limit_subscribe=60,
+        log_format="json",
+        timezone="Europe/Brussels",
+        instance=tmp_path / "instance",
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = machine.require(machine.CHROMIUM)
+    flags = list(BROWSER_FLAGS)
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")  # which refuses root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def page_without_javascript(browser: Browser) -> Iterator[Page]:
+    with browser.new_context(java_script_enabled=False) as context:
+        yield context.new_page()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line for each program that was missing, whatever the number of tests that needed it."""
+    reasons = {str(report.longrepr[-1]) for report in terminalreporter.stats.get("skipped", [])}
+    for reason in sorted(reasons):
+        if machine.NOT_RUN in reason:
+            terminalreporter.write_line(reason.removeprefix("Skipped: "), yellow=True)
