@@ -5,8 +5,10 @@ There is no alembic.ini, and no other way in: the lock and the time limits that 
 
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 
 import app
 from app.database import Base, Instant
@@ -20,9 +22,10 @@ def import_models() -> None:
             import_module(".".join(path.relative_to(package.parent).with_suffix("").parts))
 
 
-def render_item(kind, item, autogen_context):
+def render_item(kind: str, item: object, autogenerating: AutogenContext) -> str | Literal[False]:
+    """How a new migration writes a column: like the models do."""
     if kind == "type" and item is Instant:
-        autogen_context.imports.add("from app.database import Instant")
+        autogenerating.imports.add("from app.database import Instant")
         return "Instant"
     return False
 

@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Sink
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import config
 from app import database as databases
 from app import schema
 from app.database import Database
-from config import ClientIp, Environment, MailServer, Settings
-from tests import machine
+from config import ClientIp, Environment, Settings
+from tests import machine, smtp
 from tests.postgresql import Cluster, running_cluster
 
 BROWSER_FLAGS = (
@@ -93,17 +92,14 @@ def _migrate(url: str) -> None:
 
 
 @pytest.fixture
-def mail_server() -> Iterator[Controller]:
-    server = Controller(Sink(), hostname="127.0.0.1", port=0)
-    server.start()
-    yield server
-    server.stop()
+def mail_server() -> Iterator[smtp.MailServer]:
+    with smtp.running() as server:
+        yield server
 
 
 @pytest.fixture
-def settings(database_url: str, mail_server: Controller, tmp_path: Path) -> Settings:
+def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) -> Settings:
     """As in production, but for the mail server, which is ours."""
-    port = mail_server.server.sockets[0].getsockname()[1]
     return Settings(
         environment=Environment.PRODUCTION,
         public_url="https://subscribe.example.org",
@@ -112,8 +108,14 @@ def settings(database_url: str, mail_server: Controller, tmp_path: Path) -> Sett
         suppression_key="a suppression key for tests, of some length",
         log_signing_keys=(bytes(range(32)),),
         log_origin="subscribe.example.org",
-        mail_server=MailServer(
-            host="127.0.0.1", port=port, starttls=False, tls=False, username=None, password=None, timeout=5
+        mail_server=config.MailServer(
+            host=mail_server.hostname,
+            port=mail_server.port,
+            starttls=False,
+            tls=False,
+            username=None,
+            password=None,
+            timeout=5,
         ),
         trusted_proxies=0,
         client_ip=ClientIp.TRUNCATED,

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -72,7 +72,7 @@ def running_cluster(programs: Path) -> Iterator[Cluster]:
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    server = [programs / "postgres", "-D", folder / "data", "-k", folder]
+    server: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder]
     settings = [argument for setting in HASTE for argument in ("-c", setting)]
     keeper = [*as_owner, "sh", "-c", KEEPER, "sh", folder, *server, *settings]
     with (folder / "log").open("w") as log, _running(keeper, log):
@@ -90,7 +90,7 @@ def _give_away(folder: Path) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str | Path], log: TextIO) -> Iterator[None]:
+def _running(command: Sequence[str | Path], log: TextIO) -> Iterator[None]:
     # A session of its own: Ctrl-C in the terminal is for pytest, which then lets the keeper stop the server.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email import policy
 from email.mime.base import MIMEBase
-from email.utils import formatdate, parseaddr
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_mail import Connection, Mail, Message
 
+from app import clock
 from app.errors import JawelError
 from app.mail import mailbox
 from app.mail.message import ComposedLetter
@@ -224,11 +225,16 @@ class _Message(Message):
         return any(character in str(text) for text in stated for character in "\r\n\0")
 
     def _message(self) -> MIMEBase:
-        message = super()._message()
+        mixed = super()._message()
+        # There is nothing to mix: the alternatives themselves are the letter.
+        message = cast(MIMEBase, mixed.get_payload(0))
+        for name, value in mixed.raw_items():
+            if name not in message:
+                message[name] = value
         # With refolding, `List-Unsubscribe` beyond 78 columns becomes an encoded word, and one-click is dead.
         message.policy = policy.SMTP.clone(refold_source="none")
         del message["Date"]
-        message["Date"] = formatdate(localtime=False)
+        message["Date"] = format_datetime(clock.now())
         return message
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from flask import Flask, request
-from flask_babel import format_datetime, get_locale
+from flask_babel import format_datetime, get_locale, get_timezone
 
 
 def register(app: Flask) -> None:
@@ -15,7 +15,8 @@ def register(app: Flask) -> None:
 
 def moment(instant: datetime) -> str:
     """Such as "23 November 2026, 21:02 CET"."""
-    return f"{format_datetime(instant, 'd MMMM y, HH:mm')} {format_datetime(instant, 'z')}"
+    zone = instant.astimezone(get_timezone()).tzname()
+    return f"{format_datetime(instant, 'd MMMM y, HH:mm')} {zone}"
 
 
 def _own_path() -> str:

@@ -1,6 +1,6 @@
 """The catalogue, and every wording that people were ever shown.
 
-A wording is what somebody agreed to, so the database itself refuses to change or delete one: evidence cites it by digest.
+Evidence cites a wording by its digest, so the database itself refuses to change or delete one.
 """
 
 import sqlalchemy as sa

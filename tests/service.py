@@ -1,0 +1,107 @@
+"""The service as its users meet it: verbs over HTTP, and an inbox that real mail is delivered to."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app import keys, services, worker
+from app.database import Database
+from app.keys import Scope
+from tests.smtp import Delivered, MailServer
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "en"}
+ADA = "ada@example.org"
+
+
+@dataclass
+class Letter:
+    """A delivered letter, in the hands of its reader."""
+
+    delivered: Delivered
+
+    @property
+    def subject(self) -> str:
+        return str(self.delivered.message["Subject"])
+
+    @property
+    def text(self) -> str:
+        return self.delivered.part("plain")
+
+    @property
+    def link(self) -> str:
+        """The link that stands alone on its line, without the host: the same one that the HTML part carries."""
+        links = re.findall(r"^https://subscribe\.example\.org(/\S+)$", self.text, re.MULTILINE)
+        assert len(links) == 1
+        assert f'href="https://subscribe.example.org{links[0]}"' in self.delivered.part("html")
+        return str(links[0])
+
+    @property
+    def one_click(self) -> str:
+        """Where a mail program's own unsubscribe button posts to, read from the bytes on the wire."""
+        match = re.search(rb"^List-Unsubscribe: <https://subscribe\.example\.org(/\S+)>\r?$", self.delivered.raw, re.M)
+        assert match
+        return match[1].decode()
+
+
+class Service:
+    def __init__(self, app: Flask, mail: MailServer) -> None:
+        self.app = app
+        self.mail = mail
+        self.database: Database = services.of(app).database
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.app.test_client().get(path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.app.test_client().post(path, **options)
+
+    def subscribe(self, email: str = ADA, **fields: Any) -> TestResponse:
+        return self.post("/subscribe", json={"email": email, "newsletters": "weekly", "consent": True, **fields})
+
+    def deliver(self) -> list[Letter]:
+        """Let the worker do what is due; return what arrived."""
+        before = len(self.mail.letters)
+        worker.run_once(self.app)
+        return [Letter(each) for each in self.mail.letters[before:]]
+
+    def letter(self) -> Letter:
+        (only,) = self.deliver()
+        return only
+
+    def confirmed(self, email: str = ADA, **fields: Any) -> Letter:
+        """Somebody who went through the whole double opt-in; their confirmation letter."""
+        assert self.subscribe(email, **fields).status_code == 202
+        letter = self.letter()
+        assert self.post(letter.link).status_code == 200
+        return letter
+
+    def key(self, *scopes: Scope, newsletters: list[str] | None = None) -> dict[str, str]:
+        """The headers of another service with a key of its own."""
+        wanted: list[str] = [*(scopes or (Scope.STATUS_READ,))]
+        with self.database.transaction() as session:
+            key = keys.create(session, "shop", scopes=wanted, newsletters=newsletters)
+        return {"Authorization": f"Bearer {key}"}
+
+    def status(self, email: str | UUID = ADA) -> dict[str, Any] | None:
+        """What another service is told, by newsletter; None where nobody is known."""
+        answer = self.get(f"/api/v1/subscribers/{email}", headers=self.key())
+        if answer.status_code == 404:
+            return None
+        return {each["newsletter"]: each for each in answer.get_json()["subscriptions"]}
+
+    def events(self) -> list[str]:
+        """The types of all consent events, in the order in which they happened."""
+        return [row.type for row in self.rows("SELECT type FROM consent_events ORDER BY occurred_at, type")]
+
+    def rows(self, statement: str) -> list[Any]:
+        with self.database.read_only() as connection:
+            return list(connection.execute(text(statement)))
+
+
+COOL_DOWN = timedelta(minutes=10, seconds=1)
