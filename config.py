@@ -8,11 +8,12 @@ import base64
 import binascii
 import json
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -168,7 +169,7 @@ class _Reader(FileAwareEnv):
         try:
             self.seal()
         except EnvValidationError as error:
-            for name, problems in error.error_messages.items():
+            for name, problems in cast(Mapping[str, list[str]], error.error_messages).items():
                 problem = " ".join(problems)
                 self.wrong.setdefault(name, "is not set" if problem == _NOT_SET else problem)
         if self.wrong:

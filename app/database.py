@@ -9,10 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import JSON, Connection, DateTime, Engine, MetaData, String, Text, create_engine, event, make_url
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Text,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -31,6 +45,8 @@ class _UtcText(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
 Instant = DateTime(timezone=True).with_variant(_UtcText(), "sqlite")
 
 
@@ -118,7 +134,7 @@ def _postgresql(url: str, pool_size: int, options: str) -> Engine:
     # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
     conninfo = url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
     given = conninfo_to_dict(conninfo)
-    extra = {
+    extra: dict[str, Any] = {
         "application_name": given.get("application_name", "jawel"),
         "target_session_attrs": given.get("target_session_attrs", "primary"),
         "options": f"{given.get('options', '')} -c timezone=UTC {options}".strip(),

@@ -68,7 +68,7 @@ class DatabaseStorage(Storage):
 
 
 @cache
-def _hit(dialect: str) -> ReturningInsert[tuple[int]]:
+def _hit(dialect: str) -> ReturningInsert[int]:
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(RateLimit)
     now = bindparam("now", type_=Instant)
     is_over = RateLimit.expires_at <= now

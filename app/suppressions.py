@@ -7,7 +7,7 @@ outside the database: without it the list says nothing about anyone.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, exists, or_
+from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, SQLColumnExpression, exists, or_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -39,11 +39,11 @@ def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     return or_(Suppression.until.is_(None), Suppression.until > at)
 
 
-def forbids_asking(digest: ColumnElement[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+def forbids_asking(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     """Any reason will do: such an address gets no confirmation mail."""
     return exists().where(Suppression.digest == digest, in_force(at))
 
 
-def forbids_mail(digest: ColumnElement[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+def forbids_mail(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     """Complaint or hard bounce. Having declined one request says nothing about what was confirmed before."""
     return exists().where(Suppression.digest == digest, in_force(at), Suppression.reason != Reason.DECLINED)

@@ -1,6 +1,6 @@
 """Writes the next migration: what tells the models from the schema that the migrations make.
 
-    python -m migrations.new "add webhook endpoints"
+python -m migrations.new "add webhook endpoints"
 """
 
 import sys

@@ -1,11 +1,12 @@
 """A real SMTP server for tests, which keeps what it is given."""
 
+from asyncio import Server as AsyncioServer
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.controller import Controller
 
@@ -18,7 +19,7 @@ class Delivered:
 
     @property
     def message(self) -> EmailMessage:
-        return cast(EmailMessage, message_from_bytes(self.raw, policy=policy.default))
+        return message_from_bytes(self.raw, policy=policy.default)
 
     def part(self, kind: str) -> str:
         body = self.message.get_body((kind,))
@@ -37,8 +38,9 @@ class MailServer(Controller):
 
     def _trigger_server(self) -> None:
         """aiosmtpd greets itself on the port it asked for, which is not the port that 0 was turned into."""
+        assert isinstance(self.server, AsyncioServer)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if self.answers_to_rcpt:

@@ -12,6 +12,7 @@ from app import clock, schema
 from app.database import Database
 from app.errors import JawelError
 from app.mail import delivery
+from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
 from config import Settings
 
@@ -45,7 +46,7 @@ def doctor(context: Any) -> None:
 def _report(name: str, check: Callable[[], str]) -> bool:
     try:
         finding = check()
-    except (Ailment, delivery.TemporaryFailure) as error:
+    except (Ailment, TemporaryFailure) as error:
         click.echo(f"PROBLEM  {name}: {error}")
         return False
     except SQLAlchemyError as error:

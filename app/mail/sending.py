@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
 from app import clock, consent, outbox, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, Actor, EventType, Step
-from app.database import Database
+from app.database import AnyRow, Database
 from app.links import Links
-from app.mail.delivery import Carrier, LetterRefused, RecipientRefused, TemporaryFailure
+from app.mail.delivery import Carrier
+from app.mail.delivery.failures import LetterRefused, RecipientRefused, TemporaryFailure
 from app.mail.letters import Composition, Owed, compose
 from app.newsletters.terms import Catalogue
 from app.outbox import Kind, Letter, State
@@ -74,7 +74,7 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
     except TemporaryFailure as failure:
         with database.transaction() as session:
             state = outbox.postpone(session, letter, failure.code)
-        log.warning(f"letter.{state}", letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
+        log.warning("letter.postponed", state=state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
     except RecipientRefused as failure:
         _settle(database, letter, State.BOUNCED, failure.code)
     except LetterRefused as failure:
@@ -89,7 +89,7 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
 def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:
     with database.transaction() as session:
         outbox.mark(session, letter, state, reply)
-    log.info(f"letter.{state}", letter=str(letter.id), kind=letter.kind, reply=reply)
+    log.info("letter.settled", state=state, letter=str(letter.id), kind=letter.kind, reply=reply)
 
 
 def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
@@ -122,7 +122,7 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
     )
 
 
-def _still_owed(letter: Letter, row: Row[Any]) -> bool:
+def _still_owed(letter: Letter, row: AnyRow) -> bool:
     if letter.kind == Kind.CONFIRMATION:
         newest = row.letter_id == letter.id and row.nonce == letter.about[str(row.id)]
         return row.status == Status.PENDING and newest and not row.forbids_asking

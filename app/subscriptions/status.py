@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from app import clock, rows, suppressions
 from app.addresses import EmailAddress
-from app.database import Instant
+from app.database import AnyRow, AnySelect, Instant
 from app.outbox import Letter, State
 from app.subscriptions.model import Status, Subscriber, Subscription
 
@@ -87,11 +86,11 @@ def look_up(connection: Connection, newsletter: str, emails: Sequence[str]) -> l
         _looking_up(connection.dialect.name),
         {"newsletter": newsletter, "now": clock.now(), "addresses": rows.texts(canonical)},
     )
-    known: Mapping[str, Row[Any]] = {row.canonical: row for row in found}
+    known: Mapping[str, AnyRow] = {row.canonical: row for row in found}
     return [_found(email, known.get(spelling)) for email, spelling in zip(emails, canonical, strict=True)]
 
 
-def _found(email: str, row: Row[Any] | None) -> Found:
+def _found(email: str, row: AnyRow | None) -> Found:
     if row is None:
         return Found(email, UNKNOWN, mailable=False)
     return Found(email, row.status, mailable=row.mailable)
@@ -103,7 +102,7 @@ _MAILABLE = and_(Subscription.status == Status.CONFIRMED, ~suppressions.forbids_
 )
 
 
-def _everything() -> Select[Any]:
+def _everything() -> AnySelect:
     return (
         select(
             Subscriber.id.label("subscriber_id"),
@@ -124,17 +123,17 @@ def _everything() -> Select[Any]:
 
 
 @cache
-def _by_id() -> Select[Any]:
+def _by_id() -> AnySelect:
     return _everything().where(Subscriber.id == bindparam("id")).order_by(Subscription.newsletter)
 
 
 @cache
-def _by_address() -> Select[Any]:
+def _by_address() -> AnySelect:
     return _everything().where(Subscriber.canonical == bindparam("canonical")).order_by(Subscription.newsletter)
 
 
 @cache
-def _looking_up(dialect: str) -> Select[Any]:
+def _looking_up(dialect: str) -> AnySelect:
     return (
         select(Subscriber.canonical, Subscription.status, _MAILABLE)
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
@@ -145,7 +144,7 @@ def _looking_up(dialect: str) -> Select[Any]:
     )
 
 
-def _subscribers(found: Iterable[Row[Any]]) -> Iterable[SubscriberStatus]:
+def _subscribers(found: Iterable[AnyRow]) -> Iterable[SubscriberStatus]:
     for subscriber_id, group in groupby(found, key=lambda row: row.subscriber_id):
         theirs = list(group)
         yield SubscriberStatus(
@@ -156,7 +155,7 @@ def _subscribers(found: Iterable[Row[Any]]) -> Iterable[SubscriberStatus]:
         )
 
 
-def _subscription(row: Row[Any]) -> SubscriptionStatus:
+def _subscription(row: AnyRow) -> SubscriptionStatus:
     return SubscriptionStatus(
         id=row.id,
         newsletter=row.newsletter,
@@ -169,7 +168,7 @@ def _subscription(row: Row[Any]) -> SubscriptionStatus:
     )
 
 
-def _confirmation_mail(row: Row[Any]) -> ConfirmationMail | None:
+def _confirmation_mail(row: AnyRow) -> ConfirmationMail | None:
     if row.letter_state is None or row.letter_state == State.DROPPED:
         return None
     return ConfirmationMail(row.letter_state, row.letter_at)

@@ -6,11 +6,11 @@ are dropped unread. A program that sends an unknown field is told so, because it
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, cast
 
 from flask import request
 from flask_babel import gettext as _
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
@@ -90,12 +90,12 @@ class SignupFields(Schema):
     error_messages = {"unknown": "Unknown field."}
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **_rest: Any) -> None:
-        raise InvalidFields(error.normalized_messages())
+        raise InvalidFields(cast(dict[str, Any], error.messages))
 
 
 def signup_fields() -> dict[str, Any]:
-    unknown = RAISE if request.mimetype == "application/json" else EXCLUDE
-    return _SCHEMA.load({"email": "", "consent": "", **body()}, unknown=unknown)
+    unknown: Literal["raise", "exclude"] = "raise" if request.mimetype == "application/json" else "exclude"
+    return cast(dict[str, Any], _SCHEMA.load({"email": "", "consent": "", **body()}, unknown=unknown))
 
 
 _SCHEMA = SignupFields()

@@ -41,7 +41,12 @@ def test_confirming_again_answers_the_same_and_records_nothing(service: Service)
 def test_one_click_from_the_mail_program_ends_it_at_once(service: Service) -> None:
     service.confirmed()
     unsubscribe = service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
-    for body in ({"data": {"List-Unsubscribe": "One-Click"}}, {}, {"json": {"a": 1}}, {"data": b"\xff", "content_type": "x/y"}):
+    for body in (
+        {"data": {"List-Unsubscribe": "One-Click"}},
+        {},
+        {"json": {"a": 1}},
+        {"data": b"\xff", "content_type": "x/y"},
+    ):
         answer = service.post(unsubscribe, **body)
         assert answer.status_code == 200
         assert "Set-Cookie" not in answer.headers

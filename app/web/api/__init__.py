@@ -21,7 +21,7 @@ OPENAPI = {
 }
 
 
-class ProblemApi(Api):  # type: ignore[misc]
+class ProblemApi(Api):
     """Errors are problem documents: flask-smorest has a shape of its own, which RFC 9457 came to replace."""
 
     def handle_http_exception(self, error: HTTPException) -> Response:

@@ -17,7 +17,7 @@ from app.consent import Act, Actor, JsonValue
 from app.newsletters.terms import Words
 from app.subscriptions import confirmation, requests
 from app.subscriptions.confirmation import Asked, Standing
-from app.subscriptions.requests import Signup, Sincerity
+from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
 from app.web import client, current, intake, language, problems
 from app.web.problems import InvalidFields, wants_page

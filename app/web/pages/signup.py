@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
-from app.subscriptions.requests import Signup, Sincerity
+from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, intake, language, limits, origins, problems
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
@@ -96,7 +96,7 @@ def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
 
 def _target(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> str:
     wanted = fields.get("redirect")
-    if wanted is None:
+    if not wanted:
         return url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
     if not any(wanted in newsletter.redirects for newsletter in newsletters):
         raise InvalidFields({"redirect": [_("This page is not on the newsletter's list of redirects.")]})

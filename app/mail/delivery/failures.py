@@ -1,0 +1,23 @@
+"""The three ways in which a letter is not delivered, and what each means for it."""
+
+from app.errors import JawelError
+
+
+class Undelivered(JawelError):
+    """`code` is what is kept of the server's answer; its text may quote the address, and is not."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class TemporaryFailure(Undelivered):
+    """Worth another try: 4xx, or anything the letter is not to blame for."""
+
+
+class RecipientRefused(Undelivered):
+    """5xx to RCPT: there is no such mailbox."""
+
+
+class LetterRefused(Undelivered):
+    """5xx to this letter's sender or content; trying again would not help."""

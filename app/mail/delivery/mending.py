@@ -1,0 +1,117 @@
+"""Flask-Mail, mended. The only importer of it.
+
+Flask-Mail 0.10 has six defects that would break this product; each is mended here and held by a test on wire bytes:
+headers refolded until `List-Unsubscribe` is dead, certificates not verified, no time-out, header injection through
+extra headers, a DNS look-up for each message, and `quit()` on a dead connection hiding the error.
+"""
+
+import smtplib
+import ssl
+from email import policy
+from email.mime.base import MIMEBase
+from email.utils import format_datetime
+from functools import cache
+from typing import cast
+
+from flask import Flask
+from flask_mail import Connection, Mail, Message
+
+from app import clock
+from app.mail.delivery.failures import LetterRefused, TemporaryFailure
+from app.mail.message import ComposedLetter
+from config import MailServer
+
+
+class MendedMail(Mail):
+    """Flask-Mail with what it does not know: a time-out, the name to greet with, and whom to trust."""
+
+    def __init__(self, server: MailServer, helo: str, tls: ssl.SSLContext) -> None:
+        super().__init__()
+        self.server, self.helo, self.tls = server, helo, tls
+
+
+class MendedConnection(Connection):
+    mail: MendedMail
+
+    def configure_host(self) -> smtplib.SMTP:
+        """Raises TemporaryFailure, and whatever smtplib and the network raise."""
+        host = self._greet()
+        server = self.mail.server
+        if server.starttls:
+            try:
+                host.starttls(context=self.mail.tls)
+            except smtplib.SMTPNotSupportedError:
+                host.close()
+                raise TemporaryFailure("tls") from None
+        if server.username and server.password:
+            try:
+                host.login(server.username, server.password)
+            except smtplib.SMTPException:
+                host.close()
+                raise TemporaryFailure("auth") from None
+        host.ehlo_or_helo_if_needed()
+        return host
+
+    def _greet(self) -> smtplib.SMTP:
+        server, helo = self.mail.server, self.mail.helo
+        if server.tls:
+            return smtplib.SMTP_SSL(server.host, server.port, helo, timeout=server.timeout, context=self.mail.tls)
+        return smtplib.SMTP(server.host, server.port, helo, timeout=server.timeout)
+
+    def leave(self) -> None:
+        """A dead connection answers QUIT with an error, which would hide the one that matters."""
+        try:
+            if self.host is not None:
+                self.host.quit()
+        except (OSError, smtplib.SMTPException):
+            if self.host is not None:
+                self.host.close()
+
+
+class MendedMessage(Message):
+    def __init__(self, letter: ComposedLetter) -> None:
+        """Sets what Flask-Mail's constructor sets, but for its Message-ID: making one asks DNS for the host's name."""
+        self.recipients = [letter.recipient.typed]
+        self.subject, self.sender, self.reply_to = letter.subject, letter.sender, letter.reply_to
+        self.cc, self.bcc, self.attachments, self.mail_options, self.rcpt_options = [], [], [], [], []
+        self.body, self.alts = letter.text, {"html": letter.html}
+        self.date, self.charset, self.msgId = None, None, letter.message_id
+        self.extra_headers = dict(letter.headers)
+
+    def has_bad_headers(self) -> bool:
+        stated = [self.sender, self.subject, self.reply_to or "", self.msgId, *self.recipients]
+        stated += [text for pair in (self.extra_headers or {}).items() for text in pair]
+        return any(character in str(text) for text in stated for character in "\r\n\0")
+
+    def _message(self) -> MIMEBase:
+        mixed = super()._message()
+        # There is nothing to mix: the alternatives themselves are the letter.
+        message = cast(MIMEBase, mixed.get_payload(0))
+        for name, value in mixed.raw_items():
+            if name not in message:
+                message[name] = value
+        # With refolding, `List-Unsubscribe` beyond 78 columns becomes an encoded word, and one-click is dead.
+        message.policy = policy.SMTP.clone(refold_source="none")
+        del message["Date"]
+        message["Date"] = format_datetime(clock.now())
+        return message
+
+
+def as_bytes(letter: ComposedLetter) -> bytes:
+    """The letter as it goes over the wire. Raises LetterRefused where a header would carry a line break."""
+    message = MendedMessage(letter)
+    if message.has_bad_headers():
+        raise LetterRefused("header")
+    with _unconfigured().app_context():
+        composed = message._message()
+    if letter.recipient.needs_smtputf8:
+        return composed.as_bytes(policy=policy.SMTPUTF8.clone(refold_source="none"))
+    return composed.as_bytes()
+
+
+@cache
+def _unconfigured() -> Flask:
+    """Flask-Mail looks up whether attachments are to be ASCII, even where there are none."""
+    app = Flask("jawel.mail")
+    Mail(app)
+    return app

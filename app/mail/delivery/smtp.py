@@ -1,0 +1,117 @@
+"""Letters to a mail server, several over one connection."""
+
+import re
+import smtplib
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parseaddr
+
+from app.mail.delivery import mending
+from app.mail.delivery.failures import LetterRefused, RecipientRefused, TemporaryFailure, Undelivered
+from app.mail.message import ComposedLetter
+from config import MailServer
+
+LETTERS_A_CONNECTION = 100
+IDLE_SECONDS = 30
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+
+
+class SmtpCarrier:
+    """One connection for many letters; opened anew after an error, after some letters, or after a pause.
+
+    Not for use by several threads.
+    """
+
+    def __init__(self, server: MailServer, *, helo: str, context: ssl.SSLContext | None = None) -> None:
+        self._mail = mending.MendedMail(server, helo, context or ssl.create_default_context())
+        self._connection: mending.MendedConnection | None = None
+        self._letters = 0
+        self._used_at = 0.0
+
+    def deliver(self, letter: ComposedLetter) -> str:
+        content = mending.as_bytes(letter)
+        with self._failures_told():
+            host = self.connect()
+            return self._transact(host, letter, content)
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        """Whatever network, server or TLS do to us is told in our own words, and the connection is given up."""
+        try:
+            yield
+        except smtplib.SMTPResponseException as error:
+            self.close()
+            raise TemporaryFailure(str(error.smtp_code)) from None
+        except ssl.SSLError:
+            self.close()
+            raise TemporaryFailure("tls") from None
+        except TimeoutError:
+            self.close()
+            raise TemporaryFailure("timeout") from None
+        except (OSError, smtplib.SMTPException):
+            self.close()
+            raise TemporaryFailure("connection") from None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.leave()
+
+    def connect(self) -> smtplib.SMTP:
+        is_stale = time.monotonic() - self._used_at > IDLE_SECONDS or self._letters >= LETTERS_A_CONNECTION
+        if self._connection is not None and is_stale:
+            self.close()
+        if self._connection is None:
+            opened = mending.MendedConnection(self._mail)
+            with self._failures_told():
+                opened.host = opened.configure_host()
+            self._connection, self._letters = opened, 0
+        self._used_at = time.monotonic()
+        self._letters += 1
+        assert self._connection.host is not None
+        return self._connection.host
+
+    def _transact(self, host: smtplib.SMTP, letter: ComposedLetter, content: bytes) -> str:
+        """MAIL, RCPT and DATA one by one: `sendmail` does not tell which of them was refused for good."""
+        code, reply = host.mail(parseaddr(letter.sender)[1], _options(letter, host))
+        if code != 250:
+            raise self._refused(host, code, reply, LetterRefused)
+        code, reply = host.rcpt(letter.recipient.typed)
+        if code not in (250, 251):
+            raise self._refused(host, code, reply, RecipientRefused)
+        try:
+            code, reply = host.data(content)
+        except smtplib.SMTPDataError as error:
+            code, reply = error.smtp_code, _bytes(error.smtp_error)
+        if code != 250:
+            raise self._refused(host, code, reply, LetterRefused)
+        return _codes(code, reply)
+
+    def _refused(
+        self, host: smtplib.SMTP, code: int, reply: bytes, for_good: type[LetterRefused | RecipientRefused]
+    ) -> Undelivered:
+        if code == 421:
+            self.close()
+        else:
+            host.rset()
+        return for_good(_codes(code, reply)) if 500 <= code < 600 else TemporaryFailure(_codes(code, reply))
+
+
+def _options(letter: ComposedLetter, host: smtplib.SMTP) -> list[str]:
+    if not letter.recipient.needs_smtputf8:
+        return []
+    if not host.has_extn("smtputf8"):
+        raise LetterRefused("smtputf8")
+    host.command_encoding = "utf-8"
+    return ["SMTPUTF8", "BODY=8BITMIME"]
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def _codes(code: int, reply: bytes) -> str:
+    enhanced = _ENHANCED.match(reply.decode("ascii", "replace"))
+    return f"{code} {enhanced[0]}" if enhanced else str(code)

@@ -1,0 +1,80 @@
+"""What becomes of a request: decided from facts alone, by a pure function that a table of examples can check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from uuid import UUID
+
+from app import budgets
+from app.addresses import EmailAddress
+from app.consent import JsonValue
+from app.database import AnyRow
+from app.newsletters.terms import Newsletter
+from app.outbox import Kind
+from app.subscriptions.model import Status
+
+
+class Sincerity(Enum):
+    HUMAN = auto()
+    TRAPPED = auto()
+    """It filled the field that people do not see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signup:
+    """A request to subscribe, complete and valid: a value of this type can be acted upon."""
+
+    address: EmailAddress
+    newsletters: tuple[Newsletter, ...]
+    language: str
+    asked_from: str | None
+    """The site of the form, where it is one of ours or the newsletter's: this is shown in the letter."""
+    sincerity: Sincerity
+    evidence: Mapping[str, JsonValue]
+    """How the request reached us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the database knows of an address, all of it as of one instant."""
+
+    budget_version: int
+    confirmations: list[int]
+    told_at: datetime | None
+    suppressed: bool
+    subscriber_id: UUID | None
+    commitment_key: str | None
+    subscriptions: dict[str, AnyRow]
+    """By newsletter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written: the newsletters that become or stay pending, and the letter that is owed."""
+
+    pending: tuple[Newsletter, ...]
+    letter: Kind
+    due_at: datetime
+
+
+def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
+    """None: nothing happens. The person who asked cannot tell."""
+    statuses = {slug: found.status for slug, found in facts.subscriptions.items()}
+    if signup.sincerity is Sincerity.TRAPPED or facts.suppressed or Status.COMPLAINED in statuses.values():
+        return None
+    unconfirmed = tuple(each for each in signup.newsletters if statuses.get(each.slug) != Status.CONFIRMED)
+    if not unconfirmed:
+        return Plan((), Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.told_at, now) else None
+    if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
+        return None
+    due_at = budgets.next_confirmation(facts.confirmations, now)
+    return Plan(unconfirmed, Kind.CONFIRMATION, due_at) if due_at else None
+
+
+def _was_just_asked(subscription: AnyRow | None, now: datetime) -> bool:
+    return (
+        subscription is not None
+        and subscription.status == Status.PENDING
+        and subscription.asked_at > now - budgets.COOL_DOWN
+    )

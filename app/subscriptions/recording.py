@@ -1,0 +1,172 @@
+"""One write for all of a request: budget, subscriber, letter, subscriptions and consent events.
+
+Every row that may exist already carries the version it was read at. Where another request came first the version no
+longer fits, and the database refuses the whole write.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Executable, case
+
+from app import budgets, consent, rows
+from app.budgets import MailBudget
+from app.consent import Act, Actor, ConsentEvent, EventType, Step
+from app.newsletters.terms import Newsletter
+from app.outbox import Kind, Letter, State
+from app.subscriptions.decision import Facts, Plan, Signup
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+
+@cache
+def _writing(dialect: str) -> Sequence[Executable]:
+    budget = rows.insert(MailBudget, dialect)
+    subscription = rows.insert(Subscription, dialect)
+    return rows.together(
+        (
+            _replace_if_unchanged(budget, MailBudget, ("digest",)),
+            rows.insert(Subscriber, dialect),
+            rows.insert(Letter, dialect),
+            _replace_if_unchanged(subscription, Subscription, ("subscriber_id", "newsletter")),
+            rows.insert(ConsentEvent, dialect),
+        )
+    )
+
+
+def _replace_if_unchanged(
+    insert: rows.Insert, model: type[MailBudget | Subscription], key: tuple[str, ...]
+) -> rows.Insert:
+    """Where the stored version is not the one that was read, `version` becomes NULL, which the column refuses."""
+    replacement = {
+        each.name: insert.excluded[each.name] for each in model.__table__.columns if each.name not in ("id", *key)
+    }
+    follows = model.version + 1 == insert.excluded.version
+    return insert.on_conflict_do_update(
+        index_elements=key, set_={**replacement, "version": case((follows, insert.excluded.version))}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The signup, what is known of its address, and the identities that both the letter and the events will name."""
+
+    signup: Signup
+    digest: str
+    facts: Facts
+    now: datetime
+    subscriber_id: UUID
+    commitment_key: str
+    letter_id: UUID
+
+    @classmethod
+    def of(cls, signup: Signup, digest: str, facts: Facts, now: datetime) -> "Draft":
+        key = facts.commitment_key or secrets.token_hex(32)
+        return cls(signup, digest, facts, now, facts.subscriber_id or uuid4(), key, uuid4())
+
+
+def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
+    """Raises IntegrityError where a row is not as it was read; then nothing is written."""
+    asked = plan.pending if plan else ()
+    pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
+    rows.write(
+        connection,
+        _writing(connection.dialect.name),
+        {
+            MailBudget: [_budget(draft, plan)],
+            Subscriber: [_subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
+            Letter: [_letter(draft, plan, pending)] if plan else [],
+            Subscription: pending,
+            ConsentEvent: [_event(draft, each, row["id"]) for each, row in zip(asked, pending, strict=True)],
+        },
+    )
+
+
+def _budget(draft: Draft, plan: Plan | None) -> dict[str, Any]:
+    confirmations = budgets.recent(draft.facts.confirmations, draft.now)
+    told_at = draft.facts.told_at
+    if plan and plan.letter is Kind.CONFIRMATION:
+        confirmations = [*confirmations, int(plan.due_at.timestamp())]
+    elif plan:
+        told_at = draft.now
+    return {
+        "digest": draft.digest,
+        "version": draft.facts.budget_version + 1,
+        "confirmations": confirmations,
+        "told_at": told_at,
+        "used_at": draft.now,
+    }
+
+
+def _subscriber(draft: Draft) -> dict[str, Any]:
+    return {
+        "id": draft.subscriber_id,
+        "address": draft.signup.address.typed,
+        "canonical": draft.signup.address.canonical,
+        "digest": draft.digest,
+        "language": draft.signup.language,
+        "commitment_key": draft.commitment_key,
+        "created_at": draft.now,
+    }
+
+
+def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dict[str, Any]:
+    before = draft.facts.subscriptions.get(newsletter.slug)
+    stays_pending = before is not None and before.status == Status.PENDING
+    return {
+        "id": before.id if before else uuid4(),
+        "subscriber_id": draft.subscriber_id,
+        "newsletter": newsletter.slug,
+        "status": Status.PENDING,
+        "since": before.since if before and stays_pending else draft.now,
+        "version": before.version + 1 if before else 1,
+        "nonce": before.nonce if before and stays_pending else secrets.token_hex(8),
+        "letter_id": draft.letter_id,
+        "asked_at": due_at,
+        "expires_at": due_at + newsletter.confirm_within,
+        "ended_as": before.ended_as if before else None,
+        "ended_at": before.ended_at if before else None,
+        "reason": before.reason if before else None,
+    }
+
+
+def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if plan.letter is Kind.CONFIRMATION:
+        about = {str(each["id"]): each["nonce"] for each in pending}
+    else:
+        asked = (draft.facts.subscriptions[each.slug] for each in draft.signup.newsletters)
+        about = {str(each.id): each.nonce for each in asked}
+    return {
+        "id": draft.letter_id,
+        "kind": plan.letter,
+        "subscriber_id": draft.subscriber_id,
+        "language": draft.signup.language,
+        "about": about,
+        "asked_from": draft.signup.asked_from,
+        "state": State.QUEUED,
+        "state_at": draft.now,
+        "created_at": draft.now,
+        "due_at": plan.due_at,
+        "attempts": 0,
+    }
+
+
+def _event(draft: Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[str, Any]:
+    step = Step(
+        type=EventType.REQUESTED,
+        subscriber_id=draft.subscriber_id,
+        subscription_id=subscription_id,
+        newsletter=newsletter.slug,
+        occurred_at=draft.now,
+    )
+    details = {
+        **draft.signup.evidence,
+        "address_commitment": consent.commitment(draft.commitment_key, draft.signup.address),
+        "language": draft.signup.language,
+        "wordings": newsletter.wording_digests(newsletter.language_for([draft.signup.language])),
+    }
+    return consent.row(step, Act(Actor.UNVERIFIED, details))
