@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from app.newsletters import apply as applying
+from app.newsletters import catalogue
 from app.newsletters import file as catalogue_file
 from app.newsletters.file import CatalogueError
 
@@ -39,3 +40,13 @@ def apply(context: Any, file: Path, check: bool) -> None:
         click.echo("Nothing to change.", err=True)
     if check and changes:
         raise SystemExit(1)
+
+
+@newsletters.command(name="list")
+@click.pass_obj
+def list_(context: Any) -> None:
+    """Print the slug of every newsletter that takes subscriptions, a line each."""
+    with context.database.read_only() as connection:
+        on_offer = catalogue.load(connection).open
+    for slug in on_offer:
+        click.echo(slug)

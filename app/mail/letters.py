@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from flask import current_app, render_template
@@ -95,6 +96,7 @@ def _render(owed: Owed, link: str, expires_at: datetime) -> dict[str, str]:
         }
 
 
+@cache
 def _template_sha256(kind: str) -> str:
     loader = current_app.jinja_env.loader
     assert loader is not None

@@ -68,22 +68,29 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
     if owed is None:
         _settle(database, letter, State.DROPPED, "")
         return
-    composition = compose(owed, office.links)
     try:
+        composition = compose(owed, office.links)
         reply = office.carrier.deliver(composition.letter)
     except TemporaryFailure as failure:
-        with database.transaction() as session:
-            state = outbox.postpone(session, letter, failure.code)
-        log.warning("letter.postponed", state=state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
+        _postpone(database, letter, failure.code)
     except RecipientRefused as failure:
         _settle(database, letter, State.BOUNCED, failure.code)
     except LetterRefused as failure:
         _settle(database, letter, State.FAILED, failure.code)
+    except Exception as error:
+        # A letter that cannot be composed must not keep the others waiting; its error text may hold the address.
+        _postpone(database, letter, f"error {type(error).__name__}")
     else:
         with database.transaction() as session:
             if outbox.mark(session, letter, State.SENT, reply):
                 _record_acceptance(session, owed, composition, reply)
         log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
+
+
+def _postpone(database: Database, letter: Letter, code: str) -> None:
+    with database.transaction() as session:
+        state = outbox.postpone(session, letter, code)
+    log.warning("letter.postponed", state=state, letter=str(letter.id), reply=code, attempt=letter.attempts)
 
 
 def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:
