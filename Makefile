@@ -41,8 +41,8 @@ migration: .venv/installed-dev ## write the next migration: make migration MESSA
 	$(BIN)/python -m migrations.new "$(MESSAGE)"
 
 messages: .venv/installed-dev ## gather texts to translate, and compile the translations
-	$(BIN)/pybabel -q extract --no-location --sort-output --omit-header -o app/translations/messages.pot .
-	$(BIN)/pybabel -q update --no-fuzzy-matching --omit-header -i app/translations/messages.pot -d app/translations
+	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --sort-output --omit-header -o app/translations/messages.pot .
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i app/translations/messages.pot -d app/translations
 	$(BIN)/pybabel -q compile -d app/translations
 
 lock: ## resolve the dependencies anew; needs uv
