@@ -46,7 +46,7 @@ CHROMIUM = Program("browser", "chromium", find_chromium)
 
 def require(program: Program) -> Path:
     """Where the program is; else the test ends here."""
-    found = _find_or_install(program)
+    found = find_or_install(program)
     if found is None and os.environ.get("CI") == "true":
         pytest.fail(f"There is no {program.package} on this machine, and it could not be installed.", pytrace=False)
     if found is None:
@@ -56,7 +56,8 @@ def require(program: Program) -> Path:
 
 
 @cache
-def _find_or_install(program: Program) -> Path | None:
+def find_or_install(program: Program) -> Path | None:
+    """None where it is missing and we may not install it."""
     with (Path(tempfile.gettempdir()) / f"jawel-tests-{os.getuid()}.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         return program.find() or _install(program)

@@ -16,9 +16,8 @@ import psycopg
 from psycopg import sql
 
 PATIENCE_SECONDS = 30
-# Nothing here is worth a wait for the disk.
+# For tests, where nothing is worth a wait for the disk.
 HASTE = (
-    "listen_addresses=",
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -60,7 +59,7 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(programs: Path) -> Iterator[Cluster]:
+def running_cluster(programs: Path, options: Sequence[str] = HASTE) -> Iterator[Cluster]:
     """Start a server, and stop it when the block ends or this process dies."""
     # Kept short: the path of a Unix socket may not exceed some hundred bytes.
     folder = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir="/tmp"))
@@ -73,7 +72,7 @@ def running_cluster(programs: Path) -> Iterator[Cluster]:
         check=True,
     )
     server: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder]
-    settings = [argument for setting in HASTE for argument in ("-c", setting)]
+    settings = [argument for setting in ("listen_addresses=", *options) for argument in ("-c", setting)]
     keeper = [*as_owner, "sh", "-c", KEEPER, "sh", folder, *server, *settings]
     with (folder / "log").open("w") as log, _running(keeper, log):
         cluster = Cluster(folder)

@@ -54,7 +54,7 @@ def test_one_click_from_the_mail_program_ends_it_at_once(service: Service) -> No
     assert service.status()["weekly"]["reason"] == "one_click"
     assert service.events().count("subscription.unsubscribed") == 1
     acknowledgement = service.letter()
-    assert acknowledgement.subject == "You are unsubscribed: Weekbrief"
+    assert acknowledgement.subject == "Je bent uitgeschreven: Weekbrief"
     assert service.deliver() == []
 
 

@@ -17,9 +17,15 @@ from app.web import current
 from app.web.api import access, answers, schemas
 from app.web.problems import InvalidFields
 
-LOOKUP_BYTES = 512 * 1024
+MAX_BYTES = 512 * 1024
+"""Enough for a look-up of 1,000 of the longest addresses."""
 
 blueprint = Blueprint("subscribers", __name__, url_prefix="/api/v1", description="Who may be written to")
+
+
+@blueprint.before_request
+def allow_long_questions() -> None:
+    request.max_content_length = MAX_BYTES
 
 
 @blueprint.route("/subscribers/<who>")

@@ -1,0 +1,45 @@
+"""Requests as bytes, built before the clock starts."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+from benchmarks import population
+
+_signups = count()
+
+
+def post(path: str, body: object, headers: str = "") -> bytes:
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: subscribe.example.org\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n{headers}\r\n"
+    )
+    return head.encode() + content
+
+
+def signups() -> Iterator[bytes]:
+    """Each for a new address, from another client."""
+    while True:
+        number = next(_signups)
+        client = f"198.{18 + number // 65536 % 2}.{number // 256 % 256}.{number % 256}"
+        fields = {"email": f"new{number}@example.org", "newsletters": ["weekly"], "consent": True, "language": "en"}
+        yield post("/subscribe", fields, f"X-Forwarded-For: {client}\r\n")
+
+
+def statuses(size: int, headers: str) -> Iterator[bytes]:
+    while True:
+        path = f"/api/v1/subscribers/{population.address(random.randrange(size))}"
+        yield f"GET {path} HTTP/1.1\r\nHost: subscribe.example.org\r\n{headers}\r\n".encode()
+
+
+def lookups(size: int, headers: str, addresses: int) -> Iterator[bytes]:
+    while True:
+        emails = [population.address(random.randrange(2 * size)) for _ in range(addresses)]
+        yield post("/api/v1/subscribers/lookup", {"newsletter": "weekly", "emails": emails}, headers)
+
+
+def presses(paths: Sequence[str]) -> Iterator[bytes]:
+    for path in paths:
+        yield post(path, {})
