@@ -5,6 +5,7 @@ from flask_babel import Babel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import database, logs, services
+from app.keys import KeyRing
 from app.links import Links
 from app.newsletters.catalogue import CurrentCatalogue
 from app.tokens import Signer
@@ -44,6 +45,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         database=opened,
         catalogue=CurrentCatalogue(opened),
         links=Links(settings.public_url, Signer(settings.secret_keys)),
+        key_ring=KeyRing(opened),
         limiter=limits.limiter(settings, opened),
         signups_a_minute=limits.signups_a_minute(settings),
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +12,9 @@ from sqlalchemy import JSON, Connection, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
-from app.database import Base, Instant
+from app.database import Base, Database, Instant
+
+TRUSTED_FOR_SECONDS = 1.0
 
 
 class Scope(StrEnum):
@@ -75,3 +78,28 @@ def find(connection: Connection, key: str) -> Caller | None:
         return None
     name, scopes, newsletters = found
     return Caller(name, frozenset(scopes), None if newsletters is None else frozenset(newsletters))
+
+
+class KeyRing:
+    """The keys lately used, as of at most a second ago: so long may a process take to notice a revocation.
+
+    Only keys that exist are kept, so a stranger who tries many fills nothing.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._callers: dict[str, tuple[float, Caller]] = {}
+
+    def find(self, key: str) -> Caller | None:
+        """Who bears the key; None where it is unknown or revoked."""
+        now = time.monotonic()
+        read_at, caller = self._callers.get(key, (float("-inf"), None))
+        if now - read_at < TRUSTED_FOR_SECONDS:
+            return caller
+        with self._database.read_only() as connection:
+            caller = find(connection, key)
+        if caller is None:
+            self._callers.pop(key, None)
+        else:
+            self._callers[key] = (now, caller)
+        return caller

@@ -1,9 +1,13 @@
 """Rate limits counted in the database, for a service that has no Redis.
 
-The `limits` library brings every store but SQL. A fixed window, one upsert a hit: exact however many processes count.
-On PostgreSQL the table is UNLOGGED, so that a hit waits for no disk; after a crash everybody starts from zero.
+The `limits` library brings every store but SQL. A fixed window, one upsert a hit; on PostgreSQL the table is UNLOGGED,
+so that a hit waits for no disk, and after a crash everybody starts from zero.
+
+Most clients ask once and go. So the first hit of a window stays in the process, and the database hears of it with the
+second: honest people cost no round trip, and a client gains at most one request for each process beyond the first.
 """
 
+import threading
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -17,6 +21,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 from app import clock
 from app.database import Base, Instant
 
+ROOM = 1000
+"""How many first hits are kept before those whose window is over are looked for."""
+
 
 class RateLimit(Base):
     __tablename__ = "rate_limits"
@@ -24,6 +31,28 @@ class RateLimit(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     hits: Mapped[int]
     expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class KeptBack:
+    """First hits that the database has not been told of, and until when they count."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, tuple[datetime, int]] = {}
+        self._room = ROOM
+
+    def untold(self, key: str, amount: int, *, now: datetime, until: datetime) -> int | None:
+        """How many hits the database is to be told of; None where this one opens a window, and is kept back."""
+        with self._lock:
+            ends_at, kept = self._entries.get(key, (now, 0))
+            if ends_at > now:
+                self._entries[key] = (ends_at, 0)
+                return kept + amount
+            self._entries[key] = (until, amount)
+            if len(self._entries) > self._room:
+                self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
+                self._room = ROOM + 2 * len(self._entries)
+            return None
 
 
 class DatabaseStorage(Storage):
@@ -34,6 +63,7 @@ class DatabaseStorage(Storage):
     def __init__(self, writer: Engine) -> None:
         super().__init__()
         self._writer = writer
+        self._kept = KeptBack()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -41,7 +71,11 @@ class DatabaseStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now = clock.now()
-        parameters = {"key": key, "hits": amount, "expires_at": now + timedelta(seconds=expiry), "now": now}
+        expires_at = now + timedelta(seconds=expiry)
+        untold = self._kept.untold(key, amount, now=now, until=expires_at)
+        if untold is None:
+            return amount
+        parameters = {"key": key, "hits": untold, "expires_at": expires_at, "now": now}
         with self._writer.begin() as connection:
             return connection.execute(_hit(connection.dialect.name), parameters).scalar_one()
 
@@ -59,6 +93,7 @@ class DatabaseStorage(Storage):
         return self.get("check") == 0
 
     def reset(self) -> int:
+        self._kept = KeptBack()
         with self._writer.begin() as connection:
             return connection.execute(delete(RateLimit)).rowcount
 

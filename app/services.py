@@ -8,6 +8,7 @@ from limits.limits import RateLimitItem
 from limits.strategies import RateLimiter
 
 from app.database import Database
+from app.keys import KeyRing
 from app.links import Links
 from app.newsletters.catalogue import CurrentCatalogue
 from config import Settings
@@ -19,6 +20,7 @@ class Services:
     database: Database
     catalogue: CurrentCatalogue
     links: Links
+    key_ring: KeyRing
     limiter: RateLimiter
     signups_a_minute: RateLimitItem
 

@@ -57,13 +57,13 @@ class Found:
 
 
 def find(
-    connection: Connection, who: EmailAddress | UUID, *, visible: frozenset[str] | None = None
+    connection: Connection, who: str | UUID, *, visible: frozenset[str] | None = None
 ) -> SubscriberStatus | None:
-    """All that is known of one person, as far as the newsletters are `visible` (None: all of them)."""
+    """All that is known of one person, by canonical address or id, as far as newsletters are `visible` (None: all)."""
     if isinstance(who, UUID):
         found = connection.execute(_by_id(), {"id": who, "now": clock.now()})
     else:
-        found = connection.execute(_by_address(), {"canonical": who.canonical, "now": clock.now()})
+        found = connection.execute(_by_address(), {"canonical": who, "now": clock.now()})
     return next(iter(_subscribers(row for row in found if visible is None or row.newsletter in visible)), None)
 
 

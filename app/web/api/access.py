@@ -8,7 +8,6 @@ from flask import g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from app import keys
 from app.keys import Caller, Scope
 from app.web import current
 
@@ -37,10 +36,7 @@ def caller() -> Caller:
 def _authenticate(scope: Scope) -> Caller:
     given = request.authorization
     token = given.token if given and given.type == "bearer" else None
-    found = None
-    if token:
-        with current.database().read_only() as connection:
-            found = keys.find(connection, token)
+    found = current.services().key_ring.find(token) if token else None
     if found is None:
         challenge = WWWAuthenticate("bearer", {"realm": "jawel"})
         raise Unauthorized("Send `Authorization: Bearer KEY` with a key that is in force.", www_authenticate=challenge)

@@ -102,10 +102,13 @@ def unsubscribe(order: dict[str, Any]) -> Response:
     return jsonify(status=Status.UNSUBSCRIBED)
 
 
-def _identify(who: str) -> EmailAddress | UUID | None:
+def _identify(who: str) -> str | UUID | None:
+    """The canonical form of an address, or an id; PostgreSQL has no NUL in text, and neither has an address."""
+    if "@" in who:
+        return None if "\0" in who else EmailAddress.canonical_of(who)
     try:
-        return EmailAddress.parse(who) if "@" in who else UUID(who)
-    except (InvalidAddress, ValueError):
+        return UUID(who)
+    except ValueError:
         return None
 
 
