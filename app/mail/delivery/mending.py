@@ -101,7 +101,7 @@ class MendedMessage(Message):
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
         """Quoted-printable, which keeps lines short and asks nothing of the servers on the way."""
         part = MIMENonMultipart("text", subtype, charset="utf-8")
-        part.set_payload(text, _QUOTED)
+        part.set_payload(text or "", _QUOTED)
         return cast(MIMEText, part)
 
     def _message(self) -> MIMEBase:
