@@ -82,6 +82,7 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
         _postpone(database, letter, f"error {type(error).__name__}")
     else:
         with database.transaction() as session:
+            _lock(session, owed)
             if outbox.mark(session, letter, State.SENT, reply):
                 _record_acceptance(session, owed, composition, reply)
         log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
@@ -136,6 +137,12 @@ def _still_owed(letter: Letter, row: AnyRow) -> bool:
     if letter.kind == Kind.ALREADY_CONFIRMED:
         return row.status == Status.CONFIRMED and not row.forbids_mail
     return not row.forbids_mail
+
+
+def _lock(session: Session, owed: Owed) -> None:
+    """Subscriptions before their letter, as erasure locks them: the other way round each would wait for the other."""
+    theirs = select(Subscription.id).where(Subscription.id.in_(owed.newsletters))
+    session.execute(theirs.order_by(Subscription.newsletter).with_for_update())
 
 
 def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:

@@ -1,9 +1,11 @@
 """From the tables of a catalogue file to `terms`, with every problem found before any is reported."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import quote
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ Table = Mapping[str, Any]
 
 PROOF_OF_WORK = ("never", "when attacked", "always")
 LONGEST_CONFIRM_WITHIN = timedelta(days=14)
+_SPECIALS = re.compile(r"[][\\()<>@,:;.]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -106,18 +109,18 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
         acknowledge_unsubscribe=reader.take("acknowledge_unsubscribe", _boolean, default=True),
         proof_of_work=reader.take("proof_of_work", _proof_of_work, "when attacked"),
         reply_to=reader.take("reply_to", _address_or_nothing, None),
-        title=_words(reader, "title", languages),
-        purpose=_words(reader, "purpose", languages),
-        consent=_words(reader, "consent", languages),
+        title=_words(reader, "title", languages, _line),
+        purpose=_words(reader, "purpose", languages, _text),
+        consent=_words(reader, "consent", languages, _text),
     )
     reader.finish()
     return newsletter
 
 
-def _words(reader: Reader, key: str, languages: tuple[str, ...]) -> dict[str, str]:
+def _words(reader: Reader, key: str, languages: tuple[str, ...], parse: Callable[[object], str]) -> dict[str, str]:
     table = reader.take(key, _table, {} if not languages else ...) or {}
     words = Reader(table, (*reader.path, key), reader.problems)
-    found = {language: words.take(language, _text) for language in languages}
+    found = {language: words.take(language, parse) for language in languages}
     words.finish()
     return found
 
@@ -149,7 +152,7 @@ def _text(value: object) -> str:
 
 def _line(value: object) -> str:
     text = _text(value)
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in text):
         raise Invalid("needs a text on one line, without control characters")
     return text
 
@@ -198,18 +201,26 @@ def _address(value: object) -> str:
         raise Invalid("needs an e-mail address") from None
 
 
+def _ascii_address(value: object) -> str:
+    address = _address(value)
+    if not address.isascii():
+        raise Invalid("needs an address in ASCII, for every mail server on the way to accept it")
+    return address
+
+
 def _address_or_nothing(value: object) -> str | None:
-    return None if value == "" else _address(value)
+    return None if value == "" else _ascii_address(value)
 
 
 def _sender(value: object) -> str:
+    """As a From header has it: in a name with a comma or the like, quotes go around it (RFC 5322 section 3.2.3)."""
     match = re.fullmatch(r'(?:([^<>@"]+) <([^<>]+)>|([^<>\s]+))', _line(value))
     if match is None:
         raise Invalid('needs a sender such as "Voorbeeld <news@example.org>"')
-    address = _address(match[2] or match[3])
-    if not address.isascii():
-        raise Invalid("needs a sender whose address is ASCII, for every mail server on the way to accept it")
-    return f"{match[1].strip()} <{address}>" if match[1] else address
+    address = _ascii_address(match[2] or match[3])
+    name = (match[1] or "").strip()
+    written = f'"{quote(name)}"' if _SPECIALS.search(name) else name
+    return f"{written} <{address}>" if name else address
 
 
 def _url(value: object) -> str:

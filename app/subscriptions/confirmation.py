@@ -121,7 +121,7 @@ def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subs
     found = session.scalars(
         select(Subscription)
         .where(Subscription.id.in_(UUID(each) for each in letter.about))
-        .order_by(Subscription.id)
+        .order_by(Subscription.newsletter)
         .with_for_update()
     )
     return letter, [each for each in found if each.nonce == letter.about[str(each.id)]]

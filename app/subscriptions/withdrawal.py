@@ -105,7 +105,10 @@ def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, ac
 
 def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> None:
     found = session.scalars(
-        select(Subscription).where(which, Subscription.status.in_(LEAVABLE)).order_by(Subscription.id).with_for_update()
+        select(Subscription)
+        .where(which, Subscription.status.in_(LEAVABLE))
+        .order_by(Subscription.newsletter)
+        .with_for_update()
     ).all()
     left = [each for each in found if each.status == Status.CONFIRMED]
     for subscription in found:

@@ -1,6 +1,9 @@
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,8 @@ from tests.service import Service
 
 CATALOGUE = tomllib.loads((Path(__file__).parents[2] / "newsletters.example.toml").read_text())
 
+OpenService = Callable[..., Service]
+
 
 @pytest.fixture
 def mail_server() -> Iterator[smtp.MailServer]:
@@ -21,8 +26,30 @@ def mail_server() -> Iterator[smtp.MailServer]:
 
 @pytest.fixture
 def service(settings: Settings, mail_server: smtp.MailServer) -> Iterator[Service]:
+    with _opened(settings, mail_server, CATALOGUE) as service:
+        yield service
+
+
+@pytest.fixture
+def open_service(settings: Settings, mail_server: smtp.MailServer) -> Iterator[OpenService]:
+    """Makes services that differ from `service` in a catalogue, a mail server, or settings given by name."""
+    with ExitStack() as opened:
+
+        def open_(
+            catalogue: dict[str, Any] = CATALOGUE, mail: smtp.MailServer = mail_server, **different: Any
+        ) -> Service:
+            assert settings.mail_server is not None
+            host = replace(settings.mail_server, port=mail.port)
+            changed = replace(settings, **{"mail_server": host, **different})
+            return opened.enter_context(_opened(changed, mail, catalogue))
+
+        yield open_
+
+
+@contextmanager
+def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]) -> Iterator[Service]:
     app = create_app(settings)
     with services.of(app).database.transaction() as session:
-        apply.apply(session, CATALOGUE)
-    yield Service(app, mail_server)
+        apply.apply(session, catalogue)
+    yield Service(app, mail)
     services.of(app).database.dispose()

@@ -1,14 +1,22 @@
 """Flask-Mail, mended. The only importer of it.
 
-Flask-Mail 0.10 has six defects that would break this product; each is mended here and held by a test on wire bytes:
+Flask-Mail 0.10 has defects that would break this product; each is mended here and held by a test on wire bytes:
 headers refolded until `List-Unsubscribe` is dead, certificates not verified, no time-out, header injection through
-extra headers, a DNS look-up for each message, and `quit()` on a dead connection hiding the error.
+extra headers, a DNS look-up for each message, and `quit()` on a dead connection hiding the error. It also sends 8-bit
+bodies and lines of any length to servers that never offered to take them, and cannot write to a local part beyond
+ASCII.
 """
 
 import smtplib
 import ssl
+import unicodedata
+from collections.abc import Iterator
 from email import policy
+from email.charset import QP, Charset
+from email.header import Header
 from email.mime.base import MIMEBase
+from email.mime.nonmultipart import MIMENonMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime
 from functools import cache
 from typing import cast
@@ -20,6 +28,13 @@ from app import clock
 from app.mail.delivery.failures import LetterRefused, TemporaryFailure
 from app.mail.message import ComposedLetter
 from config import MailServer
+
+_LINE_ENDS = ("Cc", "Zl", "Zp")
+"""Unicode's categories of whatever `str.splitlines`, and so the email package, takes for the end of a header's line."""
+_QUOTED = Charset("utf-8")
+_QUOTED.body_encoding = QP
+_ROOM = 900
+"""What fits on one header line of 998 octets (RFC 5322 section 2.1.1) beside a name."""
 
 
 class MendedMail(Mail):
@@ -71,7 +86,7 @@ class MendedConnection(Connection):
 class MendedMessage(Message):
     def __init__(self, letter: ComposedLetter) -> None:
         """Sets what Flask-Mail's constructor sets, but for its Message-ID: making one asks DNS for the host's name."""
-        self.recipients = [letter.recipient.typed]
+        self.to, self.recipients = letter.recipient.typed, []
         self.subject, self.sender, self.reply_to = letter.subject, letter.sender, letter.reply_to
         self.cc, self.bcc, self.attachments, self.mail_options, self.rcpt_options = [], [], [], [], []
         self.body, self.alts = letter.text, {"html": letter.html}
@@ -79,9 +94,15 @@ class MendedMessage(Message):
         self.extra_headers = dict(letter.headers)
 
     def has_bad_headers(self) -> bool:
-        stated = [self.sender, self.subject, self.reply_to or "", self.msgId, *self.recipients]
+        stated = [self.sender, self.subject, self.reply_to or "", self.msgId, self.to]
         stated += [text for pair in (self.extra_headers or {}).items() for text in pair]
-        return any(character in str(text) for text in stated for character in "\r\n\0")
+        return any(unicodedata.category(character) in _LINE_ENDS for text in stated for character in str(text))
+
+    def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
+        """Quoted-printable, which keeps lines short and asks nothing of the servers on the way."""
+        part = MIMENonMultipart("text", subtype, charset="utf-8")
+        part.set_payload(text or "", _QUOTED)
+        return cast(MIMEText, part)
 
     def _message(self) -> MIMEBase:
         mixed = super()._message()
@@ -90,11 +111,19 @@ class MendedMessage(Message):
         for name, value in mixed.raw_items():
             if name not in message:
                 message[name] = value
+        for name, value in self._written_here():
+            del message[name]
+            message[name] = value
         # With refolding, `List-Unsubscribe` beyond 78 columns becomes an encoded word, and one-click is dead.
         message.policy = policy.SMTP.clone(refold_source="none")
-        del message["Date"]
-        message["Date"] = format_datetime(clock.now())
         return message
+
+    def _written_here(self) -> Iterator[tuple[str, str]]:
+        """The headers that Flask-Mail would get wrong."""
+        yield "Date", format_datetime(clock.now())
+        yield "To", self.to
+        if len(self.subject) > _ROOM or "=?" in self.subject:
+            yield "Subject", Header(self.subject, "utf-8", header_name="Subject").encode()
 
 
 def as_bytes(letter: ComposedLetter) -> bytes:

@@ -92,10 +92,14 @@ class SmtpCarrier:
     def _refused(
         self, host: smtplib.SMTP, code: int, reply: bytes, for_good: type[LetterRefused | RecipientRefused]
     ) -> Undelivered:
-        if code == 421:
+        try:
+            if code == 421:
+                self.close()
+            else:
+                host.rset()
+        except smtplib.SMTPServerDisconnected:
+            # Some servers hang up on whom they refuse; what they said before still counts.
             self.close()
-        else:
-            host.rset()
         return for_good(_codes(code, reply)) if 500 <= code < 600 else TemporaryFailure(_codes(code, reply))
 
 

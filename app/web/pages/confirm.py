@@ -44,6 +44,8 @@ def press(token: str) -> BaseResponse:
         with current.database().transaction() as session:
             confirmation.confirm(session, claim.subject, chosen=chosen, act=_act(asked, claim))
         asked = _asked(claim)
+        if _status(asked, claim) != 200:
+            return _gone(asked, token, claim)
     return _confirmed(asked)
 
 

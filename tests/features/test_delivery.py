@@ -1,0 +1,253 @@
+"""Between the outbox and a mail server: what is tried again, what is given up, and what is never sent in the clear."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from aiosmtpd.smtp import AuthResult
+
+from app.suppressions import Reason, suppress
+from config import Settings
+from tests import smtp
+from tests.certificates import ELSEWHERE, Authority
+from tests.features.conftest import OpenService
+from tests.service import ADA, Letter, Service
+
+START = datetime(2026, 11, 23, 20, tzinfo=UTC)
+STEPS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600)]
+HOUR = timedelta(hours=1)
+
+
+def state(service: Service, email: str = ADA) -> Any:
+    mail = service.status(email)["weekly"]["confirmation_mail"]
+    return mail and mail["state"]
+
+
+def replies(service: Service) -> list[str]:
+    return [row.reply for row in service.rows("SELECT reply FROM letters")]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority.in_folder(tmp_path)
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """An authority that this machine trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+    return authority
+
+
+Reach = Callable[..., Service]
+
+
+@pytest.fixture
+def reach(open_service: OpenService, settings: Settings) -> Reach:
+    """A service that reaches its mail server in a way given by name, as `config.MailServer` calls it."""
+
+    def reach_(server: smtp.MailServer, **way: Any) -> Service:
+        assert settings.mail_server is not None
+        return open_service(mail=server, mail_server=replace(settings.mail_server, port=server.port, **way))
+
+    return reach_
+
+
+def test_letters_go_over_starttls_to_a_server_that_can_prove_its_name(reach: Reach, trusted: Authority) -> None:
+    with smtp.running(tls_context=trusted.server(), require_starttls=True) as server:
+        service = reach(server, starttls=True)
+        service.subscribe()
+        assert service.letter().link
+        assert state(service) == "sent"
+
+
+def test_letters_go_over_tls_from_the_start(reach: Reach, trusted: Authority) -> None:
+    with smtp.running(ssl_context=trusted.server()) as server:
+        service = reach(server, tls=True)
+        service.subscribe()
+        assert service.letter().link
+
+
+@pytest.mark.parametrize("way", ["starttls", "tls"])
+def test_a_server_that_signed_for_itself_gets_nothing(reach: Reach, authority: Authority, way: str) -> None:
+    option = "ssl_context" if way == "tls" else "tls_context"
+    with smtp.running(**{option: authority.server()}) as server:
+        service = reach(server, **{way: True})
+        service.subscribe()
+        assert service.deliver() == []
+        assert (state(service), replies(service)) == ("deferred", ["tls"])
+
+
+def test_a_server_with_the_papers_of_another_gets_nothing(reach: Reach, trusted: Authority) -> None:
+    with smtp.running(tls_context=trusted.server(ELSEWHERE)) as server:
+        service = reach(server, starttls=True)
+        service.subscribe()
+        assert service.deliver() == []
+        assert (state(service), replies(service)) == ("deferred", ["tls"])
+
+
+def test_without_starttls_nothing_is_sent_in_the_clear(reach: Reach, mail_server: smtp.MailServer) -> None:
+    service = reach(mail_server, starttls=True, username="jawel", password="correct horse")
+    service.subscribe()
+    assert service.deliver() == []
+    assert mail_server.options_to_mail == []
+    assert (state(service), replies(service)) == ("deferred", ["tls"])
+
+
+@pytest.mark.parametrize(("password", "expected"), [("correct horse", "sent"), ("wrong", "deferred")])
+def test_a_password_that_is_refused_is_no_fault_of_the_letter(
+    reach: Reach, trusted: Authority, password: str, expected: str
+) -> None:
+    def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=given.password == b"correct horse", handled=False)
+
+    with smtp.running(tls_context=trusted.server(), authenticator=check, auth_required=True) as server:
+        service = reach(server, starttls=True, username="jawel", password=password)
+        service.subscribe()
+        service.deliver()
+        assert state(service) == expected
+
+
+@pytest.mark.parametrize(
+    ("to_rcpt", "to_data", "expected", "kept"),
+    [
+        (["550 5.1.1 ada@example.org is unknown"], [], "bounced", "550 5.1.1"),
+        (["550 unknown"], [], "bounced", "550"),
+        ([f"550 5.1.1 unknown {smtp.HANG_UP}"], [], "bounced", "550 5.1.1"),
+        (["450 4.2.0 greylisted"], [], "deferred", "450 4.2.0"),
+        (["421 4.3.2 closing"], [], "deferred", "421 4.3.2"),
+        ([f"421 4.3.2 closing {smtp.HANG_UP}"], [], "deferred", "421 4.3.2"),
+        ([], ["554 5.7.1 looks like spam"], "failed", "554 5.7.1"),
+        ([], ["452 4.3.1 disk full"], "deferred", "452 4.3.1"),
+        ([], ["421 4.3.2 closing"], "deferred", "421 4.3.2"),
+        ([], [smtp.HANG_UP], "deferred", "connection"),
+    ],
+)
+def test_what_the_server_says_decides(
+    service: Service, to_rcpt: list[str], to_data: list[str], expected: str, kept: str
+) -> None:
+    service.subscribe()
+    assert state(service) == "queued"
+    service.mail.answers_to_rcpt, service.mail.answers_to_data = [*to_rcpt], [*to_data]
+    assert service.deliver() == []
+    assert (state(service), replies(service)) == (expected, [kept])
+    assert service.status()["weekly"]["status"] == "pending"
+    assert "letter.accepted" not in service.events()
+    service.subscribe("grace@example.org")
+    assert service.letter().delivered.recipient == "grace@example.org"
+
+
+@pytest.mark.parametrize("trouble", ["450 4.2.0 greylisted", "550 5.1.1 unknown", "421 4.3.2 closing", smtp.HANG_UP])
+def test_the_trouble_of_one_letter_is_not_that_of_the_next(service: Service, trouble: str) -> None:
+    people = ["ada@example.org", "grace@example.org", "edith@example.org"]
+    for email in people:
+        service.subscribe(email)
+    service.mail.answers_to_rcpt = [trouble]
+    assert [letter.delivered.recipient for letter in service.deliver()] == people[1:]
+
+
+def test_several_letters_go_over_one_connection(service: Service) -> None:
+    for number in range(10):
+        service.subscribe(f"ada{number}@example.org")
+    service.mail.answers_to_rcpt = ["550 5.1.1 unknown"]
+    assert len(service.deliver()) == 9
+    assert service.mail.connections == 1
+
+
+def test_a_silent_server_is_not_waited_for_for_ever(
+    open_service: OpenService, settings: Settings, mail_server: smtp.MailServer
+) -> None:
+    assert settings.mail_server is not None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        service = open_service(mail_server=replace(settings.mail_server, port=port, timeout=0.2))
+        service.subscribe()
+        assert service.deliver() == []
+        assert (state(service), replies(service)) == ("deferred", ["connection"])
+
+
+def test_a_server_that_is_not_there_is_tried_again(open_service: OpenService, settings: Settings) -> None:
+    assert settings.mail_server is not None
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    service = open_service(mail_server=replace(settings.mail_server, port=port))
+    service.subscribe()
+    service.deliver()
+    assert (state(service), replies(service)) == ("deferred", ["connection"])
+
+
+def test_a_letter_is_tried_after_5_s_30_s_2_min_10_min_and_then_hourly_for_3_days(service: Service) -> None:
+    tried: list[timedelta] = []
+    with time_machine.travel(START, tick=False) as clock:
+        service.mail.on_rcpt = lambda: tried.append(datetime.now(UTC) - START)
+        service.mail.answers_to_rcpt = ["451 4.3.0 later"] * 100
+        service.subscribe()
+        service.deliver()
+        for wait in [*STEPS, *[HOUR] * 71]:
+            assert state(service) == "deferred"
+            clock.shift(wait - timedelta(milliseconds=1))
+            before = len(tried)
+            service.deliver()
+            assert len(tried) == before
+            clock.shift(timedelta(milliseconds=1))
+            service.deliver()
+            assert len(tried) == before + 1
+        assert state(service) == "failed"
+        clock.shift(HOUR)
+        service.deliver()
+    waits = [later - earlier for earlier, later in pairwise(tried)]
+    assert waits == [*STEPS, *[HOUR] * 71]
+    assert tried[-1] <= timedelta(days=3)
+
+
+def _decline(service: Service) -> None:
+    service.post(f"{Letter(service.mail.letters[-1]).link}/decline")
+
+
+def _confirm(service: Service) -> None:
+    service.post(Letter(service.mail.letters[-1]).link)
+
+
+def _leave(service: Service) -> None:
+    service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org"))
+
+
+def _complain(service: Service) -> None:
+    with service.database.transaction() as session:
+        (row,) = service.rows("SELECT digest FROM subscribers")
+        suppress(session, row.digest, Reason.COMPLAINT, since=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("change", [_decline, _confirm, _leave, _complain])
+def test_what_became_untrue_meanwhile_is_never_sent(service: Service, change: Callable[[Service], None]) -> None:
+    with time_machine.travel(START, tick=True) as clock:
+        service.subscribe()
+        service.mail.on_taken = _lose_the_answer
+        assert len(service.deliver()) == 1
+        service.mail.on_taken = lambda: None
+        assert state(service) == "deferred"
+        change(service)
+        clock.shift(timedelta(hours=1))
+        acknowledgements = [letter.subject for letter in service.deliver()]
+        assert all("uitgeschreven" in subject for subject in acknowledgements)
+        kept = [row.state for row in service.rows("SELECT state FROM letters WHERE kind = 'confirmation'")]
+        assert kept in ([], ["dropped"])
+
+
+def _lose_the_answer() -> None:
+    raise ConnectionResetError
+
+
+def test_a_person_may_press_before_the_server_has_answered(service: Service) -> None:
+    service.subscribe()
+    service.mail.on_taken = lambda: _decline(service)
+    assert len(service.deliver()) == 1
+    assert service.status() is None
+    assert service.rows("SELECT * FROM letters") == []
+    assert service.events() == ["subscription.requested", "subscription.declined"]

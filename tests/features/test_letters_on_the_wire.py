@@ -1,0 +1,378 @@
+"""Letters as bytes: what a mail server is handed, and what a mail program makes of it."""
+
+import re
+import socket
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import time_machine
+
+from app.addresses import EmailAddress
+from app.mail.delivery import mending
+from app.mail.delivery.failures import LetterRefused
+from app.mail.message import ComposedLetter
+from app.newsletters import reading
+from tests import smtp
+from tests.features.conftest import CATALOGUE, OpenService
+from tests.service import ADA, COOL_DOWN, Letter, Service
+
+FORM = {"Origin": "https://example.org", "Referer": "https://example.org/books?utm=1"}
+
+
+@pytest.fixture
+def engine() -> str:
+    """What is on the wire does not depend on the database."""
+    return "sqlite"
+
+
+def header(letter: Letter, name: str) -> str:
+    """As it stands on the wire, line breaks and all; there is exactly one of that name."""
+    head = letter.delivered.raw.partition(b"\r\n\r\n")[0] + b"\r\n"
+    (found,) = re.findall(rf"^{name}: (.*?)\r\n(?![ \t])".encode(), head, re.MULTILINE | re.DOTALL)
+    return bytes(found).decode("ascii")
+
+
+def catalogue(**changes: Any) -> dict[str, Any]:
+    """The example with another `weekly`."""
+    changed = deepcopy(CATALOGUE)
+    changed["newsletter"][0].update(changes)
+    return changed
+
+
+def titled(title: str) -> dict[str, Any]:
+    return catalogue(title=dict.fromkeys(CATALOGUE["newsletter"][0]["title"], title))
+
+
+@pytest.mark.parametrize("length", [5, 60, 86, 400, 850])
+def test_one_click_is_legible_at_any_length_of_the_address(open_service: OpenService, length: int) -> None:
+    base = f"https://subscribe.example.org/{'x' * length}"
+    service = open_service(public_url=base)
+    service.subscribe()
+    (letter,) = service.deliver()
+    uri = re.fullmatch(r"(?:\r\n )?<(https://[!-;=?-~]+)>", header(letter, "List-Unsubscribe"))
+    assert uri is not None
+    assert uri[1].startswith(f"{base}/confirm/")
+    assert header(letter, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    assert str(letter.delivered.message["List-Unsubscribe"]).strip() == f"<{uri[1]}>"
+    assert service.post(uri[1].removeprefix(base), data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert service.status() is None
+
+
+def test_every_line_is_short_enough_for_every_server(open_service: OpenService) -> None:
+    service = open_service(
+        catalogue(
+            title=dict.fromkeys(("nl", "fr", "de", "en"), "word " * 250),
+            purpose=dict.fromkeys(("nl", "fr", "de", "en"), "A sentence that never ends. " * 100),
+        )
+    )
+    service.subscribe()
+    raw = service.letter().delivered.raw
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", raw)
+
+
+def test_a_word_that_never_ends_is_folded_too(open_service: OpenService) -> None:
+    service = open_service(titled("w" * 1500))
+    service.subscribe()
+    letter = service.letter()
+    assert max(len(line) for line in letter.delivered.raw.split(b"\r\n")) <= 998
+    assert letter.subject.count("w") == 1500
+
+
+def test_letters_say_what_list_they_are_of_and_that_no_person_wrote_them(service: Service) -> None:
+    confirmation = service.confirmed()
+    service.post(confirmation_unsubscribe(service))
+    acknowledgement = service.letter()
+    for letter in (confirmation, acknowledgement):
+        assert header(letter, "List-Id") == "weekly <weekly.example.org>"
+        assert header(letter, "Auto-Submitted") == "auto-generated"
+        assert header(letter, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    assert letter_path(confirmation).startswith("/confirm/")
+    assert letter_path(acknowledgement).startswith("/unsubscribe/")
+    assert service.post(letter_path(acknowledgement)).status_code == 200
+
+
+def confirmation_unsubscribe(service: Service) -> str:
+    return str(service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org"))
+
+
+def letter_path(letter: Letter) -> str:
+    return letter.one_click
+
+
+def test_the_message_id_stays_the_same_over_retries(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        service.subscribe()
+        # Taken, but the answer is lost: the server has a copy and the worker cannot know.
+        service.mail.on_taken = lambda: service.mail.answers_to_rcpt.append("451 4.3.0 again")
+        service.mail.answers_to_data.append("451 4.3.0 later")
+        assert service.deliver() == []
+        service.mail.on_taken = _die_once(service.mail)
+        clock.shift(timedelta(seconds=6))
+        (first,) = service.deliver()
+        clock.shift(timedelta(seconds=31))
+        (second,) = service.deliver()
+        assert header(first, "Message-ID") == header(second, "Message-ID")
+        assert re.fullmatch(r"<[0-9a-f-]{36}@example\.org>", header(first, "Message-ID"))
+        assert service.post(first.link).status_code == service.post(second.link).status_code == 200
+
+
+def _die_once(mail: smtp.MailServer) -> Any:
+    def die() -> None:
+        mail.on_taken = lambda: None
+        raise ConnectionResetError
+
+    return die
+
+
+def test_two_letters_have_two_message_ids(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        service.subscribe()
+        first = service.letter()
+        clock.shift(COOL_DOWN)
+        service.subscribe()
+        assert header(first, "Message-ID") != header(service.letter(), "Message-ID")
+
+
+def test_a_letter_is_text_and_html_side_by_side_and_nothing_else(service: Service) -> None:
+    service.subscribe()
+    letter = service.letter()
+    message = letter.delivered.message
+    assert message.get_content_type() == "multipart/alternative"
+    parts = list(message.iter_parts())
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert [part.get_content_charset() for part in parts] == ["utf-8", "utf-8"]
+    assert not any(part.is_multipart() or part.is_attachment() for part in parts)
+    assert message.defects == []
+    assert [defect for part in parts for defect in part.defects] == []
+    assert letter.link
+
+
+def test_a_relay_need_not_take_eight_bits(service: Service) -> None:
+    service.subscribe(language="fr")
+    letter = service.letter()
+    assert letter.delivered.raw.isascii()
+    encodings = [part["Content-Transfer-Encoding"] for part in letter.delivered.message.iter_parts()]
+    assert encodings == ["quoted-printable", "quoted-printable"]
+    assert "Chaque semaine, un e-mail avec des nouvelles de nos livres." in letter.text
+    assert service.mail.options_to_mail[-1] == [] or "BODY=8BITMIME" not in service.mail.options_to_mail[-1]
+
+
+def test_the_date_is_that_of_sending(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=False):
+        service.subscribe()
+        date = parsedate_to_datetime(header(service.letter(), "Date"))
+    assert date == datetime(2026, 11, 23, 20, tzinfo=UTC)
+
+
+def test_every_header_is_there_once(service: Service) -> None:
+    service.subscribe()
+    names = [name.lower() for name in service.letter().delivered.message]
+    assert len(names) == len(set(names))
+    assert {"from", "to", "subject", "date", "message-id", "mime-version", "list-id", "list-unsubscribe"} <= {*names}
+
+
+def test_answers_go_where_the_newsletter_says(open_service: OpenService, service: Service) -> None:
+    service.subscribe()
+    assert "reply-to" not in [name.lower() for name in service.letter().delivered.message]
+    other = open_service(catalogue(reply_to="desk@example.org"))
+    other.subscribe("grace@example.org")
+    assert header(other.letter(), "Reply-To") == "desk@example.org"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "Voorbeeld",
+        "Müller",
+        "Müller, Söhne & Co.",
+        "Voorbeeld (België)",
+        "Voorbeeld; boeken: [alle]",
+        "Back \\ slash",
+        "新聞",
+    ],
+)
+def test_any_name_of_a_sender_arrives_as_it_is(open_service: OpenService, sender: str) -> None:
+    service = open_service(catalogue(sender=f"{sender} <news@example.org>"))
+    service.subscribe()
+    letter = service.letter()
+    (mailbox,) = letter.delivered.message["From"].addresses
+    assert (mailbox.display_name, mailbox.addr_spec) == (sender, "news@example.org")
+    assert letter.delivered.sender == "news@example.org"
+    assert header(letter, "Message-ID").endswith("@example.org>")
+
+
+def test_a_sender_without_a_name_will_do(open_service: OpenService) -> None:
+    service = open_service(catalogue(sender="news@example.org"))
+    service.subscribe()
+    assert header(service.letter(), "From") == "news@example.org"
+
+
+@pytest.mark.parametrize("title", ["Lettre d'été", "Új könyvek: őszi levél", "週刊", "é" * 300, "=?utf-8?q?quoted?="])
+def test_any_title_arrives_as_it_is(open_service: OpenService, title: str) -> None:
+    service = open_service(titled(title))
+    service.subscribe(language="en")
+    letter = service.letter()
+    assert letter.subject == f"Please confirm: {title}"
+    assert f"  {title}: " in letter.text
+    assert header(letter, "Subject").isascii()
+
+
+def test_a_name_of_a_controller_is_text_and_never_markup(open_service: OpenService) -> None:
+    changed = catalogue()
+    changed["controller"]["name"] = 'Müller <b>& "Söhne"</b>'
+    service = open_service(changed)
+    service.subscribe()
+    letter = service.letter()
+    assert 'Müller <b>& "Söhne"</b>' in letter.text
+    assert "<b>" not in letter.delivered.part("html")
+    assert "Müller &lt;b&gt;&amp;" in letter.delivered.part("html")
+
+
+LINE_ENDS = ["\r\n", "\n", "\r", "\0", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS)
+@pytest.mark.parametrize("key", ["title", "sender", "reply_to"])
+def test_the_catalogue_takes_no_line_break_that_a_header_would_hold(key: str, end: str) -> None:
+    text = {"title": "A letter", "sender": "Voorbeeld", "reply_to": "desk@example.org"}[key] + f"{end}Bcc: eve"
+    changed = titled(text) if key == "title" else catalogue(**{key: f"{text} <news@example.org>"})
+    _, problems = reading.read(changed)
+    assert {problem.path[:3] for problem in problems} == {("newsletter", 0, key)}
+
+
+def test_the_catalogue_takes_no_reply_to_that_an_old_relay_could_not_carry() -> None:
+    _, problems = reading.read(catalogue(reply_to="jürgen@example.org"))
+    assert [problem.path for problem in problems] == [("newsletter", 0, "reply_to")]
+
+
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """A letter with a line break in one place or another."""
+
+    end: str
+
+    def letters(self) -> Iterator[ComposedLetter]:
+        evil = f"x{self.end}Bcc: eve@example.org"
+        yield composed(subject=evil)
+        yield composed(sender=f"{evil} <news@example.org>")
+        yield composed(reply_to=evil)
+        yield composed(message_id=evil)
+        yield composed(recipient=EmailAddress(evil, evil))
+        yield composed(headers={"List-Id": evil})
+        yield composed(headers={evil: "x"})
+
+
+def composed(**different: Any) -> ComposedLetter:
+    plain: dict[str, Any] = {
+        "sender": "Voorbeeld <news@example.org>",
+        "reply_to": None,
+        "recipient": EmailAddress.parse(ADA),
+        "subject": "A letter",
+        "text": "Text",
+        "html": "<p>Text</p>",
+        "message_id": "<1@example.org>",
+        "headers": {},
+    }
+    return ComposedLetter(**{**plain, **different})
+
+
+@pytest.mark.parametrize("end", LINE_ENDS)
+def test_a_header_with_a_line_break_never_leaves(end: str) -> None:
+    for letter in Hostile(end).letters():
+        with pytest.raises(LetterRefused):
+            mending.as_bytes(letter)
+    assert b"Bcc" not in mending.as_bytes(composed(subject="x"))
+
+
+def test_writing_and_handing_over_a_letter_asks_dns_for_no_name_of_this_host(
+    open_service: OpenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(socket, "getfqdn", asked.append)
+    with smtp.running(server_hostname="mx.example.org") as server:
+        service = open_service(mail=server)
+        service.subscribe()
+        assert service.letter().link
+        assert server.greeted_by == ["subscribe.example.org"]
+    assert asked == []
+
+
+class Links(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        names = ("href", "src", "background", "action", "srcset", "style")
+        self.addresses += [str(value) for name, value in attrs if name in names]
+
+
+def test_the_confirmation_letter_is_bare(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=False):
+        service.post(
+            "/subscribe", json={"email": ADA, "newsletters": "weekly", "consent": True, "language": "en"}, headers=FORM
+        )
+        letter = service.letter()
+    for part in (letter.text, letter.delivered.part("html")):
+        assert "Voorbeeld BV" in part
+        assert "Weekly letter: One mail a week with news about our books." in part
+        assert "23 November 2026, 21:00 CET" in part
+        assert "26 November 2026, 21:00 CET" in part
+        assert "on https://example.org." in part
+        assert "Do nothing: you get no newsletter, and your address is erased." in part
+        assert not re.search(r"welcome|thank|utm|\bfree\b|discount", part, re.IGNORECASE)
+    found = Links(letter.delivered.part("html"))
+    assert found.addresses == [f"https://subscribe.example.org{letter.link}", "mailto:privacy@example.org"]
+    assert found.tags == {"html", "head", "meta", "title", "body", "p", "ul", "li", "a", "br"}
+    assert re.findall(r"https?://\S+", letter.text) == [
+        "https://example.org.",
+        f"https://subscribe.example.org{letter.link}",
+    ]
+
+
+@pytest.mark.parametrize("language", ["nl", "fr", "de", "en"])
+def test_the_link_stands_alone_on_its_line_in_every_language(service: Service, language: str) -> None:
+    service.subscribe(language=language)
+    letter = service.letter()
+    assert letter.link.startswith("/confirm/")
+    assert f'lang="{language}"' in letter.delivered.part("html")
+
+
+@pytest.fixture
+def old_relay() -> Iterator[smtp.MailServer]:
+    with smtp.running(enable_SMTPUTF8=False) as server:
+        yield server
+
+
+def test_a_name_beyond_ascii_is_reached_through_a_relay_that_can(service: Service) -> None:
+    service.subscribe("jürgen@bücher.example")
+    letter = service.letter()
+    assert letter.delivered.recipient == "jürgen@xn--bcher-kva.example"
+    assert "To: jürgen@xn--bcher-kva.example\r\n".encode() in letter.delivered.raw
+    assert "SMTPUTF8" in service.mail.options_to_mail[-1]
+    assert service.post(letter.link).status_code == 200
+    service.subscribe()
+    assert service.letter().delivered.raw.isascii()
+    assert "SMTPUTF8" not in service.mail.options_to_mail[-1]
+
+
+def test_a_name_beyond_ascii_is_given_up_at_a_relay_that_cannot(
+    open_service: OpenService, old_relay: smtp.MailServer
+) -> None:
+    service = open_service(mail=old_relay)
+    service.subscribe("jürgen@example.org")
+    service.subscribe("ada@bücher.example")
+    letter = service.letter()
+    assert letter.delivered.recipient == "ada@xn--bcher-kva.example"
+    status = service.status("jürgen@example.org")
+    assert status["weekly"]["confirmation_mail"]["state"] == "failed"

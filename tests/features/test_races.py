@@ -1,0 +1,202 @@
+"""Things that happen at the same instant: whatever comes first, the outcome is one that could have come in turn."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+import time_machine
+from sqlalchemy import text
+
+from app import services, worker
+from tests.features.conftest import OpenService
+from tests.service import ADA, COOL_DOWN, Service
+
+ROUNDS = 5
+
+
+def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Each in a thread of its own, all let go together; what they returned, in the order given."""
+    gate = threading.Barrier(len(acts))
+
+    def passing(act: Callable[[], Any]) -> Any:
+        gate.wait()
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(passing, acts))
+
+
+def kinds(service: Service) -> list[str]:
+    return [event for event in service.events() if event != "letter.accepted"]
+
+
+@pytest.mark.parametrize("requests", [2, 8])
+def test_requests_for_one_new_address_make_one_subscription_and_one_mail(service: Service, requests: int) -> None:
+    answers = at_once([service.subscribe] * requests)
+    assert [answer.status_code for answer in answers] == [202] * requests
+    assert len(service.rows("SELECT id FROM subscribers")) == 1
+    assert len(service.rows("SELECT id FROM subscriptions")) == 1
+    assert kinds(service) == ["subscription.requested"]
+    assert service.post(service.letter().link).status_code == 200
+
+
+def test_two_spellings_of_one_address_are_one_address(service: Service) -> None:
+    at_once([lambda: service.subscribe("ada@example.org"), lambda: service.subscribe("Ada@EXAMPLE.org")])
+    assert len(service.rows("SELECT id FROM subscriptions")) == 1
+    assert len(service.deliver()) == 1
+
+
+def test_requests_for_the_same_newsletters_in_another_order_do_not_block_each_other(open_service: OpenService) -> None:
+    service = open_service(rate_limit_subscribe=10_000)
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        for _ in range(2):
+            answers = at_once(
+                [lambda: service.subscribe(newsletters=["weekly", "events"])] * 4
+                + [lambda: service.subscribe(newsletters=["events", "weekly"])] * 4
+            )
+            assert [answer.status_code for answer in answers] == [202] * 8
+            assert len(service.deliver()) == 1
+            clock.shift(COOL_DOWN)
+
+
+@pytest.mark.parametrize("presses", [2, 8])
+def test_confirmations_at_once_are_one_event(service: Service, presses: int) -> None:
+    service.subscribe()
+    link = service.letter().link
+    answers = at_once([lambda: service.post(link)] * presses)
+    assert {answer.status_code for answer in answers} == {200}
+    assert {tuple(answer.get_json()["newsletters"]) for answer in answers} == {("weekly",)}
+    assert kinds(service) == ["subscription.requested", "subscription.confirmed"]
+
+
+def test_confirming_and_declining_at_once_ends_in_no_subscription(service: Service) -> None:
+    for number in range(ROUNDS):
+        email = f"ada{number}@example.org"
+        service.subscribe(email)
+        link = service.letter().link
+        before = len(kinds(service))
+        confirmed, declined = at_once([partial(service.post, link), partial(service.post, f"{link}/decline")])
+        assert declined.status_code == 200
+        happened = sorted(kinds(service)[before:])
+        if confirmed.status_code == 200:
+            assert happened == ["subscription.confirmed", "subscription.unsubscribed"]
+            assert service.status(email)["weekly"]["status"] == "unsubscribed"
+        else:
+            assert confirmed.status_code == 410
+            assert happened == ["subscription.declined"]
+            assert service.status(email) is None
+        service.deliver()
+
+
+def test_confirming_and_leaving_at_once_ends_in_leaving(service: Service) -> None:
+    for number in range(ROUNDS):
+        email = f"ada{number}@example.org"
+        service.subscribe(email)
+        letter = service.letter()
+        leave = service.status(email)["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
+        confirmed, left = at_once([partial(service.post, letter.link), partial(service.post, leave)])
+        assert left.status_code == 200
+        assert confirmed.status_code in (200, 410)
+        assert service.status(email)["weekly"]["status"] == "unsubscribed"
+        assert kinds(service).count("subscription.unsubscribed") == number + 1
+        service.deliver()
+
+
+@pytest.mark.parametrize("presses", [2, 8])
+def test_leaving_several_times_at_once_is_one_event_and_one_acknowledgement(service: Service, presses: int) -> None:
+    service.confirmed()
+    leave = service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
+    answers = at_once([lambda: service.post(leave)] * presses)
+    assert {answer.status_code for answer in answers} == {200}
+    assert kinds(service).count("subscription.unsubscribed") == 1
+    assert len(service.deliver()) == 1
+
+
+def test_asking_again_while_the_request_lapses_loses_nothing(service: Service) -> None:
+    at_hand = services.of(service.app)
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        for _ in range(ROUNDS):
+            service.subscribe()
+            service.deliver()
+            clock.shift(timedelta(hours=97))
+            answer, _ = at_once(
+                [service.subscribe, lambda: worker.keep_house(at_hand.database, at_hand.catalogue.get())]
+            )
+            assert answer.status_code == 202
+            assert service.post(service.letter().link).status_code == 200
+            service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(at_hand.settings.public_url))
+            service.deliver()
+            clock.shift(timedelta(days=2))
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_whoever_erases_a_person_and_whoever_marks_their_letter_lock_in_one_order(service: Service) -> None:
+    service.subscribe()
+    with ThreadPoolExecutor(1) as pool:
+        erasing = service.database.transaction()
+        session = erasing.__enter__()
+        session.execute(text("SELECT id FROM subscriptions FOR UPDATE"))
+        delivering = pool.submit(worker.run_once, service.app)
+        _await_lock(service)
+        session.execute(text("DELETE FROM subscribers"))
+        erasing.__exit__(None, None, None)
+        delivering.result()
+    assert service.status(ADA) is None
+    assert "letter.accepted" not in service.events()
+
+
+BOTH = ["weekly", "events"]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("act", ["ask again", "confirm", "leave"])
+def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_order(service: Service, act: str) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
+        service.subscribe(newsletters=BOTH)
+        link = service.letter().link
+        leave = service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
+        clock.shift(COOL_DOWN)
+        acts = {
+            "ask again": lambda: service.subscribe(newsletters=BOTH),
+            "confirm": lambda: service.post(link),
+            "leave": lambda: service.post(leave, data={"all": "1"}),
+        }
+        with service.database.transaction() as session:
+            session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'events' FOR UPDATE"))
+            acting = pool.submit(acts[act])
+            _await_lock(service)
+            session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'weekly' FOR UPDATE"))
+        assert acting.result().status_code in (200, 202)
+
+
+def _await_lock(service: Service) -> None:
+    while not service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+        time.sleep(0.01)
+
+
+def test_no_step_without_its_event_and_no_event_without_its_step(service: Service) -> None:
+    service.subscribe()
+    link = service.letter().link
+    before = service.status(), service.events()
+    with service.database.transaction() as session:
+        session.execute(text(_REFUSE[session.connection().dialect.name]))
+    assert service.post(link).status_code == 500
+    assert service.post(f"{link}/decline").status_code == 500
+    assert service.subscribe("grace@example.org").status_code == 500
+    assert (service.status(), service.events()) == before
+    assert service.status("grace@example.org") is None
+    assert service.deliver() == []
+
+
+_REFUSE = {
+    "sqlite": """CREATE TRIGGER refuse BEFORE INSERT ON consent_events
+        BEGIN SELECT RAISE(ABORT, 'no evidence today'); END""",
+    "postgresql": """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN RAISE EXCEPTION ''no evidence today''; END';
+        CREATE TRIGGER refuse BEFORE INSERT ON consent_events FOR EACH ROW EXECUTE FUNCTION refuse()""",
+}
