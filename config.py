@@ -160,9 +160,9 @@ class _Reader(FileAwareEnv):
         return tuple(base64.b64decode(text) for text in self.texts(name, validate=_ed25519_seeds))
 
     def mail_server(self) -> MailServer | None:
+        host = self.str("MAIL_SERVER", self.by_environment("", ...), validate=self.by_environment(None, _given))
         server = MailServer(
-            host=self.str("MAIL_SERVER", self.by_environment("", ...), validate=self.by_environment(None, _given))
-            or "",
+            host=host or "",
             port=self.int("MAIL_PORT", 25, validate=Range(1, 65535)) or 25,
             starttls=bool(self.bool("MAIL_USE_TLS", False)),
             tls=bool(self.bool("MAIL_USE_SSL", False)),

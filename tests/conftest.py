@@ -104,7 +104,7 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
         environment=Environment.PRODUCTION,
         public_url="https://subscribe.example.org",
         database_url=database_url,
-        secret_keys=("a secret key for tests, of some length",),
+        secret_keys=("a secret key for tests that is of some length",),
         suppression_key="a suppression key for tests, of some length",
         log_signing_keys=(bytes(range(32)),),
         log_origin="subscribe.example.org",
