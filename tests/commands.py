@@ -1,4 +1,4 @@
-"""The `jawel` command, as operators run it: within this process where that will do, as a process of its own where not."""
+"""The `jawel` command, as operators run it: within this process where that will do, else as one of its own."""
 
 import base64
 import os

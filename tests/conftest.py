@@ -17,6 +17,7 @@ from app import schema
 from app.database import Database
 from config import ClientIp, Environment, Settings
 from tests import machine, smtp
+from tests.commands import Jawel, environment
 from tests.postgresql import Cluster, running_cluster
 
 BROWSER_FLAGS = (
@@ -125,6 +126,12 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
         timezone="Europe/Brussels",
         instance=tmp_path / "instance",
     )
+
+
+@pytest.fixture
+def jawel(settings: Settings, tmp_path: Path) -> Jawel:
+    """The command line, on the same database and mail server."""
+    return Jawel(environment(settings), tmp_path)
 
 
 @pytest.fixture(scope="session")

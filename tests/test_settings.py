@@ -9,6 +9,7 @@ import pytest
 
 import config
 from config import ClientIp, Environment, MailServer, Settings, SettingsError
+from tests.commands import ROOT, VARIABLES
 
 SEED = base64.b64encode(bytes(range(32))).decode()
 SESAME = "sesame"
@@ -28,7 +29,7 @@ class Deployment:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self._monkeypatch = monkeypatch
         self.folder = folder
-        for name in config_names():
+        for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
             monkeypatch.delenv(f"{name}_FILE", raising=False)
 
@@ -49,12 +50,6 @@ class Deployment:
         path = self.folder / "value"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return str(path)
-
-
-def config_names() -> list[str]:
-    """Whoever runs the tests may have any of them set."""
-    lines = (Path(config.__file__).parent / ".env.example").read_text().splitlines()
-    return [line.removeprefix("# ").partition("=")[0] for line in lines if "=" in line and " " not in line[2:]]
 
 
 def named_in(refusal: str) -> list[str]:
@@ -160,7 +155,7 @@ def test_a_mail_user_without_a_password_would_never_log_in(deployment: Deploymen
 
 
 def test_the_example_for_an_environment_file_needs_its_secrets_and_nothing_else(deployment: Deployment) -> None:
-    lines = (Path(config.__file__).parent / ".env.example").read_text().splitlines()
+    lines = (ROOT / ".env.example").read_text().splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     refusal = deployment.refusal(**example)
     assert named_in(refusal) == ["LOG_SIGNING_KEY", "SECRET_KEYS", "SUPPRESSION_KEY"]

@@ -28,7 +28,8 @@ def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, .
         unknown = set(slugs) - set(catalogue.load(session.connection()).newsletters)
         if unknown:
             raise click.UsageError(f"--newsletter: there is no newsletter {', '.join(sorted(unknown))}.")
-        click.echo(api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None))
+        key = api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None)
+    click.echo(key)
 
 
 @keys.command("list")
