@@ -19,7 +19,14 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice([*Scope]), help="May be repeated.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="May be repeated.",
+)
 @click.option("--newsletter", "slugs", multiple=True, help="Limit the key to it. May be repeated.")
 @click.pass_obj
 def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, ...]) -> None:
