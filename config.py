@@ -100,7 +100,7 @@ def load(instance: Path = Path("instance")) -> Settings:
     settings = Settings(
         environment=env.environment,
         public_url=public_url,
-        database_url=env.str("DATABASE_URL", env.default_database(), validate=_database_url),
+        database_url=env.database_url(),
         secret_keys=env.texts("SECRET_KEYS", validate=_long_enough),
         suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=_long_enough),
         log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
@@ -140,8 +140,16 @@ class _Reader(FileAwareEnv):
     def by_environment(self, development: Any, production: Any) -> Any:
         return development if self.environment is Environment.DEVELOPMENT else production
 
-    def default_database(self) -> Any:
-        return f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
+    def database_url(self) -> Any:
+        """SQLite makes a file, but not the folder around it."""
+        default = f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
+        chosen = self.str("DATABASE_URL", default, validate=_database_url)
+        if chosen == default:
+            try:
+                self.instance.mkdir(parents=True, exist_ok=True)
+            except OSError:
+                self.wrong["DATABASE_URL"] = "is not set, and the folder for an SQLite file cannot be made"
+        return chosen
 
     def generated(self, name: str) -> Any:
         """A default for a secret: made once per checkout in development, none in production."""

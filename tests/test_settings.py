@@ -79,7 +79,7 @@ def test_production_starts_with_no_secret_of_its_own_making(deployment: Deployme
     refusal = deployment.refusal()
     for name in ("SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "PUBLIC_URL", "MAIL_SERVER"):
         assert f"  {name}: is not set" in refusal
-    assert not (deployment.folder / "instance").exists()
+    assert list((deployment.folder / "instance").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "PUBLIC_URL", "MAIL_SERVER"])
@@ -234,6 +234,12 @@ def test_processes_that_start_at_the_same_instant_choose_the_same_secrets(tmp_pa
     chosen = [process.communicate()[0] for process in processes]
     assert chosen[0]
     assert set(chosen) == {chosen[0]}
+
+
+def test_a_folder_that_cannot_be_made_is_told_like_the_rest(deployment: Deployment) -> None:
+    (deployment.folder / "instance").write_text("in the way")
+    rest = {name: value for name, value in PRODUCTION.items() if name != "DATABASE_URL"}
+    assert named_in(deployment.refusal(**rest)) == ["DATABASE_URL"]
 
 
 def test_a_link_never_gets_two_slashes(deployment: Deployment) -> None:
