@@ -1,19 +1,25 @@
 """The `jawel` command, as operators run it: within this process where that will do, else as one of its own."""
 
 import base64
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from click.testing import CliRunner, Result
 
 from app.cli import main
 from config import Settings
 
+PATIENCE_SECONDS = 30
 ROOT = Path(__file__).parent.parent
 VARIABLES = [
     line.removeprefix("# ").partition("=")[0]
@@ -51,7 +57,7 @@ class Jawel:
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        """A process; whatever is left of it when the block ends is killed."""
+        """A process; whatever is left of it and of its children when the block ends is killed."""
         inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         process = subprocess.Popen(
             [sys.executable, "-m", "app", *arguments],
@@ -60,9 +66,53 @@ class Jawel:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         with process:
             try:
                 yield process
             finally:
-                process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+@dataclass
+class Running:
+    """`jawel serve`, answering."""
+
+    process: "subprocess.Popen[str]"
+    port: int
+
+    def get(self, path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_SECONDS) as answer:
+            return str(answer.read().decode())
+
+    def post(self, path: str, fields: Mapping[str, object]) -> int:
+        body, headers = json.dumps(fields).encode(), {"Content-Type": "application/json"}
+        request = Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
+        with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            return int(answer.status)
+
+
+@contextmanager
+def serving(jawel: Jawel, *options: str) -> Iterator[Running]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    with jawel.started("serve", "--port", str(port), "--processes", "1", *options) as process:
+        running = Running(process, port)
+        eventually(lambda: process.poll() is not None or answers(running))
+        yield running
+
+
+def answers(running: Running) -> bool:
+    with suppress(OSError):
+        return "alive" in running.get("/healthz")
+    return False
+
+
+def eventually(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
