@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,9 +17,13 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import psycopg
 from environs import EnvValidationError, FileAwareEnv
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
+from psycopg.conninfo import conninfo_to_dict
 
 SECRET_LENGTH = 32
 _NOT_SET = "Environment variable not set."
@@ -96,15 +100,15 @@ def load(instance: Path = Path("instance")) -> Settings:
     settings = Settings(
         environment=env.environment,
         public_url=public_url,
-        database_url=env.str("DATABASE_URL", env.default_database(), validate=_database_url),
-        secret_keys=tuple(env.list("SECRET_KEYS", env.generated("SECRET_KEYS"), validate=_long_enough) or ()),
+        database_url=env.database_url(),
+        secret_keys=env.texts("SECRET_KEYS", validate=_long_enough),
         suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=_long_enough),
         log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
-        log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or ""),
+        log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or "", validate=_key_name),
         mail_server=env.mail_server(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(min=0)),
         client_ip=env.enum("CLIENT_IP", ClientIp.TRUNCATED, enum=ClientIp, by_value=True),
-        rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None) or None,
+        rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None, validate=_storage) or None,
         rate_limit_subscribe=env.int("RATE_LIMIT_SUBSCRIBE", 60, validate=Range(min=1)),
         log_format=env.str("LOG_FORMAT", env.by_environment("console", "json"), validate=OneOf(["console", "json"])),
         timezone=env.str("TIMEZONE", "Europe/Brussels", validate=_timezone),
@@ -136,8 +140,16 @@ class _Reader(FileAwareEnv):
     def by_environment(self, development: Any, production: Any) -> Any:
         return development if self.environment is Environment.DEVELOPMENT else production
 
-    def default_database(self) -> Any:
-        return f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
+    def database_url(self) -> Any:
+        """SQLite makes a file, but not the folder around it."""
+        default = f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
+        chosen = self.str("DATABASE_URL", default, validate=_database_url)
+        if chosen == default:
+            try:
+                self.instance.mkdir(parents=True, exist_ok=True)
+            except OSError:
+                self.wrong["DATABASE_URL"] = "is not set, and the folder for an SQLite file cannot be made"
+        return chosen
 
     def generated(self, name: str) -> Any:
         """A default for a secret: made once per checkout in development, none in production."""
@@ -147,13 +159,18 @@ class _Reader(FileAwareEnv):
         default = self.by_environment("http://127.0.0.1:8000", ...)
         return (self.str("PUBLIC_URL", default, validate=_http_url) or "").rstrip("/")
 
+    def texts(self, name: str, validate: Callable[[list[str]], None]) -> tuple[str, ...]:
+        """Comma-separated, newest first."""
+        found = self.list(name, self.generated(name), subcast=lambda text: str(text).strip(), validate=validate)
+        return tuple(found or ())
+
     def seeds(self, name: str) -> tuple[bytes, ...]:
-        texts = self.list(name, self.generated(name), validate=_ed25519_seeds) or []
-        return tuple(base64.b64decode(text) for text in texts)
+        return tuple(base64.b64decode(text) for text in self.texts(name, validate=_ed25519_seeds))
 
     def mail_server(self) -> MailServer | None:
+        host = self.str("MAIL_SERVER", self.by_environment("", ...), validate=self.by_environment(None, _given))
         server = MailServer(
-            host=self.str("MAIL_SERVER", self.by_environment("", ...)) or "",
+            host=host or "",
             port=self.int("MAIL_PORT", 25, validate=Range(1, 65535)) or 25,
             starttls=bool(self.bool("MAIL_USE_TLS", False)),
             tls=bool(self.bool("MAIL_USE_SSL", False)),
@@ -163,6 +180,8 @@ class _Reader(FileAwareEnv):
         )
         if server.starttls and server.tls:
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
+        if server.username and not server.password:
+            self.wrong["MAIL_USERNAME"] = "is set, but MAIL_PASSWORD is not"
         return server if server.host else None
 
     def report(self) -> None:
@@ -204,8 +223,13 @@ def _long_enough(value: str | list[str]) -> None:
         raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
 
 
+def _given(value: str) -> None:
+    if not value:
+        raise ValidationError("is empty")
+
+
 def _ed25519_seeds(texts: list[str]) -> None:
-    for text in texts:
+    for text in texts or [""]:
         try:
             seed = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
@@ -215,14 +239,40 @@ def _ed25519_seeds(texts: list[str]) -> None:
 
 
 def _http_url(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(value)
+        # A name or password in it would be in every link.
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment:
         raise ValidationError("needs an address such as https://subscribe.example.org")
 
 
+def _key_name(value: str) -> None:
+    """A signed note keeps key and name apart by spaces and plus signs."""
+    if not value or "+" in value or any(letter.isspace() for letter in value):
+        raise ValidationError("needs a name such as subscribe.example.org, without spaces or plus signs")
+
+
+def _storage(value: str) -> None:
+    try:
+        storage_from_string(value or "memory://")
+    except (ConfigurationError, ValueError):
+        raise ValidationError(
+            "needs an address such as redis://localhost:6379, with jawel[redis] installed; or nothing, for the database"
+        ) from None
+
+
 def _database_url(value: str) -> None:
-    if not value.startswith(("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")):
+    if value.startswith("sqlite:///"):
+        return
+    if not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         raise ValidationError("needs a postgresql:// or sqlite:/// address")
+    try:
+        conninfo_to_dict(value.replace("+psycopg", "", 1))
+    except psycopg.ProgrammingError:
+        raise ValidationError("is not an address that PostgreSQL can read") from None
 
 
 def _timezone(value: str) -> None:

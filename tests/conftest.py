@@ -17,6 +17,7 @@ from app import schema
 from app.database import Database
 from config import ClientIp, Environment, Settings
 from tests import machine, smtp
+from tests.commands import Jawel, environment
 from tests.postgresql import Cluster, running_cluster
 
 BROWSER_FLAGS = (
@@ -104,7 +105,7 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
         environment=Environment.PRODUCTION,
         public_url="https://subscribe.example.org",
         database_url=database_url,
-        secret_keys=("a secret key for tests, of some length",),
+        secret_keys=("a secret key for tests that is of some length",),
         suppression_key="a suppression key for tests, of some length",
         log_signing_keys=(bytes(range(32)),),
         log_origin="subscribe.example.org",
@@ -125,6 +126,12 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
         timezone="Europe/Brussels",
         instance=tmp_path / "instance",
     )
+
+
+@pytest.fixture
+def jawel(settings: Settings, tmp_path: Path) -> Jawel:
+    """The command line, on the same database and mail server."""
+    return Jawel(environment(settings), tmp_path)
 
 
 @pytest.fixture(scope="session")

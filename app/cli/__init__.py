@@ -1,8 +1,10 @@
 """The `jawel` command: one verb a chore. Output is for people on a terminal and for pipes alike."""
 
 from functools import cached_property
+from typing import Any
 
 import click
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
 import config
 from app import database, schema
@@ -26,10 +28,25 @@ class Context:
 
     @cached_property
     def database(self) -> Database:
-        return database.connect(self.settings.database_url)
+        opened = database.connect(self.settings.database_url)
+        click.get_current_context().call_on_close(opened.dispose)
+        return opened
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A database that is away or has no tables yet is the operator's to mend, and no stack trace helps with that."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (InterfaceError, OperationalError, ProgrammingError) as error:
+            kind = type(error).__name__
+            raise click.ClickException(
+                f"The database does not answer as it should ({kind}); see `jawel doctor`."
+            ) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jawel")
 @click.pass_context
 def main(context: click.Context) -> None:

@@ -19,7 +19,14 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice([*Scope]), help="May be repeated.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="May be repeated.",
+)
 @click.option("--newsletter", "slugs", multiple=True, help="Limit the key to it. May be repeated.")
 @click.pass_obj
 def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, ...]) -> None:
@@ -28,7 +35,8 @@ def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, .
         unknown = set(slugs) - set(catalogue.load(session.connection()).newsletters)
         if unknown:
             raise click.UsageError(f"--newsletter: there is no newsletter {', '.join(sorted(unknown))}.")
-        click.echo(api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None))
+        key = api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None)
+    click.echo(key)
 
 
 @keys.command("list")

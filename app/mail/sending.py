@@ -49,7 +49,7 @@ def deliver_due(database: Database, office: PostOffice, stop: Event | None = Non
     Returns how many were claimed; 0 means there is nothing to do.
     """
     with database.transaction() as session:
-        letters = outbox.claim(session, lease_for=LEASE, at_most=AT_MOST)
+        letters = outbox.claim(session, lease_for=max(LEASE, 2 * office.slowest), at_most=AT_MOST)
     for letter in letters:
         assert letter.leased_until is not None
         is_too_late = clock.now() + office.slowest > letter.leased_until

@@ -33,7 +33,7 @@ class Change:
 
 def plan(session: Session, file: Table) -> list[Change]:
     """What applying the tables of a file would change, in the order it would be printed."""
-    before = {row.slug: row for row in session.scalars(select(NewsletterRow))}
+    before = {row.slug: row for row in session.scalars(select(NewsletterRow).order_by(NewsletterRow.slug))}
     wanted = {table["slug"]: table for table in file.get("newsletter", [])}
     controller = session.scalars(select(ControllerRow)).first()
     return [

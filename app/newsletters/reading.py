@@ -16,6 +16,8 @@ Path = tuple[str | int, ...]
 Table = Mapping[str, Any]
 
 PROOF_OF_WORK = ("never", "when attacked", "always")
+LONGEST = timedelta(days=100 * 365)
+"""More, and a sum with the present instant is a year that `datetime` does not have."""
 LONGEST_CONFIRM_WITHIN = timedelta(days=14)
 _SPECIALS = re.compile(r"[][\\()<>@,:;.]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -71,7 +73,7 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
     found = read_controller(controller, problems) if controller is not None else None
     newsletters = [read_newsletter(table, ("newsletter", n), problems) for n, table in enumerate(tables)]
     for n, newsletter in enumerate(newsletters):
-        if newsletter.slug in [each.slug for each in newsletters[:n]]:
+        if newsletter.slug and newsletter.slug in [each.slug for each in newsletters[:n]]:
             problems.append(
                 Problem(("newsletter", n, "slug"), f"{newsletter.slug!r} is taken by another newsletter above")
             )
@@ -117,8 +119,10 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
     return newsletter
 
 
-def _words(reader: Reader, key: str, languages: tuple[str, ...], parse: Callable[[object], str]) -> dict[str, str]:
-    table = reader.take(key, _table, {} if not languages else ...) or {}
+def _words(reader: Reader, key: str, languages: tuple[str, ...], parse: Callable[[Any], str]) -> dict[str, str]:
+    table = reader.take(key, _table)
+    if table is None or not languages:
+        return {}
     words = Reader(table, (*reader.path, key), reader.problems)
     found = {language: words.take(language, parse) for language in languages}
     words.finish()
@@ -131,10 +135,10 @@ def duration(value: object) -> timedelta:
     if match is None:
         raise Invalid('needs a duration such as "90s", "30m", "72h", "14d" or "3y"')
     count, unit = int(match[1]), match[2]
-    try:
-        return timedelta(days=365 * count) if unit == "y" else timedelta(**{_UNITS[unit]: count})
-    except OverflowError:
-        raise Invalid("is longer than anybody lives") from None
+    found = timedelta(days=365 * count) if unit == "y" else timedelta(**{_UNITS[unit]: count})
+    if found > LONGEST:
+        raise Invalid('can be "100y" at most')
+    return found
 
 
 def _confirm_within(value: object) -> timedelta:
@@ -147,14 +151,21 @@ def _confirm_within(value: object) -> timedelta:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Invalid("needs a text that is not empty")
+    if any(_is_control(letter) for letter in value if letter not in "\n\t"):
+        raise Invalid("needs a text without control characters")
     return value
 
 
 def _line(value: object) -> str:
     text = _text(value)
-    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in text):
+    if any(_is_control(letter) for letter in text):
         raise Invalid("needs a text on one line, without control characters")
     return text
+
+
+def _is_control(letter: str) -> bool:
+    """What a mail program may take for the end of a line, U+2028 among it, included."""
+    return unicodedata.category(letter) in ("Cc", "Zl", "Zp")
 
 
 def _table(value: object) -> Table:

@@ -1,0 +1,90 @@
+"""What holds for the repository as a whole: its shape, and pages that leave nothing out."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from app.cli import main
+from tests.commands import ROOT, VARIABLES
+
+LONGEST_FILE = 260
+
+
+def test_dependencies_run_one_way() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_every_setting_is_in_the_example_and_on_its_page() -> None:
+    read = set(re.findall(r'"([A-Z][A-Z_]{3,})"', (ROOT / "config.py").read_text(encoding="utf-8")))
+    assert read == set(VARIABLES)
+    assert not_on("docs/settings.md", read) == []
+
+
+def test_every_key_of_the_catalogue_is_on_its_page() -> None:
+    source = (ROOT / "app/newsletters/reading.py").read_text(encoding="utf-8")
+    keys = set(re.findall(r'(?:\.take\(|_words\(reader, )"(\w+)"', source))
+    assert {"controller", "newsletter", "slug", "consent", "reply_to"} <= keys
+    assert not_on("docs/catalogue.md", keys) == []
+
+
+def test_every_command_and_option_is_on_its_page() -> None:
+    assert not_on("docs/commands.md", set(commands(main, "jawel"))) == []
+
+
+def commands(command: click.Command, name: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from commands(child, f"{name} {child.name}")
+    else:
+        yield name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                yield parameter.opts[0]
+
+
+def test_every_dependency_has_its_line_of_justification() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = (
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    )
+    names = {re.split(r"[\[<>=~! ]", requirement)[0] for group in groups for requirement in group}
+    assert not_on("docs/dependencies.md", names) == []
+
+
+def not_on(page: str, names: set[str]) -> list[str]:
+    """Those that the page does not set in code type, alone or with more around them."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    code = [*re.findall(r"```.*?```", text, re.DOTALL), *re.findall(r"`[^`\n]+`", text)]
+    return sorted(
+        name for name in names if not any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", each) for each in code)
+    )
+
+
+def test_every_decision_says_why_and_at_what_price() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    assert records
+    for record in records:
+        headings = re.findall(r"^##? (\w+)$", record.read_text(encoding="utf-8"), re.MULTILINE)
+        assert {"Status", "Context", "Decision", "Consequences"} <= set(headings), record.name
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_a_lock_file_fits_any_registry(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert re.findall(r"\w+://\S+|^-.*", text, re.MULTILINE) == []
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) > 20
+
+
+def test_no_file_grows_beyond_what_one_reads_in_a_sitting() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "app").rglob("*.py")}
+    assert [str(path.relative_to(ROOT)) for path, length in lengths.items() if length > LONGEST_FILE] == []

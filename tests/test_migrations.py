@@ -1,0 +1,236 @@
+"""Migrations: they make what the models say, one process at a time, and what they guard stays guarded."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from app import create_app, schema, services
+from app import database as databases
+from app.database import Base, Database
+from config import Settings
+from tests.commands import environment
+
+WORDING = "INSERT INTO wordings (sha256, text, first_used_at) VALUES ('aa', 'Yes.', '2026-11-23T20:00:00.000+00:00')"
+EVENT = """
+    INSERT INTO consent_events (id, type, subscriber_id, newsletter, occurred_at, evidence, salt) VALUES (
+        '00000000000000000000000000000001', 'subscription.requested', '00000000000000000000000000000002', 'weekly',
+        '2026-11-23T20:00:00.000+00:00', '{}', 'aa'
+    )
+"""
+
+
+def test_the_migrations_make_exactly_what_the_models_say(database: Database) -> None:
+    with database.transaction() as session:
+        command.check(schema.alembic_config(session.connection()))
+
+
+def test_every_column_and_constraint_is_the_same_whether_migrated_or_made_from_the_models(
+    database: Database, empty_database_url: str
+) -> None:
+    """Beyond what Alembic compares: CHECK constraints, conditions of indexes, and the names of all of them."""
+    with opened(empty_database_url) as made:
+        Base.metadata.create_all(made.writer)
+        assert described(database.writer) == described(made.writer)
+
+
+def described(engine: Engine) -> dict[str, list[str]]:
+    inspector = inspect(engine)
+    found = {}
+    for table in sorted({*inspector.get_table_names()} - {"alembic_version"}):
+        parts: list[Any] = [
+            *inspector.get_columns(table),
+            *inspector.get_check_constraints(table),
+            *inspector.get_foreign_keys(table),
+            *inspector.get_indexes(table),
+            *inspector.get_unique_constraints(table),
+            inspector.get_pk_constraint(table),
+        ]
+        found[table] = sorted(repr({**part, "dialect_options": conditions(part)}) for part in parts)
+    return found
+
+
+def conditions(part: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in part.get("dialect_options", {}).items()}
+
+
+def test_migrations_are_numbered_without_gaps_and_lead_to_one_head(database: Database) -> None:
+    with database.read_only() as connection:
+        scripts = ScriptDirectory.from_config(schema.alembic_config(connection))
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert scripts.get_heads() == [schema.head_revision()]
+    assert sorted(revisions) == [f"{number:04d}" for number in range(1, len(revisions) + 1)]
+
+
+@pytest.mark.parametrize("path", sorted((schema.MIGRATIONS / "versions").glob("*.py")), ids=lambda path: path.stem)
+def test_a_migration_says_why_and_cannot_be_taken_back(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert re.match(r'"""[A-Z][^"]{20,}"""', source)
+    assert f'revision = "{path.stem[:4]}"' in source
+    assert "def downgrade" not in source
+
+
+def test_of_several_hosts_that_migrate_at_once_one_does_it_and_all_succeed(
+    settings: Settings, empty_database_url: str, tmp_path: Path
+) -> None:
+    migrate = [sys.executable, "-m", "app", "migrate"]
+    hosts = [
+        subprocess.Popen(
+            migrate,
+            cwd=tmp_path,
+            env=environment(replace(settings, database_url=empty_database_url)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    told = sorted(host.communicate()[0].strip() for host in hosts)
+    newest = schema.head_revision()
+    assert told == [f"Migrated the schema from nothing to {newest}.", *[f"The schema is at {newest}."] * 3]
+    assert [host.returncode for host in hosts] == [0] * 4
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(empty_database_url) as empty:
+        upgrade = command.upgrade
+
+        def upgrade_and_fail(*arguments: Any) -> None:
+            upgrade(*arguments)
+            raise RuntimeError("the disk is full")
+
+        monkeypatch.setattr(command, "upgrade", upgrade_and_fail)
+        with pytest.raises(RuntimeError, match="disk"):
+            schema.migrate(empty)
+        monkeypatch.undo()
+        assert inspect(empty.writer).get_table_names() == []
+        assert schema.migrate(empty) == (None, schema.head_revision())
+        assert schema.migrate(empty) == (schema.head_revision(), schema.head_revision())
+
+
+def test_a_process_takes_no_traffic_before_its_migration(settings: Settings, empty_database_url: str) -> None:
+    app = create_app(replace(settings, database_url=empty_database_url))
+    database = services.of(app).database
+    assert app.test_client().get("/healthz").status_code == 200
+    before = app.test_client().get("/readyz")
+    assert (before.status_code, before.json["database"]) == (503, "schema is not current; run `jawel migrate`")
+    schema.migrate(database)
+    assert app.test_client().get("/readyz").status_code == 200
+    with database.writer.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert app.test_client().get("/readyz").status_code == 503
+    with database.writer.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert app.test_client().get("/readyz").status_code == 200, "the version before serves on while the next one starts"
+    database.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/jawel.sqlite", "postgresql://jawel:open-sesame@127.0.0.1:1/jawel"])
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_without_a_database_the_process_lives_and_is_not_ready(settings: Settings, url: str) -> None:
+    client = create_app(replace(settings, database_url=url)).test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (503, {"status": "unavailable", "database": "unreachable"})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE wordings SET text = 'No.'",
+        "UPDATE wordings SET first_used_at = first_used_at",
+        "DELETE FROM wordings",
+    ],
+)
+def test_the_database_keeps_every_wording(database: Database, statement: str) -> None:
+    refuses(database, WORDING, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE consent_events SET evidence = '{\"forged\":1}'",
+        "UPDATE consent_events SET evidence = NULL",
+        "UPDATE consent_events SET salt = NULL",
+        "UPDATE consent_events SET evidence = NULL, salt = NULL, type = 'subscription.confirmed'",
+        "UPDATE consent_events SET evidence = NULL, salt = NULL, occurred_at = '2026-11-24T20:00:00.000+00:00'",
+        "UPDATE consent_events SET newsletter = 'events'",
+        "DELETE FROM consent_events",
+    ],
+)
+def test_the_database_keeps_every_consent_event(database: Database, statement: str) -> None:
+    refuses(database, EVENT, statement)
+
+
+@pytest.mark.parametrize("table", ["wordings", "consent_events"])
+def test_there_is_no_way_round(database: Database, engine: str, table: str) -> None:
+    """Each engine has a verb of its own that removes rows and asks no DELETE trigger."""
+    row = WORDING if table == "wordings" else EVENT
+    way = f"TRUNCATE {table}" if engine == "postgresql" else row.replace("INSERT", "INSERT OR REPLACE")
+    refuses(database, row, way)
+
+
+def test_erasure_may_blank_evidence_and_salt_together_and_nothing_can_be_put_back(database: Database) -> None:
+    with database.writer.begin() as connection:
+        connection.execute(text(EVENT))
+        connection.execute(text("UPDATE consent_events SET evidence = NULL, salt = NULL"))
+    assert rows(database, "consent_events")[0].evidence is None
+    with pytest.raises(DBAPIError), database.writer.begin() as connection:
+        connection.execute(text("UPDATE consent_events SET evidence = '{}', salt = 'aa'"))
+
+
+def refuses(database: Database, row: str, statement: str) -> None:
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql(row)
+    before = rows(database, "wordings"), rows(database, "consent_events")
+    with pytest.raises(DBAPIError, match="never changed or deleted"), database.writer.begin() as connection:
+        connection.exec_driver_sql(statement)
+    assert (rows(database, "wordings"), rows(database, "consent_events")) == before
+
+
+def test_what_only_reads_cannot_write(database: Database) -> None:
+    with pytest.raises(DBAPIError, match=r"read-?only"), database.read_only() as connection:
+        connection.execute(text(WORDING))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("status", "'maybe'"), ("expires_at", "NULL"), ("ended_as", "'pending'")],
+)
+def test_the_database_refuses_a_state_that_cannot_be(database: Database, column: str, value: str) -> None:
+    subscription = {
+        "id": "'00000000000000000000000000000003'",
+        "subscriber_id": "'00000000000000000000000000000002'",
+        "newsletter": "'weekly'",
+        "status": "'pending'",
+        "since": "'2026-11-23T20:00:00.000+00:00'",
+        "version": "1",
+        "nonce": "'n'",
+        "expires_at": "'2026-11-26T20:00:00.000+00:00'",
+        column: value,
+    }
+    insert = f"INSERT INTO subscriptions ({', '.join(subscription)}) VALUES ({', '.join(subscription.values())})"
+    with pytest.raises(DBAPIError, match="ck_subscriptions_"), database.writer.begin() as connection:
+        connection.exec_driver_sql(insert)
+
+
+def rows(database: Database, table: str) -> list[Any]:
+    with database.read_only() as connection:
+        return list(connection.exec_driver_sql(f"SELECT * FROM {table}"))
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    database = databases.connect(url)
+    yield database
+    database.dispose()

@@ -1,0 +1,148 @@
+"""Every route: described somewhere, and never answered without the headers that protect a link."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from app import create_app, services
+from app.database import Database
+from app.newsletters import apply
+from config import Environment, Settings
+from tests.commands import ROOT
+from tests.service import ADA, BROWSER
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
+
+PAGES = {
+    "/",
+    "/confirm/<token>",
+    "/confirm/<token>/decline",
+    "/confirm/<token>/resend",
+    "/docs",
+    "/healthz",
+    "/mailbox",
+    "/mailbox/<name>",
+    "/mailbox/<name>/html",
+    "/mailbox/<name>/raw",
+    "/newsletters/<slug>",
+    "/newsletters/<slug>/inbox",
+    "/openapi.json",
+    "/preferences/<token>",
+    "/readyz",
+    "/static/<path:filename>",
+    "/unsubscribe/<token>",
+}
+"""For people, browsers and orchestrators: what is not here is in the OpenAPI document."""
+
+FILLED_IN = {"slug": "weekly", "who": ADA, "filename": "jawel.css"}
+"""Whatever else a path holds is a token or an id, and nonsense will do for that."""
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database) -> Iterator[Flask]:
+    """Every route there is: those of a development machine as well."""
+    app = create_app(replace(settings, environment=Environment.DEVELOPMENT))
+    with database.transaction() as session:
+        apply.apply(session, tomllib.loads((ROOT / "newsletters.example.toml").read_text(encoding="utf-8")))
+    yield app
+    services.of(app).database.dispose()
+
+
+def test_every_route_is_described(app: Flask) -> None:
+    described = {
+        path.replace("{", "<").replace("}", ">") for path in app.test_client().get("/openapi.json").json["paths"]
+    }
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    assert routes - described == PAGES
+
+
+def test_every_operation_of_the_api_is_described(app: Flask) -> None:
+    described = app.test_client().get("/openapi.json").json["paths"]
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api/"):
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                operation = described[path][method.lower()]
+                assert operation["summary"]
+                assert {"default", "200", "202", "204"} & operation["responses"].keys()
+
+
+def test_every_answer_carries_the_security_headers_and_no_cookie(app: Flask) -> None:
+    client = app.test_client()
+    statuses = set()
+    for answer in answers(app, client):
+        with answer:
+            check_headers(answer)
+        statuses.add(answer.status_code)
+    assert {200, 401, 404, 415} <= statuses
+
+
+def answers(app: Flask, client: FlaskClient) -> Iterator[Any]:
+    for rule in app.url_map.iter_rules():
+        path = filled_in(rule)
+        for method in rule.methods or ():
+            for headers in ({}, BROWSER):
+                yield client.open(path, method=method, headers=headers)
+        yield client.open(path, method="PATCH")
+
+
+def filled_in(rule: Rule) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: FILLED_IN.get(match[1], "nonsense"), rule.rule)
+
+
+def check_headers(answer: Any) -> None:
+    headers = answer.headers
+    assert "Content-Security-Policy" in headers, answer.request
+    policy = {part.split()[0]: part.split()[1:] for part in headers["Content-Security-Policy"].split(";")}
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    assert not {"'unsafe-inline'", "'unsafe-eval'", "*", "data:"} & {each for part in policy.values() for each in part}
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Robots-Tag"] == "noindex"
+    assert headers.get("Cache-Control") == "no-store" or answer.request.path.startswith("/static/")
+    assert "Set-Cookie" not in headers
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+def test_errors_carry_them_too_and_tell_nothing(
+    app: Flask, accept: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash() -> str:
+        raise RuntimeError(ADA)
+
+    app.add_url_rule("/crash", view_func=crash)
+    client = app.test_client()
+    for status, answer in (
+        (404, client.get("/nowhere", headers={"Accept": accept})),
+        (405, client.delete("/subscribe", headers={"Accept": accept})),
+        (
+            413,
+            client.post("/subscribe", data=b"x" * 20_000, content_type="application/json", headers={"Accept": accept}),
+        ),
+        (500, client.get("/crash", headers={"Accept": accept})),
+    ):
+        assert answer.status_code == status
+        check_headers(answer)
+        assert ADA not in answer.text
+        assert "Traceback" not in answer.text
+        if accept == "application/json":
+            assert answer.content_type == "application/problem+json"
+            assert answer.json["status"] == status
+    assert ADA not in caplog.text + "".join(capsys.readouterr())
+
+
+def test_an_answer_without_a_database_carries_them_too(settings: Settings) -> None:
+    client = create_app(replace(settings, database_url="sqlite:////nowhere/jawel.sqlite")).test_client()
+    for path in ("/", "/newsletters/weekly", "/readyz", "/healthz"):
+        check_headers(client.get(path))
+    answer = client.get("/newsletters/weekly")
+    assert answer.status_code == 503
+    assert "nowhere" not in answer.text
+    assert int(answer.headers["Retry-After"]) > 0

@@ -1,0 +1,248 @@
+"""Settings: what a deployment may say, and what it is told when it says something else."""
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import config
+from config import ClientIp, Environment, MailServer, Settings, SettingsError
+from tests.commands import ROOT, VARIABLES
+
+SEED = base64.b64encode(bytes(range(32))).decode()
+SESAME = "sesame"
+PRODUCTION = {
+    "PUBLIC_URL": "https://subscribe.example.org",
+    "DATABASE_URL": "postgresql://jawel:open-sesame@db1,db2:5433/jawel",
+    "SECRET_KEYS": "a secret key for tests of 32 letters",
+    "SUPPRESSION_KEY": "a suppression key of some 32 letters",
+    "LOG_SIGNING_KEY": SEED,
+    "MAIL_SERVER": "mail.example.org",
+}
+
+
+class Deployment:
+    """An environment with nothing in it but what is said here, and a folder for `instance`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._monkeypatch = monkeypatch
+        self.folder = folder
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(f"{name}_FILE", raising=False)
+
+    def settings(self, **variables: str) -> Settings:
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+        return config.load(self.folder / "instance")
+
+    def refusal(self, **variables: str) -> str:
+        with pytest.raises(SettingsError) as refused:
+            self.settings(**variables)
+        return str(refused.value)
+
+    def forget(self, name: str) -> None:
+        self._monkeypatch.delenv(name)
+
+    def file(self, content: str | bytes) -> str:
+        path = self.folder / "value"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+
+def named_in(refusal: str) -> list[str]:
+    return [line.partition(":")[0].strip() for line in refusal.splitlines()[1:]]
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deployment:
+    return Deployment(monkeypatch, tmp_path)
+
+
+def test_what_production_must_be_told_and_what_it_need_not(deployment: Deployment) -> None:
+    settings = deployment.settings(**PRODUCTION)
+    assert settings.environment is Environment.PRODUCTION
+    assert settings.database_url == PRODUCTION["DATABASE_URL"]
+    assert settings.log_origin == "subscribe.example.org"
+    assert settings.log_signing_keys == (bytes(range(32)),)
+    assert settings.mail_server == MailServer(
+        host="mail.example.org", port=25, starttls=False, tls=False, username=None, password=None, timeout=10
+    )
+    assert settings.client_ip is ClientIp.TRUNCATED
+    assert (settings.trusted_proxies, settings.log_format, settings.rate_limit_storage) == (0, "json", None)
+    assert not settings.instance.exists()
+
+
+def test_production_starts_with_no_secret_of_its_own_making(deployment: Deployment) -> None:
+    refusal = deployment.refusal()
+    for name in ("SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "PUBLIC_URL", "MAIL_SERVER"):
+        assert f"  {name}: is not set" in refusal
+    assert list((deployment.folder / "instance").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "PUBLIC_URL", "MAIL_SERVER"])
+def test_a_variable_left_empty_is_as_good_as_none(deployment: Deployment, name: str) -> None:
+    assert f"  {name}: " in deployment.refusal(**PRODUCTION | {name: ""})
+
+
+def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: Deployment) -> None:
+    wrong = {
+        "CLIENT_IP": SESAME,
+        "DATABASE_URL": f"mysql://jawel:{SESAME}@localhost/jawel",
+        "JAWEL_ENV": SESAME,
+        "LOG_FORMAT": SESAME,
+        "LOG_ORIGIN": f"{SESAME} with a space",
+        "LOG_SIGNING_KEY": SESAME,
+        "MAIL_PORT": SESAME,
+        "MAIL_SERVER": "",
+        "MAIL_TIMEOUT": SESAME,
+        "MAIL_USE_SSL": SESAME,
+        "MAIL_USE_TLS": SESAME,
+        "PUBLIC_URL": SESAME,
+        "RATE_LIMIT_STORAGE": f"{SESAME}://localhost",
+        "RATE_LIMIT_SUBSCRIBE": SESAME,
+        "SECRET_KEYS": SESAME,
+        "SUPPRESSION_KEY": SESAME,
+        "TIMEZONE": SESAME,
+        "TRUSTED_PROXIES": SESAME,
+    }
+    refusal = deployment.refusal(**wrong)
+    assert named_in(refusal) == sorted(wrong)
+    assert SESAME not in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://jawel@localhost/jawel?nonsense=1"),
+        ("DATABASE_URL", "jawel.sqlite"),
+        ("LOG_ORIGIN", "example.org+jawel"),
+        ("LOG_SIGNING_KEY", f"{SEED},{SEED[:-4]}"),
+        ("MAIL_PORT", "0"),
+        ("MAIL_PORT", "65536"),
+        ("MAIL_TIMEOUT", "0"),
+        ("MAIL_TIMEOUT", "inf"),
+        ("PUBLIC_URL", "ftp://subscribe.example.org"),
+        ("PUBLIC_URL", "http://["),
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://ada:open-sesame@example.org"),
+        ("PUBLIC_URL", "https://subscribe.example.org/?a=b"),
+        ("PUBLIC_URL", "https://subscribe.example.org:99999"),
+        ("RATE_LIMIT_SUBSCRIBE", "0"),
+        ("SECRET_KEYS", f"{'k' * 32},{'k' * 31}"),
+        ("SECRET_KEYS", f"{'k' * 32},"),
+        ("SUPPRESSION_KEY", "k" * 31),
+        ("TIMEZONE", "../localtime"),
+        ("TRUSTED_PROXIES", "-1"),
+    ],
+)
+def test_start_up_fails_rather_than_guesses(deployment: Deployment, name: str, value: str) -> None:
+    refusal = deployment.refusal(**PRODUCTION | {name: value})
+    assert named_in(refusal) == [name]
+
+
+def test_starttls_and_tls_from_the_start_exclude_each_other(deployment: Deployment) -> None:
+    refusal = deployment.refusal(**PRODUCTION, MAIL_USE_TLS="true", MAIL_USE_SSL="true")
+    assert "MAIL_USE_TLS: cannot be true together with MAIL_USE_SSL" in refusal
+
+
+def test_a_mail_user_without_a_password_would_never_log_in(deployment: Deployment) -> None:
+    assert "MAIL_USERNAME: is set, but MAIL_PASSWORD is not" in deployment.refusal(
+        **PRODUCTION, MAIL_USERNAME="jawel", MAIL_PASSWORD=""
+    )
+
+
+def test_the_example_for_an_environment_file_needs_its_secrets_and_nothing_else(deployment: Deployment) -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    refusal = deployment.refusal(**example)
+    assert named_in(refusal) == ["LOG_SIGNING_KEY", "SECRET_KEYS", "SUPPRESSION_KEY"]
+    assert deployment.settings(**config.fresh_secrets()).mail_server is not None
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCTION))
+def test_every_variable_may_be_a_file_instead(deployment: Deployment, name: str) -> None:
+    plain = deployment.settings(**PRODUCTION)
+    rest = {other: value for other, value in PRODUCTION.items() if other != name}
+    deployment.forget(name)
+    assert deployment.settings(**rest, **{f"{name}_FILE": deployment.file(f"{PRODUCTION[name]}\n")}) == plain
+
+
+def test_a_file_that_cannot_be_read_is_one_problem_among_the_others(deployment: Deployment) -> None:
+    refusal = deployment.refusal(
+        **PRODUCTION | {"LOG_FORMAT": "xml"},
+        SECRET_KEYS_FILE=str(deployment.folder / "nowhere"),
+        SUPPRESSION_KEY_FILE=str(deployment.folder),
+        MAIL_PASSWORD_FILE=deployment.file(b"\xff\xfe"),
+    )
+    for name in ("SECRET_KEYS", "SUPPRESSION_KEY", "MAIL_PASSWORD"):
+        assert f"  {name}: the file that {name}_FILE names cannot be read" in refusal
+    assert "  LOG_FORMAT: " in refusal
+
+
+def test_several_keys_are_told_apart_by_commas_whatever_the_spaces(deployment: Deployment) -> None:
+    older = base64.b64encode(bytes(32)).decode()
+    settings = deployment.settings(
+        **PRODUCTION | {"SECRET_KEYS": f"{'n' * 32} , {'o' * 32}", "LOG_SIGNING_KEY": f"{SEED}, {older}"}
+    )
+    assert settings.secret_keys == ("n" * 32, "o" * 32)
+    assert settings.log_signing_keys == (bytes(range(32)), bytes(32))
+
+
+def test_no_secret_shows_when_settings_are_printed(deployment: Deployment) -> None:
+    settings = deployment.settings(
+        **PRODUCTION, MAIL_USERNAME="jawel", MAIL_PASSWORD=SESAME, RATE_LIMIT_STORAGE=f"memory://:{SESAME}@localhost"
+    )
+    printed = repr(settings) + str(settings) + repr(settings.mail_server)
+    secrets = (SESAME, PRODUCTION["SECRET_KEYS"], PRODUCTION["SUPPRESSION_KEY"], SEED, repr(bytes(range(32))))
+    assert [secret for secret in secrets if secret in printed] == []
+
+
+def test_a_development_checkout_needs_to_be_told_nothing(deployment: Deployment) -> None:
+    settings = deployment.settings(JAWEL_ENV="development")
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.log_origin == "127.0.0.1"
+    assert settings.database_url == f"sqlite:///{deployment.folder / 'instance' / 'jawel.sqlite'}"
+    assert settings.mail_server is None
+    assert settings.log_format == "console"
+
+
+def test_development_makes_its_secrets_once_and_keeps_them_to_itself(deployment: Deployment) -> None:
+    first = deployment.settings(JAWEL_ENV="development")
+    assert deployment.settings() == first
+    kept = deployment.folder / "instance" / "secrets.json"
+    assert kept.stat().st_mode & 0o077 == 0
+    assert [path.name for path in kept.parent.iterdir()] == ["secrets.json"]
+    elsewhere = config.load(deployment.folder / "another")
+    for ours, theirs in (
+        (first.secret_keys, elsewhere.secret_keys),
+        (first.suppression_key, elsewhere.suppression_key),
+        (first.log_signing_keys, elsewhere.log_signing_keys),
+    ):
+        assert ours != theirs
+
+
+def test_processes_that_start_at_the_same_instant_choose_the_same_secrets(tmp_path: Path) -> None:
+    load = "import config, sys; settings = config.load(); print(settings.secret_keys, settings.suppression_key)"
+    command = [sys.executable, "-c", load]
+    environment = {"JAWEL_ENV": "development"}
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    chosen = [process.communicate()[0] for process in processes]
+    assert chosen[0]
+    assert set(chosen) == {chosen[0]}
+
+
+def test_a_folder_that_cannot_be_made_is_told_like_the_rest(deployment: Deployment) -> None:
+    (deployment.folder / "instance").write_text("in the way")
+    rest = {name: value for name, value in PRODUCTION.items() if name != "DATABASE_URL"}
+    assert named_in(deployment.refusal(**rest)) == ["DATABASE_URL"]
+
+
+def test_a_link_never_gets_two_slashes(deployment: Deployment) -> None:
+    assert deployment.settings(**PRODUCTION | {"PUBLIC_URL": "https://example.org/mail/"}).public_url == (
+        "https://example.org/mail"
+    )
