@@ -26,7 +26,9 @@ class Context:
 
     @cached_property
     def database(self) -> Database:
-        return database.connect(self.settings.database_url)
+        opened = database.connect(self.settings.database_url)
+        click.get_current_context().call_on_close(opened.dispose)
+        return opened
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
