@@ -115,7 +115,9 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
 
 
 def _words(reader: Reader, key: str, languages: tuple[str, ...]) -> dict[str, str]:
-    table = reader.take(key, _table, {} if not languages else ...) or {}
+    table = reader.take(key, _table)
+    if table is None or not languages:
+        return {}
     words = Reader(table, (*reader.path, key), reader.problems)
     found = {language: words.take(language, _text) for language in languages}
     words.finish()
