@@ -1,8 +1,10 @@
 """The `jawel` command: one verb a chore. Output is for people on a terminal and for pipes alike."""
 
 from functools import cached_property
+from typing import Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 import config
 from app import database, schema
@@ -31,7 +33,17 @@ class Context:
         return opened
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        """A driver's message quotes the parameters it was given, and they may be personal."""
+        try:
+            return super().invoke(context)
+        except SQLAlchemyError as error:
+            kind = type(error).__name__
+            raise click.ClickException(f"The database refused ({kind}). `jawel doctor` says what is wrong.") from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jawel")
 @click.pass_context
 def main(context: click.Context) -> None:

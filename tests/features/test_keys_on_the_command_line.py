@@ -42,3 +42,12 @@ def test_a_made_key_opens_the_api_until_it_is_revoked(service: Service, jawel: J
     assert (name, scopes, newsletters, state) == ("shop", "status:read", "weekly", "in force")
     assert jawel("keys", "revoke", identity).exit_code == 0
     assert service.get(f"/api/v1/subscribers/{ADA}", headers=headers).status_code == 401
+
+
+def test_a_database_without_tables_is_told_in_one_line(empty_database_url: str, jawel: Jawel) -> None:
+    jawel.environment["DATABASE_URL"] = empty_database_url
+    answer = jawel("keys", "list")
+    assert answer.exit_code == 1
+    assert answer.stderr.count("\n") == 1
+    assert "jawel doctor" in answer.stderr
+    assert "SELECT" not in answer.output
