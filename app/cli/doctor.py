@@ -21,7 +21,7 @@ REMEDIES = {
     "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
     "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
     "timeout": "the server does not answer in time; see MAIL_SERVER, MAIL_PORT and MAIL_TIMEOUT",
-    "tls": "no TLS with the server, or no valid certificate; see MAIL_USE_TLS, MAIL_USE_SSL and the name in MAIL_SERVER",
+    "tls": "the server offers no TLS, or no valid certificate; see MAIL_SERVER, MAIL_USE_TLS and MAIL_USE_SSL",
 }
 
 
