@@ -12,7 +12,8 @@ from config import Settings
 
 
 def configure(settings: Settings) -> None:
-    renderer = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+    console = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    renderer = structlog.processors.JSONRenderer() if settings.log_format == "json" else console
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

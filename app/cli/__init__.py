@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any
 
 import click
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import SQLAlchemyError
 
 import config
 from app import database, schema
@@ -34,16 +34,13 @@ class Context:
 
 
 class Commands(click.Group):
-    """A database that is away or has no tables yet is the operator's to mend, and no stack trace helps with that."""
-
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, context: click.Context) -> Any:
+        """A driver's message quotes the parameters it was given, and they may be personal."""
         try:
-            return super().invoke(ctx)
-        except (InterfaceError, OperationalError, ProgrammingError) as error:
+            return super().invoke(context)
+        except SQLAlchemyError as error:
             kind = type(error).__name__
-            raise click.ClickException(
-                f"The database does not answer as it should ({kind}); see `jawel doctor`."
-            ) from None
+            raise click.ClickException(f"The database refused ({kind}). `jawel doctor` says what is wrong.") from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

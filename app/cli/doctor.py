@@ -17,6 +17,12 @@ from app.newsletters import catalogue
 from config import Settings
 
 CLOCK_TOLERANCE_SECONDS = 5
+REMEDIES = {
+    "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
+    "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
+    "timeout": "the server does not answer in time; see MAIL_SERVER, MAIL_PORT and MAIL_TIMEOUT",
+    "tls": "the server offers no TLS, or no valid certificate; see MAIL_SERVER, MAIL_USE_TLS and MAIL_USE_SSL",
+}
 
 
 class Ailment(JawelError):
@@ -46,7 +52,7 @@ def doctor(context: Any) -> None:
 def _report(name: str, check: Callable[[], str]) -> bool:
     try:
         finding = check()
-    except (Ailment, TemporaryFailure) as error:
+    except Ailment as error:
         click.echo(f"PROBLEM  {name}: {error}")
         return False
     except SQLAlchemyError as error:
@@ -88,7 +94,10 @@ def _clock(database: Database) -> str:
 
 
 def _mail(settings: Settings) -> str:
-    return delivery.check(settings)
+    try:
+        return delivery.check(settings)
+    except TemporaryFailure as failure:
+        raise Ailment(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
 
 
 def _keys(settings: Settings) -> str:

@@ -11,6 +11,9 @@ from app import keys as api_keys
 from app.keys import ApiKey, Scope
 from app.newsletters import catalogue
 
+# Of an enumeration click would offer the names, STATUS_READ, and not the words of the API.
+SCOPES = click.Choice([scope.value for scope in Scope])
+
 
 @click.group()
 def keys() -> None:
@@ -19,14 +22,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    required=True,
-    type=click.Choice([scope.value for scope in Scope]),
-    help="May be repeated.",
-)
+@click.option("--scope", "scopes", multiple=True, required=True, type=SCOPES, help="May be repeated.")
 @click.option("--newsletter", "slugs", multiple=True, help="Limit the key to it. May be repeated.")
 @click.pass_obj
 def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, ...]) -> None:

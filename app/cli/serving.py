@@ -57,7 +57,7 @@ def serve(context: Any, host: str, port: int, processes: int | None, threads: in
         respawn_failed_workers=True,
         log_enabled=False,
     )
-    _announce(settings)
+    _announce(settings, f"{host}:{port}")
     with nullcontext() if no_worker else _worker_beside(server.stopping):
         server.serve()
 
@@ -91,8 +91,8 @@ def _set_on_signal() -> threading.Event:
     return stop
 
 
-def _announce(settings: Settings) -> None:
-    click.echo(f"Jawel is at {settings.public_url}/")
+def _announce(settings: Settings, address: str) -> None:
+    click.echo(f"Jawel listens on {address}; its links begin with {settings.public_url}/")
     if settings.in_development and settings.mail_server is None:
         click.echo(f"Letters land in {settings.public_url}/mailbox")
     click.echo(f"The API is described at {settings.public_url}/docs")

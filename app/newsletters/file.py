@@ -33,16 +33,22 @@ def load(path: Path) -> tuple[Catalogue, dict[str, Any]]:
     catalogue, problems = reading.read(tables)
     if problems:
         lines = _lines(text)
-        raise CatalogueError("\n".join(_explain(path, problem, lines) for problem in problems))
+        explained = sorted((_line(problem, lines), _explain(problem)) for problem in problems)
+        raise CatalogueError("\n".join(f"{path}:{line}: {text}" for line, text in explained))
     return catalogue, tables
 
 
-def _explain(path: Path, problem: Problem, lines: dict[reading.Path, int]) -> str:
-    name = ".".join(str(part) for part in problem.path if isinstance(part, str))
+def _explain(problem: Problem) -> str:
+    name = ".".join(part for part in problem.path if isinstance(part, str))
+    return f"{name} {problem.remedy}"
+
+
+def _line(problem: Problem, lines: dict[reading.Path, int]) -> int:
+    """That of the key, or of the nearest table around it where the key itself is missing."""
     nearest = problem.path
     while nearest and nearest not in lines:
         nearest = nearest[:-1]
-    return f"{path}:{lines.get(nearest, 1)}: {name} {problem.remedy}"
+    return lines.get(nearest, 1)
 
 
 def _lines(text: str) -> dict[reading.Path, int]:
