@@ -1,5 +1,7 @@
 """What other services ask and tell, under `/api/v1`. Every answer is in the OpenAPI document."""
 
+from http import HTTPStatus
+
 from flask import Flask, Response
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
@@ -28,14 +30,9 @@ class ProblemApi(Api):
         return problems.answer(error)
 
     def _register_responses(self) -> None:
-        """Called by flask-smorest for the `DEFAULT_ERROR` that every operation refers to."""
-        self.spec.components.response(
-            "DEFAULT_ERROR",
-            {
-                "description": "What went wrong, as RFC 9457 has it",
-                "content": {"application/problem+json": {"schema": documentation.PROBLEM}},
-            },
-        )
+        """Called by flask-smorest for what operations refer to: an error, and what `arguments` does not accept."""
+        for name in ("DEFAULT_ERROR", HTTPStatus(422).name):
+            self.spec.components.response(name, documentation.problem("What went wrong, as RFC 9457 has it"))
 
 
 def register(app: Flask) -> None:
