@@ -29,9 +29,8 @@ def create_app(settings: Settings) -> Flask:
     Babel(app, locale_selector=language.choose)
     rendering.register(app)
     _add_pages(app, settings)
-    problems.register(app)
-    # After the problems: its handler knows which field flask-smorest complains of, and the last one registered counts.
     api.register(app)
+    problems.register(app)
     headers.register(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -10,6 +10,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from app.errors import JawelError
 
+REPLACEMENT = "\ufffd"
+"""What decoding leaves of bytes that are not UTF-8, as from a form in Latin-1: the address behind it is lost."""
+
 
 class InvalidAddress(JawelError):
     """The text is not an address that mail can be sent to. It is not repeated in the error: it may be personal."""
@@ -29,6 +32,8 @@ class EmailAddress:
         `+tag` and dots are kept: they are the person's choice, and not every provider ignores them.
         """
         try:
+            if REPLACEMENT in text:
+                raise EmailNotValidError("not what was typed")
             valid = validate_email(text, check_deliverability=False, strict=True)
         except EmailNotValidError as error:
             raise InvalidAddress("not an e-mail address that mail can be sent to") from error

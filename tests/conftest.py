@@ -149,12 +149,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context() as context:
+        context.set_default_timeout(10_000)
         yield context.new_page()
 
 
 @pytest.fixture
 def page_without_javascript(browser: Browser) -> Iterator[Page]:
     with browser.new_context(java_script_enabled=False) as context:
+        context.set_default_timeout(10_000)
         yield context.new_page()
 
 

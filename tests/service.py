@@ -11,8 +11,9 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import keys, services, worker
-from app.database import Database
+from app.database import Base, Database
 from app.keys import Scope
+from app.newsletters import apply
 from tests.smtp import Delivered, MailServer
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "en"}
@@ -64,6 +65,11 @@ class Service:
     def subscribe(self, email: str = ADA, **fields: Any) -> TestResponse:
         return self.post("/subscribe", json={"email": email, "newsletters": "weekly", "consent": True, **fields})
 
+    def submit(self, email: str = ADA, **fields: Any) -> TestResponse:
+        """The form on a page, sent by a browser."""
+        sent = {"email": email, "newsletters": "weekly", "consent": "yes", **fields}
+        return self.post("/subscribe", data=sent, headers=BROWSER)
+
     def deliver(self) -> list[Letter]:
         """Let the worker do what is due; return what arrived."""
         before = len(self.mail.letters)
@@ -94,6 +100,16 @@ class Service:
         if answer.status_code == 404:
             return None
         return {each["newsletter"]: each for each in answer.get_json()["subscriptions"]}
+
+    def apply(self, catalogue: dict[str, Any]) -> None:
+        """To be called before the first request: a process looks at the catalogue once a second."""
+        with self.database.transaction() as session:
+            apply.apply(session, catalogue)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table holds, but for those that count requests."""
+        tables = sorted(set(Base.metadata.tables) - {"rate_limits"})
+        return {table: self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in tables}
 
     def events(self) -> list[str]:
         """The types of all consent events, in the order in which they happened."""

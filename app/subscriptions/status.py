@@ -56,9 +56,7 @@ class Found:
     mailable: bool
 
 
-def find(
-    connection: Connection, who: str | UUID, *, visible: frozenset[str] | None = None
-) -> SubscriberStatus | None:
+def find(connection: Connection, who: str | UUID, *, visible: frozenset[str] | None = None) -> SubscriberStatus | None:
     """All that is known of one person, by canonical address or id, as far as newsletters are `visible` (None: all)."""
     if isinstance(who, UUID):
         found = connection.execute(_by_id(), {"id": who, "now": clock.now()})

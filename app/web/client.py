@@ -45,8 +45,11 @@ def browser_family() -> str:
 def form_url() -> str | None:
     """The page that held the form, without query or fragment: those may hold personal data."""
     stated = request.headers.get("Referer") or request.headers.get("Origin") or ""
-    parts = urlsplit(stated)
+    try:
+        parts = urlsplit(stated)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return None
     if parts.scheme not in {"http", "https"} or not parts.hostname or len(stated) > 2000:
         return None
-    port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

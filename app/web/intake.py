@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from flask import request
 from flask_babel import gettext as _
 from marshmallow import Schema, ValidationError, fields, validate
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.web.problems import InvalidFields
@@ -23,21 +23,45 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 def body() -> dict[str, Any]:
     """The fields of the request. Raises UnsupportedMediaType, InvalidFields, or RequestEntityTooLarge."""
     if request.mimetype == "application/json":
-        return _json_object()
+        return _with_alias(json_object())
     if request.mimetype in FORM_TYPES:
         return _form()
     raise UnsupportedMediaType(f"Send one of application/json, {', '.join(FORM_TYPES)}.")
 
 
-def _json_object() -> dict[str, Any]:
+def mentioned(name: str) -> str:
+    """A field of whatever was sent, for endpoints that take any body: what cannot be read counts as nothing said."""
     try:
-        found = json.loads(request.get_data())
+        found = request.get_json(silent=True)
+        value = found.get(name, "") if isinstance(found, dict) else request.form.get(name, "")
+    except (RecursionError, RequestEntityTooLarge):
+        return ""
+    return str(int(value)) if isinstance(value, bool | int) else str(value)
+
+
+def json_object() -> dict[str, Any]:
+    """The body. Raises InvalidFields; of a name that comes twice nobody can say which one was meant."""
+    try:
+        found = json.loads(request.get_data(), object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError):
         raise InvalidFields({"body": [_("This is not JSON.")]}) from None
     if not isinstance(found, dict):
         raise InvalidFields({"body": [_("Send a JSON object.")]})
-    if "newsletter" in found:
-        found.setdefault("newsletters", found.pop("newsletter"))
+    return found
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _value in pairs]
+        raise InvalidFields({name: [_("Send this once.")] for name in found if names.count(name) > 1})
+    return found
+
+
+def _with_alias(found: dict[str, Any]) -> dict[str, Any]:
+    """Beside `newsletters` the alias is one field too many, and is refused like any other."""
+    if "newsletter" in found and "newsletters" not in found:
+        found["newsletters"] = found.pop("newsletter")
     return found
 
 
@@ -81,7 +105,7 @@ class SignupFields(Schema):
     email = Address(required=True)
     newsletters = Slugs()
     consent = Affirmation(required=True)
-    language = fields.String(validate=validate.Regexp(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"))
+    language = fields.String(validate=validate.Regexp(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"))
     redirect = fields.String()
     website = fields.String(load_default="")
     attempt = fields.String(validate=validate.Length(min=22, max=200))

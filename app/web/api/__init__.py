@@ -1,7 +1,6 @@
 """What other services ask and tell, under `/api/v1`. Every answer is in the OpenAPI document."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from http import HTTPStatus
 
 from flask import Flask, Response
 from flask_smorest import Api
@@ -9,7 +8,6 @@ from werkzeug.exceptions import HTTPException
 
 from app.web import problems
 from app.web.api import documentation, subscribers
-from app.web.problems import InvalidFields
 
 OPENAPI = {
     "API_TITLE": "Jawel",
@@ -29,35 +27,12 @@ class ProblemApi(Api):
     """Errors are problem documents: flask-smorest has a shape of its own, which RFC 9457 came to replace."""
 
     def handle_http_exception(self, error: HTTPException) -> Response:
-        messages = getattr(error, "data", {}).get("messages", {})
-        return problems.answer(InvalidFields(_by_field(messages)) if messages else error)
+        return problems.answer(error)
 
     def _register_responses(self) -> None:
-        """Called by flask-smorest for the `DEFAULT_ERROR` that every operation refers to."""
-        self.spec.components.response(
-            "DEFAULT_ERROR",
-            {
-                "description": "What went wrong, as RFC 9457 has it",
-                "content": {"application/problem+json": {"schema": documentation.PROBLEM}},
-            },
-        )
-
-
-def _by_field(messages: Mapping[str, Any]) -> dict[str, list[str]]:
-    """webargs says where in the request the field was, then its name, then where in it: `json`, `emails`, 3."""
-    found: dict[str, list[str]] = {}
-    for path, text in _leaves(messages, ()):
-        found.setdefault(".".join(path[1:]) or "body", []).append(text)
-    return found
-
-
-def _leaves(messages: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    for key, inner in messages.items():
-        here = path if key == "_schema" else (*path, str(key))
-        if isinstance(inner, Mapping):
-            yield from _leaves(inner, here)
-        else:
-            yield from ((here, str(text)) for text in inner)
+        """Called by flask-smorest for what operations refer to: an error, and what `arguments` does not accept."""
+        for name in ("DEFAULT_ERROR", HTTPStatus(422).name):
+            self.spec.components.response(name, documentation.problem("What went wrong, as RFC 9457 has it"))
 
 
 def register(app: Flask) -> None:

@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Response, jsonify, request
-from flask_smorest import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app.addresses import EmailAddress, InvalidAddress
@@ -15,6 +14,7 @@ from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status
 from app.web import current
 from app.web.api import access, answers, schemas
+from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
 
 MAX_BYTES = 512 * 1024

@@ -5,7 +5,7 @@ button posts, and nothing presses it but a person.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
@@ -19,7 +19,7 @@ from app.subscriptions import confirmation, requests
 from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
-from app.web import client, current, intake, language, problems
+from app.web import client, current, headers, intake, language, problems
 from app.web.problems import InvalidFields, wants_page
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
@@ -29,7 +29,9 @@ blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 def show(token: str) -> Response:
     claim = _claim(token)
     asked = _asked(claim)
-    return make_response(_page(asked, token, claim), _status(asked, claim))
+    response = make_response(_page(asked, token, claim), _status(asked, claim))
+    response.headers["Content-Security-Policy"] = headers.policy(_redirects(asked.standings if asked else ()))
+    return response
 
 
 @blueprint.post("")
@@ -114,11 +116,14 @@ def _confirmed(asked: Asked | None) -> BaseResponse:
     names = asked.those(Standing.CONFIRMED) if asked else []
     if not wants_page():
         return jsonify(status="confirmed", newsletters=names)
-    catalogue = current.catalogue()
-    for name in names:
-        if target := catalogue.newsletters[name].confirmed_redirect:
-            return redirect(target, 303)
+    for target in _redirects(names):
+        return redirect(target, 303)
     return make_response(_page_confirmed(asked))
+
+
+def _redirects(names: Iterable[str]) -> list[str]:
+    newsletters = current.catalogue().newsletters
+    return [target for name in names if (target := newsletters[name].confirmed_redirect)]
 
 
 def _page(asked: Asked | None, token: str, claim: Claim) -> str:
@@ -141,7 +146,7 @@ def _chosen(asked: Asked) -> list[str]:
     open_ = asked.those(Standing.OPEN)
     wanted = fields.get("newsletters", [] if "choose" in fields else list(asked.standings))
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    if not isinstance(wanted, list) or not wanted or not set(wanted) <= set(asked.standings):
+    if not isinstance(wanted, list) or not wanted or any(name not in list(asked.standings) for name in wanted):
         raise InvalidFields({"newsletters": [_("Choose at least one of the newsletters that the mail names.")]})
     return [name for name in open_ if name in wanted]
 
@@ -160,7 +165,7 @@ def _client() -> Mapping[str, JsonValue]:
 
 
 def _how_declined() -> str:
-    return "one_click" if request.form.get("List-Unsubscribe") == "One-Click" else "page"
+    return "one_click" if intake.mentioned("List-Unsubscribe") == "One-Click" else "page"
 
 
 def _words(asked: Asked | None) -> dict[str, Words]:

@@ -30,7 +30,7 @@ def leave(token: str) -> ResponseReturnValue:
         if request.form.get("all") == "1":
             withdrawal.leave_all(session, claim.subject, catalogue=catalogue, act=act)
         else:
-            names = request.form.getlist("leave")
+            names = [name for name in request.form.getlist("leave") if name in catalogue.newsletters]
             withdrawal.leave_newsletters(session, claim.subject, names, catalogue=catalogue, act=act)
     return make_response(_page(token))
 

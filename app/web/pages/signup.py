@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, intake, language, limits, origins, problems
+from app.web import client, current, headers, intake, language, limits, origins, problems
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
 blueprint = Blueprint("signup", __name__)
@@ -27,6 +27,7 @@ def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
     request.max_content_length = intake.MAX_BYTES
     limits.count_signup()
+    language.use(request.form.get("language"))  # for what is said of the other fields
     fields = intake.signup_fields()
     language.use(fields.get("language"))
     newsletters = _newsletters(fields)
@@ -46,7 +47,7 @@ blueprint.after_request(origins.grant)
 
 
 @blueprint.get("/newsletters/<slug>")
-def page(slug: str) -> str:
+def page(slug: str) -> Response:
     newsletter = current.catalogue().open.get(slug)
     if newsletter is None:
         raise NotFound
@@ -65,33 +66,49 @@ def inbox(slug: str) -> str:
 
 
 @blueprint.errorhandler(InvalidFields)
-def show_form_again(error: InvalidFields) -> Response | tuple[str, int]:
+def show_form_again(error: InvalidFields) -> Response:
     """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
-    asked = request.form.getlist("newsletters") + request.form.getlist("newsletter") if request.form else []
-    newsletters = [found for slug in asked if (found := current.catalogue().open.get(slug))]
-    if not newsletters or not wants_page():
+    if not wants_page() or request.mimetype not in intake.FORM_TYPES:
         return problems.answer(error)
-    return _form(newsletters, values=request.form, errors=error.errors), 422
+    on_offer = current.catalogue().open
+    asked = request.form.getlist("newsletters") + request.form.getlist("newsletter")
+    newsletters = [on_offer[slug] for slug in dict.fromkeys(_or_the_only_one(asked)) if slug in on_offer]
+    if not newsletters:
+        return problems.answer(error)
+    response = _form(newsletters, values=request.form, errors=error.errors)
+    response.status_code = 422
+    return response
 
 
-def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> str:
-    return render_template(
+def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> Response:
+    page = render_template(
         "pages/signup.html",
         newsletters=newsletters,
         spoken=newsletters[0].language_for(language.preferred()),
         values=values,
         errors=errors,
     )
+    response = make_response(page)
+    targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]
+    response.headers["Content-Security-Policy"] = headers.policy(targets)
+    # Under `no-referrer` browsers send `Origin: null` with the form, which anybody may send. The URL holds no secret.
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
 
 
 def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
     on_offer = current.catalogue().open
-    slugs = fields.get("newsletters") or (list(on_offer) if len(on_offer) == 1 else [])
+    slugs = _or_the_only_one(fields.get("newsletters", []))
     if not slugs:
         raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
     if any(slug not in on_offer for slug in slugs):
         raise InvalidFields({"newsletters": [_("There is no such newsletter.")]})
     return tuple(on_offer[slug] for slug in slugs)
+
+
+def _or_the_only_one(slugs: Sequence[str]) -> Sequence[str]:
+    on_offer = list(current.catalogue().open)
+    return slugs or (on_offer if len(on_offer) == 1 else [])
 
 
 def _target(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> str:

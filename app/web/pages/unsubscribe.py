@@ -14,7 +14,7 @@ from app.subscriptions import withdrawal
 from app.subscriptions.model import Status
 from app.subscriptions.withdrawal import Membership
 from app.tokens import Purpose
-from app.web import client, current, language
+from app.web import client, current, intake, language
 from app.web.problems import wants_page
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>")
@@ -47,7 +47,7 @@ def press(token: str) -> Response:
     act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
-        if _field("all") == "1":
+        if intake.mentioned("all") == "1":
             withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
         else:
             withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
@@ -71,13 +71,6 @@ def _page(template: str, leaving: Leaving) -> str:
     return render_template(template, leaving=leaving, words=words)
 
 
-def _field(name: str) -> str:
-    """From a form or a JSON object; whatever else was sent counts as nothing said."""
-    found = request.get_json(silent=True)
-    value = found.get(name, "") if isinstance(found, dict) else request.form.get(name, "")
-    return str(int(value)) if isinstance(value, bool | int) else str(value)
-
-
 def _is_one_click() -> bool:
     """Some programs send an empty body where RFC 8058 asks for `List-Unsubscribe=One-Click`."""
-    return _field("List-Unsubscribe") == "One-Click" or not request.content_length
+    return intake.mentioned("List-Unsubscribe") == "One-Click" or not request.content_length

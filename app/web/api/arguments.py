@@ -1,0 +1,46 @@
+"""How questions to the API are read: by the same rules as every other body, with every error under its field's name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import flask_smorest
+from flask import Request
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.web import intake
+from app.web.problems import InvalidFields
+
+
+class Parser(FlaskParser):
+    """webargs takes another content type for an empty body, and words its errors for a shape that is not ours."""
+
+    def load_json(self, req: Request, schema: Schema) -> dict[str, Any]:
+        if req.mimetype != "application/json":
+            raise UnsupportedMediaType("Send application/json.")
+        return intake.json_object()
+
+    def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_rest: Any) -> NoReturn:
+        raise InvalidFields(_by_field(error.messages_dict))
+
+
+class Blueprint(flask_smorest.Blueprint):
+    ARGUMENTS_PARSER = Parser()
+
+
+def _by_field(messages: Mapping[str, Any]) -> dict[str, list[str]]:
+    """webargs says where in the request the field was, then its name, then where in it: `json`, `emails`, 3."""
+    found: dict[str, list[str]] = {}
+    for path, text in _leaves(messages, ()):
+        found.setdefault(".".join(path[1:]) or "body", []).append(text)
+    return found
+
+
+def _leaves(messages: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, inner in messages.items():
+        here = path if key == "_schema" else (*path, str(key))
+        if isinstance(inner, Mapping):
+            yield from _leaves(inner, here)
+        else:
+            yield from ((here, str(text)) for text in inner)

@@ -1,0 +1,143 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+PATIENCE_SECONDS = 30
+CATALOGUE = Path(__file__).parents[2] / "newsletters.example.toml"
+
+
+FORM = """<!doctype html><title>Shop</title><link rel="icon" href="data:,">
+<form method="post" action="{url}/subscribe">
+<input id="email" name="email"><input type="hidden" name="newsletters" value="shop">
+<input type="hidden" name="consent" value="yes"><input type="hidden" name="language" value="en">
+<input type="hidden" name="redirect" value="http://localhost:{port}/thanks"><button id="submit">Go</button></form>"""
+SHOPS_OWN = """
+[[newsletter]]
+slug = "shop"
+sender = "Shop <shop@example.org>"
+languages = ["en"]
+frequency = "weekly"
+allowed_origins = ["{origin}"]
+redirects = ["{origin}/thanks"]
+confirmed_redirect = "{origin}/welcome"
+title = {{ en = "Shop" }}
+purpose = {{ en = "One mail a week." }}
+consent = {{ en = "Yes, send it to me." }}
+"""
+
+
+class Shop(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(self.server.form)  # type: ignore[attr-defined]
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Site:
+    """A development service as `make run` starts it: SQLite, and letters in the built-in mailbox."""
+
+    url: str
+    folder: Path
+    shop: str
+    """A web site with a form of its own, on another origin, for the newsletter `shop`."""
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@dataclass
+class Witness:
+    """What a page did besides showing itself."""
+
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("requestfailed", self._mourn)
+        page.on("request", self._note)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"{message.text} {message.location}")
+
+    def _mourn(self, request: Request) -> None:
+        # A page that is left before its icon has come is nobody's fault.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{request.failure}: {request.url}")
+
+    def _note(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+
+@pytest.fixture
+def shop() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, shop: ThreadingHTTPServer) -> Iterator[Site]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    jawel = [sys.executable, "-m", "app"]
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        "JAWEL_ENV": "development",
+        "PUBLIC_URL": url,
+    }
+    shop.form = FORM.format(url=url, port=shop.server_port).encode()  # type: ignore[attr-defined]
+    origin = f"http://localhost:{shop.server_port}"
+    catalogue = tmp_path / "newsletters.toml"
+    catalogue.write_text(CATALOGUE.read_text() + SHOPS_OWN.format(origin=origin))
+    for command in (["migrate"], ["newsletters", "apply", catalogue]):
+        subprocess.run([*jawel, *command], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, check=True)
+    with (tmp_path / "log").open("w") as log:
+        serving = [*jawel, "serve", "--port", str(port)]
+        server = subprocess.Popen(serving, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        try:
+            _await_answer(f"{url}/readyz", server)
+            yield Site(url, tmp_path, origin)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(PATIENCE_SECONDS)
+
+
+def _await_answer(url: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            urlopen(url, timeout=PATIENCE_SECONDS).close()  # noqa: S310 - our own address
+        except URLError:
+            assert server.poll() is None, "jawel serve has ended"
+            assert time.monotonic() < deadline, "jawel serve does not answer"
+            time.sleep(0.05)
+        else:
+            return

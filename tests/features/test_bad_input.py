@@ -1,0 +1,340 @@
+"""Whatever is sent that cannot be used: a clear answer, naming the field and the remedy, and nothing stored."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from app.keys import Scope
+from tests.service import ADA, BROWSER, Service
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+GOOD = {"email": ADA, "newsletters": "weekly", "consent": True}
+DEEP = "[" * 15_000
+MULTIPART_LATIN1 = (
+    b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % each
+        for each in ((b"email", b"jos\xe9@example.org"), (b"newsletters", b"weekly"), (b"consent", b"yes"))
+    )
+    + b"--x--"
+)
+
+
+def fields(**changed: object) -> str:
+    return json.dumps({**GOOD, **changed})
+
+
+@dataclass(frozen=True)
+class Bad:
+    name: str
+    body: str | bytes
+    status: int = 422
+    errors: list[str] = field(default_factory=list)
+    content_type: str = JSON
+
+
+SUBSCRIBE = [
+    Bad("not-json", "{", errors=["body"]),
+    Bad("empty", "", errors=["body"]),
+    Bad("array", "[]", errors=["body"]),
+    Bad("null", "null", errors=["body"]),
+    Bad("number", "17", errors=["body"]),
+    Bad("text", '"ada@example.org"', errors=["body"]),
+    Bad("not-utf8", b'{"email": "\xff"}', errors=["body"]),
+    Bad("deep", DEEP, errors=["body"]),
+    Bad("deep-field", '{"email": ' + DEEP + "}", errors=["body"]),
+    Bad("long-number", '{"email": ' + "1" * 5000 + "}", errors=["body"]),
+    Bad("nothing", "{}", errors=["email", "consent"]),
+    Bad("email-number", fields(email=17), errors=["email"]),
+    Bad("email-list", fields(email=[ADA]), errors=["email"]),
+    Bad("email-null", fields(email=None), errors=["email"]),
+    Bad("email-object", fields(email={"a": 1}), errors=["email"]),
+    Bad("email-empty", fields(email=""), errors=["email"]),
+    Bad("email-65", fields(email="a" * 65 + "@example.org"), errors=["email"]),
+    Bad("email-long", fields(email="a@" + ("b" * 60 + ".") * 5 + "org"), errors=["email"]),
+    Bad("email-crlf", fields(email="ada@example.org\r\nBcc: eve@example.org"), errors=["email"]),
+    Bad("email-crlf-local", fields(email="ada\r\n@example.org"), errors=["email"]),
+    Bad("email-lf", fields(email="ada@exam\nple.org"), errors=["email"]),
+    Bad("email-nul", fields(email="ada\0@example.org"), errors=["email"]),
+    Bad("email-surrogate", fields(email="\ud800@example.org"), errors=["email"]),
+    Bad("domain-surrogate", fields(email="ada@\udfffexample.org"), errors=["email"]),
+    Bad("email-two", fields(email="ada@example.org,eve@example.org"), errors=["email"]),
+    Bad("email-name", fields(email="Ada <ada@example.org>"), errors=["email"]),
+    Bad("email-no-at", fields(email="ada"), errors=["email"]),
+    Bad("newsletter-unknown", fields(newsletters="monthly"), errors=["newsletters"]),
+    Bad("newsletter-one-unknown", fields(newsletters=["weekly", "monthly"]), errors=["newsletters"]),
+    Bad("newsletter-nul", fields(newsletters="weekly\0"), errors=["newsletters"]),
+    Bad("newsletter-surrogate", fields(newsletters="\ud800"), errors=["newsletters"]),
+    Bad("newsletter-number", fields(newsletters=1), errors=["newsletters"]),
+    Bad("newsletter-nested", fields(newsletters=[["weekly"]]), errors=["newsletters"]),
+    Bad("newsletter-none", fields(newsletters=[]), errors=["newsletters"]),
+    Bad("newsletter-null", fields(newsletters=None), errors=["newsletters"]),
+    Bad("newsletter-and-alias", fields(newsletter="weekly"), errors=["newsletter"]),
+    Bad("consent-missing", json.dumps({"email": ADA, "newsletters": "weekly"}), errors=["consent"]),
+    Bad("consent-false", fields(consent=False), errors=["consent"]),
+    Bad("consent-text", fields(consent="true"), errors=["consent"]),
+    Bad("language-number", fields(language=1), errors=["language"]),
+    Bad("language-crlf", fields(language="en\r\nX: y"), errors=["language"]),
+    Bad("language-lf", fields(language="en\n"), errors=["language"]),
+    Bad("redirect-list", fields(redirect=["https://example.org/thanks"]), errors=["redirect"]),
+    Bad("redirect-other", fields(redirect="https://evil.example/"), errors=["redirect"]),
+    Bad("website-number", fields(website=1), errors=["website"]),
+    Bad("attempt-short", fields(attempt="short"), errors=["attempt"]),
+    Bad("unknown-field", fields(shoe_size=43), errors=["shoe_size"]),
+    Bad("unknown-surrogate", '{"\\ud800": 1, ' + fields()[1:], errors=["\ud800"]),
+    Bad("twice", '{"consent": false, ' + fields()[1:], errors=["consent"]),
+    Bad("twice-email", '{"email": "eve@example.org", ' + fields()[1:], errors=["email"]),
+    Bad("big", b"a" * 1_000_000, 413),
+    Bad("big-form", b"email=" + b"a" * 1_000_000, 413, content_type=FORM),
+    Bad("big-field", fields(email="a" * 17_000), 413),
+    Bad("text-plain", fields(), 415, content_type="text/plain"),
+    Bad("xml", "<email/>", 415, content_type="application/xml"),
+    Bad("no-type", fields(), 415, content_type=""),
+    Bad("form-empty", "", errors=["email", "consent"], content_type=FORM),
+    Bad("form-latin1", b"email=jos\xe9@example.org&newsletters=weekly&consent=yes", 422, ["consent", "email"], FORM),
+    Bad("multipart-latin1", MULTIPART_LATIN1, 422, ["email"], "multipart/form-data; boundary=x"),
+    Bad("form-nul", b"email=ada%00@example.org&newsletters=weekly&consent=yes", 422, ["email"], FORM),
+    Bad("form-crlf", b"email=ada@example.org%0D%0ABcc:x&newsletters=weekly&consent=yes", 422, ["email"], FORM),
+    Bad("form-charset", b"\xff\xfe\x00", 422, ["email", "consent"], f"{FORM}; charset=bogus"),
+    Bad("multipart-broken", b"--x\r\nnonsense", 422, ["email", "consent"], "multipart/form-data; boundary=x"),
+    Bad("multipart-no-boundary", b"--x", 422, ["email", "consent"], "multipart/form-data"),
+]
+
+
+@pytest.mark.parametrize("bad", SUBSCRIBE, ids=lambda bad: bad.name)
+def test_programs_are_told_which_field_people_are_shown_a_page_and_nothing_is_stored(
+    service: Service, bad: Bad
+) -> None:
+    before = service.counts()
+    sent: dict[str, Any] = {"data": bad.body, "content_type": bad.content_type or None}
+    assert_problem(service.post("/subscribe", **sent), bad)
+    page = service.post("/subscribe", headers=BROWSER, **sent)
+    assert (page.status_code, page.mimetype) == (bad.status, "text/html")
+    assert page.text.startswith("<!doctype html>")
+    assert service.counts() == before
+
+
+def test_what_is_odd_but_clear_is_taken(service: Service) -> None:
+    for body, content_type in (
+        (fields(email="  ada@example.org "), JSON),
+        (fields(), f"{JSON}; charset=bogus"),
+        ("\ufeff" + fields(), JSON),
+    ):
+        assert service.post("/subscribe", data=body.encode(), content_type=content_type).status_code == 202
+    assert [row.address for row in service.rows("SELECT address FROM subscribers")] == [ADA]
+
+
+UNSUBSCRIBE = {"email": ADA, "newsletter": "weekly"}
+LOOKUP = {"newsletter": "weekly", "emails": [ADA]}
+
+
+def of(question: dict[str, Any], **changed: object) -> str:
+    return json.dumps({**question, **changed})
+
+
+API = [
+    *((path, bad) for path in ("unsubscribe", "subscribers/lookup") for bad in SUBSCRIBE[:10]),
+    *(
+        (path, bad)
+        for path in ("unsubscribe", "subscribers/lookup")
+        for bad in SUBSCRIBE
+        if bad.name in ("big", "text-plain", "xml", "no-type")
+    ),
+    ("unsubscribe", Bad("form", "email=ada@example.org&all=1", 415, content_type=FORM)),
+    ("unsubscribe", Bad("nothing", "{}", errors=["email"])),
+    ("unsubscribe", Bad("no-scope", of({"email": ADA}), errors=["newsletter"])),
+    ("unsubscribe", Bad("both", of(UNSUBSCRIBE, all=True), errors=["newsletter"])),
+    ("unsubscribe", Bad("all-text", of({"email": ADA}, all="yes"), errors=["all"])),
+    ("unsubscribe", Bad("email-list", of(UNSUBSCRIBE, email=[ADA]), errors=["email"])),
+    ("unsubscribe", Bad("email-nul", of(UNSUBSCRIBE, email="a\0@example.org"), errors=["email"])),
+    ("unsubscribe", Bad("email-bad", of(UNSUBSCRIBE, email="ada"), errors=["email"])),
+    ("unsubscribe", Bad("email-surrogate", of(UNSUBSCRIBE, email="\ud800@example.org"), errors=["email"])),
+    ("unsubscribe", Bad("unknown-newsletter", of(UNSUBSCRIBE, newsletter="x"), errors=["newsletter"])),
+    ("unsubscribe", Bad("newsletter-nul", of(UNSUBSCRIBE, newsletter="\0"), errors=["newsletter"])),
+    ("unsubscribe", Bad("reason-nul", of(UNSUBSCRIBE, reason="\0"), errors=["reason"])),
+    ("unsubscribe", Bad("reason-surrogate", of(UNSUBSCRIBE, reason="\ud800"), errors=["reason"])),
+    ("unsubscribe", Bad("reason-long", of(UNSUBSCRIBE, reason="x" * 201), errors=["reason"])),
+    ("unsubscribe", Bad("unknown-field", of(UNSUBSCRIBE, shoe_size=43), errors=["shoe_size"])),
+    ("unsubscribe", Bad("twice", '{"email": "eve@example.org", ' + of(UNSUBSCRIBE)[1:], errors=["email"])),
+    ("subscribers/lookup", Bad("nothing", "{}", errors=["emails", "newsletter"])),
+    ("subscribers/lookup", Bad("emails-text", of(LOOKUP, emails=ADA), errors=["emails"])),
+    ("subscribers/lookup", Bad("emails-nul", of(LOOKUP, emails=["\0"]), errors=["emails"])),
+    ("subscribers/lookup", Bad("emails-numbers", of(LOOKUP, emails=[1]), errors=["emails"])),
+    ("subscribers/lookup", Bad("emails-1001", of(LOOKUP, emails=["a@b.example"] * 1001), errors=["emails"])),
+    ("subscribers/lookup", Bad("unknown-newsletter", of(LOOKUP, newsletter="x"), errors=["newsletter"])),
+]
+
+
+@pytest.mark.parametrize(("path", "bad"), API, ids=lambda each: each.name if isinstance(each, Bad) else each)
+def test_another_service_is_told_which_field_and_nothing_is_stored(service: Service, path: str, bad: Bad) -> None:
+    service.confirmed()
+    key = service.key(Scope.ADMIN)
+    before = service.counts()
+    answer = service.post(f"/api/v1/{path}", data=bad.body, content_type=bad.content_type or None, headers=key)
+    assert_problem(answer, bad)
+    assert service.counts() == before
+    assert service.status()["weekly"]["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1001", "limit"),
+        ("status=x", "status"),
+        ("cursor=x", "cursor"),
+    ],
+)
+def test_a_bad_question_about_a_page_names_the_parameter(service: Service, query: str, name: str) -> None:
+    answer = service.get(f"/api/v1/newsletters/weekly/subscribers?{query}", headers=service.key())
+    assert answer.status_code == 422
+    assert list(answer.get_json()["errors"]) == [name]
+
+
+ANY_BODY = [
+    (b"", ""),
+    (DEEP.encode(), JSON),
+    (b"[]", JSON),
+    (b"null", JSON),
+    (b'{"all": ' + b"1" * 5000 + b"}", JSON),
+    (b'{"all": [1]}', JSON),
+    (b"\xff\xfe", JSON),
+    (b"a" * 1_000_000, JSON),
+    (b"all=0&x=" + b"a" * 1_000_000, FORM),
+    (b"all=%00&List-Unsubscribe=%ff", FORM),
+    (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
+    (b"--x", "multipart/form-data"),
+    (b"<xml/>", "text/xml"),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type"), ANY_BODY)
+def test_leaving_takes_any_body(service: Service, body: bytes, content_type: str) -> None:
+    service.confirmed()
+    leave = service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
+    assert service.post(leave, data=body, content_type=content_type or None).status_code == 200
+    assert service.status()["weekly"]["status"] == "unsubscribed"
+
+
+@pytest.mark.parametrize(("body", "content_type"), ANY_BODY)
+def test_declining_takes_any_body(service: Service, body: bytes, content_type: str) -> None:
+    service.subscribe()
+    assert service.post(service.letter().one_click, data=body, content_type=content_type or None).status_code == 200
+    assert service.status() is None
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ("{", JSON, 422),
+        ("[]", JSON, 422),
+        (DEEP, JSON, 422),
+        ('{"newsletters": []}', JSON, 422),
+        ('{"newsletters": [["weekly"]]}', JSON, 422),
+        ('{"newsletters": [{}]}', JSON, 422),
+        ('{"newsletters": {"weekly": 1}}', JSON, 422),
+        ('{"newsletters": null}', JSON, 422),
+        ('{"newsletters": "events"}', JSON, 422),
+        ('{"newsletters": ["weekly", "\\u0000"]}', JSON, 422),
+        ("newsletters=%00", FORM, 422),
+        ("newsletters=&choose=1", FORM, 422),
+        ("a" * 1_000_000, JSON, 413),
+        ("<xml/>", "text/xml", 415),
+    ],
+)
+def test_a_bad_press_confirms_nothing(service: Service, body: str, content_type: str, status: int) -> None:
+    service.subscribe()
+    link = service.letter().link
+    before = service.counts()
+    assert service.post(link, data=body, content_type=content_type).status_code == status
+    page = service.post(link, data=body, content_type=content_type, headers=BROWSER)
+    assert (page.status_code, page.mimetype) == (status, "text/html")
+    assert service.counts() == before
+    assert service.status()["weekly"]["status"] == "pending"
+
+
+@pytest.mark.parametrize("body", ["leave=%00", "leave=nothing", "all=yes", "all=%00", "%ff", ""])
+def test_a_bad_wish_on_the_preferences_page_ends_nothing(service: Service, body: str) -> None:
+    service.confirmed()
+    path = service.status()["weekly"]["links"]["preferences"].removeprefix("https://subscribe.example.org")
+    before = service.counts()
+    assert service.post(path, data=body, content_type=FORM, headers=BROWSER).status_code == 200
+    assert service.counts() == before
+
+
+METHODS: list[tuple[str, str, Callable[[TestResponse], bool]]] = [
+    ("PUT", "/subscribe", lambda answer: {"POST", "OPTIONS"} == set(answer.allow)),
+    ("GET", "/subscribe", lambda answer: {"POST", "OPTIONS"} == set(answer.allow)),
+    ("DELETE", "/newsletters/weekly", lambda answer: "GET" in answer.allow and "POST" not in answer.allow),
+    ("POST", "/", lambda answer: "GET" in answer.allow),
+    ("PATCH", "/confirm/x", lambda answer: {"GET", "POST"} <= set(answer.allow)),
+    ("DELETE", "/unsubscribe/x", lambda answer: {"GET", "POST"} <= set(answer.allow)),
+    ("GET", "/api/v1/unsubscribe", lambda answer: "POST" in answer.allow),
+    ("PUT", "/api/v1/subscribers/lookup", lambda answer: "POST" in answer.allow),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "is_allowed"), METHODS)
+def test_a_wrong_method_is_told_the_right_ones(
+    service: Service, method: str, path: str, is_allowed: Callable[[TestResponse], bool]
+) -> None:
+    before = service.counts()
+    answer = service.app.test_client().open(path, method=method, json=GOOD)
+    assert answer.status_code == 405
+    assert answer.mimetype == "application/problem+json"
+    assert is_allowed(answer)
+    assert service.counts() == before
+
+
+def assert_problem(answer: TestResponse, bad: Bad) -> None:
+    assert (answer.status_code, answer.mimetype) == (bad.status, "application/problem+json")
+    problem = json.loads(answer.text)
+    assert problem["status"] == bad.status
+    assert {"type", "title", "detail"} <= set(problem)
+    errors = problem.get("errors", {})
+    assert sorted(errors) == sorted(bad.errors)
+    assert all(errors.values())
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=5,
+)
+ADDRESS_LIKE = st.builds("{}@{}".format, st.text(max_size=70), st.text(max_size=70) | st.just("example.org"))
+
+
+@given(
+    email=ADDRESS_LIKE | ANYTHING,
+    newsletters=st.just("weekly") | ANYTHING,
+    rest=st.dictionaries(
+        st.sampled_from(["language", "redirect", "website", "attempt", "proof_of_work"]), ANYTHING, max_size=2
+    ),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_field_however_odd_breaks_the_service(
+    service: Service, email: object, newsletters: object, rest: dict[str, object]
+) -> None:
+    body = json.dumps({"email": email, "newsletters": newsletters, "consent": True, **rest})
+    answer = service.post("/subscribe", data=body, content_type=JSON)
+    assert answer.status_code in {202, 413, 422, 429}
+
+
+@given(
+    email=ADDRESS_LIKE | st.text(),
+    headers=st.fixed_dictionaries(
+        {name: st.text(st.characters(min_codepoint=32, max_codepoint=255)) for name in ("Referer", "Accept-Language")}
+    ),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_form_however_odd_breaks_the_service(service: Service, email: str, headers: dict[str, str]) -> None:
+    form = {"email": email.encode("utf-8", "replace"), "newsletters": "weekly", "consent": "yes"}
+    answer = service.post("/subscribe", data=form, headers={**BROWSER, **headers})
+    assert answer.status_code in {303, 413, 422, 429}

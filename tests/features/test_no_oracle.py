@@ -1,0 +1,158 @@
+"""Whoever asks learns nothing of the address: neither from the answer nor from the work behind it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, select
+from werkzeug.test import TestResponse
+
+from app import clock, services, suppressions
+from app.addresses import EmailAddress
+from app.consent import Act, Actor
+from app.subscriptions import ending
+from app.subscriptions.ending import Ended
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.suppressions import Reason
+from tests.service import ADA, BROWSER, Service
+
+
+def new(service: Service) -> None:
+    pass
+
+
+def pending(service: Service) -> None:
+    service.subscribe()
+
+
+def confirmed(service: Service) -> None:
+    service.confirmed()
+
+
+def confirmed_and_told(service: Service) -> None:
+    service.confirmed()
+    service.subscribe()
+
+
+def unsubscribed(service: Service) -> None:
+    service.post(service.confirmed().one_click)
+
+
+def declined(service: Service) -> None:
+    service.subscribe()
+    service.post(service.letter().link + "/decline")
+
+
+def bounced(service: Service) -> None:
+    ended(service, Status.BOUNCED, Reason.HARD_BOUNCE)
+
+
+def complained(service: Service) -> None:
+    ended(service, Status.COMPLAINED, Reason.COMPLAINT)
+
+
+def suppressed_but_unknown(service: Service) -> None:
+    suppress(service, Reason.COMPLAINT)
+
+
+def out_of_budget(service: Service) -> None:
+    for newsletters in ("weekly", "events"):
+        service.subscribe(newsletters=newsletters)
+        service.deliver()
+
+
+def ended(service: Service, status: Ended, reason: Reason) -> None:
+    service.confirmed()
+    with service.database.transaction() as session:
+        subscription = session.scalars(select(Subscription).join(Subscriber).where(Subscriber.canonical == ADA)).one()
+        ending.end(session, subscription, status, Act(Actor.SERVICE, {"method": str(reason)}))
+    suppress(service, reason)
+
+
+def suppress(service: Service, reason: Reason) -> None:
+    digest = EmailAddress.parse(ADA).digest(services.of(service.app).settings.suppression_key)
+    with service.database.transaction() as session:
+        suppressions.suppress(session, digest, reason, since=clock.now())
+
+
+STATES: list[Callable[[Service], None]] = [
+    new,
+    pending,
+    confirmed,
+    confirmed_and_told,
+    unsubscribed,
+    declined,
+    bounced,
+    complained,
+    suppressed_but_unknown,
+    out_of_budget,
+]
+
+
+class Work(list[tuple[str, str]]):
+    """Every statement that was sent to the database, and by which pool."""
+
+    @contextmanager
+    def watched(self, service: Service) -> Iterator[None]:
+        engines: list[Engine] = [service.database.writer, service.database.reader]
+
+        def note(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            self.append(("reader" if connection.engine is engines[1] else "writer", statement))
+
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield
+        finally:
+            for engine in engines:
+                event.remove(engine, "before_cursor_execute", note)
+
+
+def watched(service: Service, ask: Callable[[], TestResponse]) -> tuple[TestResponse, Work]:
+    services.of(service.app).catalogue.get()
+    work = Work()
+    with work.watched(service):
+        answer = ask()
+    return answer, Work(each for each in work if "newsletters.terms" not in each[1] and "controller" not in each[1])
+
+
+def asks(service: Service, fields: dict[str, Any], kind: str) -> Callable[[], TestResponse]:
+    if kind == "json":
+        return lambda: service.post("/subscribe", json={**fields, "consent": True})
+    return lambda: service.post("/subscribe", data={**fields, "consent": "yes"}, headers=BROWSER)
+
+
+@pytest.mark.parametrize("kind", ["json", "form"])
+@pytest.mark.parametrize("arrange", STATES, ids=lambda arrange: arrange.__name__)
+def test_no_state_shows_in_answer_or_work(service: Service, arrange: Callable[[Service], None], kind: str) -> None:
+    fields = {"email": "somebody.else@example.org", "newsletters": "weekly", "language": "en"}
+    first, expected = watched(service, asks(service, fields, kind))
+    service.deliver()
+    arrange(service)
+    answer, work = watched(service, asks(service, {**fields, "email": ADA}, kind))
+    assert_alike(answer, first)
+    assert work == expected
+    assert len(work) >= 3
+
+
+@pytest.mark.parametrize("kind", ["json", "form"])
+def test_a_program_that_fell_into_the_trap_cannot_tell(service: Service, kind: str) -> None:
+    fields = {"email": "somebody.else@example.org", "newsletters": "weekly", "language": "en"}
+    first, expected = watched(service, asks(service, fields, kind))
+    trapped = {**fields, "email": ADA, "website": "https://spam.example"}
+    answer, work = watched(service, asks(service, trapped, kind))
+    assert_alike(answer, first)
+    assert work == expected
+    assert service.status() is None
+    assert [letter.delivered.recipient for letter in service.deliver()] == ["somebody.else@example.org"]
+
+
+def assert_alike(answer: TestResponse, expected: TestResponse) -> None:
+    assert answer.status == expected.status
+    assert answer.data == expected.data
+    assert without_date(answer) == without_date(expected)
+
+
+def without_date(answer: TestResponse) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in answer.headers if name != "Date"]

@@ -1,0 +1,110 @@
+"""Link scanners, prefetchers and the curious: whatever is read, nothing is written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from app.keys import Scope
+from tests.service import ADA, BROWSER, Service
+
+READ_ONLY = {"sqlite": "PRAGMA query_only=ON", "postgresql": "SET default_transaction_read_only TO on"}
+
+
+@contextmanager
+def refusing_writes(service: Service) -> Iterator[None]:
+    """From here on the database takes no write from either pool."""
+
+    def refuse(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(READ_ONLY[service.database.writer.dialect.name])
+        cursor.close()
+
+    engines: list[Engine] = [service.database.writer, service.database.reader]
+    for engine in engines:
+        engine.dispose()
+        event.listen(engine, "connect", refuse)
+    try:
+        yield
+    finally:
+        for engine in engines:
+            event.remove(engine, "connect", refuse)
+            engine.dispose()
+
+
+def everything(service: Service) -> dict[str, list[str]]:
+    return {table: sorted(map(str, service.rows(f"SELECT * FROM {table}"))) for table in service.counts()}
+
+
+def urls(service: Service, tokens: dict[str, str]) -> list[str]:
+    """Every route that answers GET, with genuine values for all that it asks for."""
+    people = service.rows("SELECT id FROM subscribers")
+    values: dict[str, list[str]] = {
+        "/static/<path:filename>": ["/static/jawel.css"],
+        "/confirm/<token>": [tokens["open"], tokens["done"]],
+        "/confirm/<token>/decline": [f"{tokens['open']}/decline", f"{tokens['done']}/decline"],
+        "/unsubscribe/<token>": [tokens["unsubscribe"]],
+        "/preferences/<token>": [tokens["preferences"]],
+        "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
+        "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox"],
+        "/api/v1/subscribers/<who>": [f"/api/v1/subscribers/{who}" for who in (ADA, people[0].id)],
+        "/api/v1/newsletters/<slug>/subscribers": ["/api/v1/newsletters/weekly/subscribers?limit=1"],
+    }
+    found = []
+    for rule in service.app.url_map.iter_rules():
+        if "GET" in (rule.methods or ()):
+            assert rule.rule in values or not rule.arguments, f"say here how {rule.rule} is read"
+            found += values.get(rule.rule, [rule.rule])
+    return found
+
+
+@pytest.fixture
+def tokens(service: Service) -> dict[str, str]:
+    done = service.confirmed().link
+    service.subscribe("grace@example.org", newsletters=["weekly", "events"])
+    links = service.status()["weekly"]["links"]
+    ours = {name: url.removeprefix("https://subscribe.example.org") for name, url in links.items()}
+    return {"done": done, "open": service.letter().link, **ours}
+
+
+def test_every_page_is_read_while_the_database_refuses_to_write(service: Service, tokens: dict[str, str]) -> None:
+    every = urls(service, tokens)
+    key = service.key(Scope.ADMIN)
+    before = everything(service)
+    with refusing_writes(service):
+        assert_writes_are_refused(service)
+        for url in every:
+            for headers in ({**BROWSER, **key}, {**key, "Accept": "application/json"}, {**key, "Accept": "text/csv"}):
+                read = service.get(url, headers=headers, buffered=True)
+                assert read.status_code == 200, url
+                glanced = service.app.test_client().head(url, headers=headers, buffered=True)
+                assert (glanced.status, glanced.data) == (read.status, b""), url
+                assert sorted(glanced.headers) == sorted(read.headers), url
+    assert everything(service) == before
+
+
+def test_pages_that_answer_with_an_error_write_nothing_either(service: Service, tokens: dict[str, str]) -> None:
+    letter = service.confirmed("lovelace@example.org")
+    service.post(letter.one_click)
+    key = service.key()
+    before = everything(service)
+    with refusing_writes(service):
+        for url, status in {
+            letter.link: 410,
+            "/confirm/forged": 404,
+            "/newsletters/unknown": 404,
+            "/api/v1/subscribers/nobody@example.org": 404,
+        }.items():
+            assert service.get(url, headers={**BROWSER, **key}).status_code == status, url
+    assert everything(service) == before
+
+
+def assert_writes_are_refused(service: Service) -> None:
+    assert service.subscribe("new@example.org").status_code in {500, 503}
+    with pytest.raises(DBAPIError):
+        service.key()
+    with service.database.reader.connect() as connection, pytest.raises(DBAPIError):
+        connection.execute(text("DELETE FROM letters"))
