@@ -40,7 +40,9 @@ class Commands(click.Group):
             return super().invoke(context)
         except SQLAlchemyError as error:
             kind = type(error).__name__
-            raise click.ClickException(f"The database refused ({kind}). `jawel doctor` says what is wrong.") from None
+            raise click.ClickException(
+                f"The database does not answer as it should ({kind}). `jawel doctor` says what is wrong."
+            ) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

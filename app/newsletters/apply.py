@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.newsletters import reading
 from app.newsletters.model import ControllerRow, NewsletterRow, Wording
-from app.newsletters.reading import Table
 from app.newsletters.terms import sha256
+from app.newsletters.values import Table
 
 WORDS = ("title", "purpose", "consent")
 

@@ -11,6 +11,7 @@ from app.database import Database
 from app.newsletters import reading
 from app.newsletters.model import ControllerRow, NewsletterRow
 from app.newsletters.terms import Catalogue, Newsletter
+from app.newsletters.values import Table
 
 FRESH_FOR_SECONDS = 1.0
 
@@ -23,7 +24,7 @@ def load(connection: Connection | Session) -> Catalogue:
     return Catalogue(controller, dict(sorted(newsletters.items())))
 
 
-def _newsletter(terms: reading.Table, *, is_retired: bool) -> Newsletter:
+def _newsletter(terms: Table, *, is_retired: bool) -> Newsletter:
     return replace(reading.read_newsletter(terms, (), []), is_retired=is_retired)
 
 

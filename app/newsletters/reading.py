@@ -1,26 +1,15 @@
 """From the tables of a catalogue file to `terms`, with every problem found before any is reported."""
 
-import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.utils import quote
 from typing import Any
-from urllib.parse import urlsplit
 
-from app.addresses import EmailAddress, InvalidAddress
-from app.newsletters.terms import LANGUAGES, Catalogue, Controller, Newsletter
+from app.newsletters import values
+from app.newsletters.terms import Catalogue, Controller, Newsletter
+from app.newsletters.values import Table
 
 Path = tuple[str | int, ...]
-Table = Mapping[str, Any]
-
-PROOF_OF_WORK = ("never", "when attacked", "always")
-LONGEST = timedelta(days=100 * 365)
-"""More, and a sum with the present instant is a year that `datetime` does not have."""
-LONGEST_CONFIRM_WITHIN = timedelta(days=14)
-_SPECIALS = re.compile(r"[][\\()<>@,:;.]")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +17,6 @@ class Problem:
     path: Path
     """Such as ("newsletter", 0, "title", "nl")."""
     remedy: str
-
-
-class Invalid(ValueError):
-    """One value that cannot be used; the text is the remedy."""
 
 
 @dataclass(slots=True)
@@ -51,7 +36,7 @@ class Reader:
             return None if default is ... else default
         try:
             return parse(self.table[key])
-        except Invalid as error:
+        except values.Invalid as error:
             self.problems.append(Problem((*self.path, key), str(error)))
             return None if default is ... else default
 
@@ -67,8 +52,8 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
     """The catalogue, to be used only where there is no problem."""
     problems: list[Problem] = []
     top = Reader(file, (), problems)
-    controller = top.take("controller", _table)
-    tables = top.take("newsletter", _tables, [])
+    controller = top.take("controller", values.table)
+    tables = top.take("newsletter", values.tables, [])
     top.finish()
     found = read_controller(controller, problems) if controller is not None else None
     newsletters = [read_newsletter(table, ("newsletter", n), problems) for n, table in enumerate(tables)]
@@ -83,12 +68,12 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
 def read_controller(table: Table, problems: list[Problem]) -> Controller:
     reader = Reader(table, ("controller",), problems)
     controller = Controller(
-        name=reader.take("name", _line),
-        address=reader.take("address", _line),
-        email=reader.take("email", _address),
-        url=reader.take("url", _url),
-        jurisdiction=reader.take("jurisdiction", _line),
-        authority=reader.take("authority", _line),
+        name=reader.take("name", values.line),
+        address=reader.take("address", values.line),
+        email=reader.take("email", values.address),
+        url=reader.take("url", values.url),
+        jurisdiction=reader.take("jurisdiction", values.line),
+        authority=reader.take("authority", values.line),
     )
     reader.finish()
     return controller
@@ -96,175 +81,34 @@ def read_controller(table: Table, problems: list[Problem]) -> Controller:
 
 def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsletter:
     reader = Reader(table, path, problems)
-    languages = reader.take("languages", _languages, ())
+    languages = reader.take("languages", values.languages, ())
     newsletter = Newsletter(
-        slug=reader.take("slug", _slug),
-        sender=reader.take("sender", _sender),
+        slug=reader.take("slug", values.slug),
+        sender=reader.take("sender", values.sender),
         languages=languages,
-        frequency=reader.take("frequency", _line),
-        allowed_origins=reader.take("allowed_origins", _origins, ()),
-        redirects=reader.take("redirects", _urls, ()),
-        confirmed_redirect=reader.take("confirmed_redirect", _url_or_nothing, None),
-        confirm_within=reader.take("confirm_within", _confirm_within, timedelta(hours=72)),
-        purge_pending_after=reader.take("purge_pending_after", duration, timedelta(hours=24)),
-        keep_evidence=reader.take("keep_evidence", duration, timedelta(days=3 * 365)),
-        acknowledge_unsubscribe=reader.take("acknowledge_unsubscribe", _boolean, default=True),
-        proof_of_work=reader.take("proof_of_work", _proof_of_work, "when attacked"),
-        reply_to=reader.take("reply_to", _address_or_nothing, None),
-        title=_words(reader, "title", languages, _line),
-        purpose=_words(reader, "purpose", languages, _text),
-        consent=_words(reader, "consent", languages, _text),
+        frequency=reader.take("frequency", values.line),
+        allowed_origins=reader.take("allowed_origins", values.origins, ()),
+        redirects=reader.take("redirects", values.urls, ()),
+        confirmed_redirect=reader.take("confirmed_redirect", values.url_or_nothing, None),
+        confirm_within=reader.take("confirm_within", values.confirm_within, timedelta(hours=72)),
+        purge_pending_after=reader.take("purge_pending_after", values.duration, timedelta(hours=24)),
+        keep_evidence=reader.take("keep_evidence", values.duration, timedelta(days=3 * 365)),
+        acknowledge_unsubscribe=reader.take("acknowledge_unsubscribe", values.boolean, default=True),
+        proof_of_work=reader.take("proof_of_work", values.proof_of_work, "when attacked"),
+        reply_to=reader.take("reply_to", values.address_or_nothing, None),
+        title=_words(reader, "title", languages, values.line),
+        purpose=_words(reader, "purpose", languages, values.text),
+        consent=_words(reader, "consent", languages, values.text),
     )
     reader.finish()
     return newsletter
 
 
 def _words(reader: Reader, key: str, languages: tuple[str, ...], parse: Callable[[Any], str]) -> dict[str, str]:
-    table = reader.take(key, _table)
+    table = reader.take(key, values.table)
     if table is None or not languages:
         return {}
     words = Reader(table, (*reader.path, key), reader.problems)
     found = {language: words.take(language, parse) for language in languages}
     words.finish()
     return found
-
-
-def duration(value: object) -> timedelta:
-    """`90s`, `30m`, `72h`, `14d`, `3y`; a year is 365 days."""
-    match = re.fullmatch(r"([1-9]\d{0,8})([smhdy])", value) if isinstance(value, str) else None
-    if match is None:
-        raise Invalid('needs a duration such as "90s", "30m", "72h", "14d" or "3y"')
-    count, unit = int(match[1]), match[2]
-    found = timedelta(days=365 * count) if unit == "y" else timedelta(**{_UNITS[unit]: count})
-    if found > LONGEST:
-        raise Invalid('can be "100y" at most')
-    return found
-
-
-def _confirm_within(value: object) -> timedelta:
-    found = duration(value)
-    if found > LONGEST_CONFIRM_WITHIN:
-        raise Invalid('can be "14d" at most: an address that nobody confirms must not be kept for longer')
-    return found
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise Invalid("needs a text that is not empty")
-    if any(_is_control(letter) for letter in value if letter not in "\n\t"):
-        raise Invalid("needs a text without control characters")
-    return value
-
-
-def _line(value: object) -> str:
-    text = _text(value)
-    if any(_is_control(letter) for letter in text):
-        raise Invalid("needs a text on one line, without control characters")
-    return text
-
-
-def _is_control(letter: str) -> bool:
-    """What a mail program may take for the end of a line, U+2028 among it, included."""
-    return unicodedata.category(letter) in ("Cc", "Zl", "Zp")
-
-
-def _table(value: object) -> Table:
-    if not isinstance(value, dict):
-        raise Invalid("needs a table")
-    return value
-
-
-def _tables(value: object) -> list[Table]:
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise Invalid("needs [[newsletter]] with two brackets")
-    return value
-
-
-def _list(value: object) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise Invalid("needs a list of texts")
-    return value
-
-
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Invalid("needs true or false")
-    return value
-
-
-def _slug(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value) or len(value) > 60:
-        raise Invalid("needs up to 60 lower-case letters, digits and single hyphens")
-    return value
-
-
-def _languages(value: object) -> tuple[str, ...]:
-    found = _list(value)
-    if not found or any(each not in LANGUAGES for each in found) or len(set(found)) < len(found):
-        raise Invalid(f"needs one or more of {', '.join(LANGUAGES)}, each once")
-    return tuple(found)
-
-
-def _address(value: object) -> str:
-    try:
-        return EmailAddress.parse(_line(value)).typed
-    except InvalidAddress:
-        raise Invalid("needs an e-mail address") from None
-
-
-def _ascii_address(value: object) -> str:
-    address = _address(value)
-    if not address.isascii():
-        raise Invalid("needs an address in ASCII, for every mail server on the way to accept it")
-    return address
-
-
-def _address_or_nothing(value: object) -> str | None:
-    return None if value == "" else _ascii_address(value)
-
-
-def _sender(value: object) -> str:
-    """As a From header has it: in a name with a comma or the like, quotes go around it (RFC 5322 section 3.2.3)."""
-    match = re.fullmatch(r'(?:([^<>@"]+) <([^<>]+)>|([^<>\s]+))', _line(value))
-    if match is None:
-        raise Invalid('needs a sender such as "Voorbeeld <news@example.org>"')
-    address = _ascii_address(match[2] or match[3])
-    name = (match[1] or "").strip()
-    written = f'"{quote(name)}"' if _SPECIALS.search(name) else name
-    return f"{written} <{address}>" if name else address
-
-
-def _url(value: object) -> str:
-    text = _line(value)
-    try:
-        parts = urlsplit(text)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1"})
-        good = secure and parts.hostname and parts.port != 0 and " " not in text and "\\" not in text
-    except ValueError:
-        good = False
-    if not good:
-        raise Invalid("needs an https address (http only for localhost)")
-    return text
-
-
-def _url_or_nothing(value: object) -> str | None:
-    return None if value == "" else _url(value)
-
-
-def _urls(value: object) -> tuple[str, ...]:
-    return tuple(_url(each) for each in _list(value))
-
-
-def _origins(value: object) -> tuple[str, ...]:
-    found = _urls(value)
-    for each in found:
-        parts = urlsplit(each)
-        if each != f"{parts.scheme}://{parts.netloc}".lower():
-            raise Invalid('needs origins such as "https://example.org": scheme and host, without path or final slash')
-    return found
-
-
-def _proof_of_work(value: object) -> str:
-    if value not in PROOF_OF_WORK:
-        raise Invalid(f"needs one of {', '.join(map(repr, PROOF_OF_WORK))}")
-    return str(value)

@@ -164,8 +164,8 @@ API = [
     ("unsubscribe", Bad("twice", '{"email": "eve@example.org", ' + of(UNSUBSCRIBE)[1:], errors=["email"])),
     ("subscribers/lookup", Bad("nothing", "{}", errors=["emails", "newsletter"])),
     ("subscribers/lookup", Bad("emails-text", of(LOOKUP, emails=ADA), errors=["emails"])),
-    ("subscribers/lookup", Bad("emails-nul", of(LOOKUP, emails=["\0"]), errors=["emails"])),
-    ("subscribers/lookup", Bad("emails-numbers", of(LOOKUP, emails=[1]), errors=["emails"])),
+    ("subscribers/lookup", Bad("emails-nul", of(LOOKUP, emails=["\0"]), errors=["emails.0"])),
+    ("subscribers/lookup", Bad("emails-numbers", of(LOOKUP, emails=[1]), errors=["emails.0"])),
     ("subscribers/lookup", Bad("emails-1001", of(LOOKUP, emails=["a@b.example"] * 1001), errors=["emails"])),
     ("subscribers/lookup", Bad("unknown-newsletter", of(LOOKUP, newsletter="x"), errors=["newsletter"])),
 ]

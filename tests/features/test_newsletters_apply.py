@@ -146,7 +146,7 @@ WRONG = [
     ('["nl", "fr", "de", "en"]', "[]", "languages = []", "newsletter.languages needs one or more of nl, fr, de, en"),
     ("Voorbeeld <news@", "Voorbeeld news@", "sender =", "newsletter.sender needs a sender such as"),
     ("Voorbeeld <news@", "Voorbeeld\\r\\nBcc: <news@", "sender =", "newsletter.sender needs a text without control"),
-    ("<news@example.org>", "<ñews@example.org>", "sender =", "newsletter.sender needs a sender whose address is ASCII"),
+    ("<news@example.org>", "<ñews@example.org>", "sender =", "newsletter.sender needs an address in ASCII"),
     ('slug = "weekly" ', 'slug = "Weekly!" ', 'slug = "W', "newsletter.slug needs up to 60 lower-case letters"),
     ('slug = "events"', 'slug = "weekly"', 'slug = "weekly"\n', "newsletter.slug 'weekly' is taken by another"),
     (

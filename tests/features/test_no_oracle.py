@@ -117,31 +117,33 @@ def watched(service: Service, ask: Callable[[], TestResponse]) -> tuple[TestResp
     return answer, Work(each for each in work if "newsletters.terms" not in each[1] and "controller" not in each[1])
 
 
-def asks(service: Service, fields: dict[str, Any], kind: str) -> Callable[[], TestResponse]:
+def asks(service: Service, fields: dict[str, Any], kind: str, *, client: str) -> Callable[[], TestResponse]:
+    """From a client of its own: the second request of one is counted elsewhere than the first."""
+    origin = {"environ_base": {"REMOTE_ADDR": client}}
     if kind == "json":
-        return lambda: service.post("/subscribe", json={**fields, "consent": True})
-    return lambda: service.post("/subscribe", data={**fields, "consent": "yes"}, headers=BROWSER)
+        return lambda: service.post("/subscribe", json={**fields, "consent": True}, **origin)
+    return lambda: service.post("/subscribe", data={**fields, "consent": "yes"}, headers=BROWSER, **origin)
 
 
 @pytest.mark.parametrize("kind", ["json", "form"])
 @pytest.mark.parametrize("arrange", STATES, ids=lambda arrange: arrange.__name__)
 def test_no_state_shows_in_answer_or_work(service: Service, arrange: Callable[[Service], None], kind: str) -> None:
     fields = {"email": "somebody.else@example.org", "newsletters": "weekly", "language": "en"}
-    first, expected = watched(service, asks(service, fields, kind))
+    first, expected = watched(service, asks(service, fields, kind, client="192.0.2.1"))
     service.deliver()
     arrange(service)
-    answer, work = watched(service, asks(service, {**fields, "email": ADA}, kind))
+    answer, work = watched(service, asks(service, {**fields, "email": ADA}, kind, client="192.0.2.2"))
     assert_alike(answer, first)
     assert work == expected
-    assert len(work) >= 3
+    assert len(work) >= 2
 
 
 @pytest.mark.parametrize("kind", ["json", "form"])
 def test_a_program_that_fell_into_the_trap_cannot_tell(service: Service, kind: str) -> None:
     fields = {"email": "somebody.else@example.org", "newsletters": "weekly", "language": "en"}
-    first, expected = watched(service, asks(service, fields, kind))
+    first, expected = watched(service, asks(service, fields, kind, client="192.0.2.1"))
     trapped = {**fields, "email": ADA, "website": "https://spam.example"}
-    answer, work = watched(service, asks(service, trapped, kind))
+    answer, work = watched(service, asks(service, trapped, kind, client="192.0.2.2"))
     assert_alike(answer, first)
     assert work == expected
     assert service.status() is None
