@@ -9,7 +9,7 @@ from app.keys import KeyRing
 from app.links import Links
 from app.newsletters.catalogue import CurrentCatalogue
 from app.tokens import Signer
-from app.web import api, headers, language, limits, problems, rendering
+from app.web import api, body, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
 from app.web.intake import MAX_BYTES
 from app.web.pages import about, confirm, mailbox, preferences, signup, unsubscribe
@@ -32,6 +32,7 @@ def create_app(settings: Settings) -> Flask:
     api.register(app)
     problems.register(app)
     headers.register(app)
+    app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

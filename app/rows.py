@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, Executable, Select, Table, Text, bindparam, column, func, literal, select, true
+from sqlalchemy import JSON, Connection, Select, Table, Text, bindparam, column, func, literal, select, true
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
+
+from app.statements import HotStatement
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -33,19 +35,20 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
     return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
 
 
-def together(inserts: Sequence[Insert]) -> tuple[Executable, ...]:
+def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
     """One statement where the database can do it in one, else as many as there are tables."""
     if isinstance(inserts[0], sqlite.Insert):
-        return tuple(inserts)
-    return (select(literal(1)).add_cte(*(each.cte(f"into_{each.table.name}") for each in inserts)),)
+        return tuple(map(HotStatement, inserts))
+    ctes = (each.cte(f"into_{each.table.name}") for each in inserts)
+    return (HotStatement(select(literal(1)).add_cte(*ctes)),)
 
 
 def write(
-    connection: Connection, statements: Sequence[Executable], rows: Mapping[type[DeclarativeBase], Sequence[object]]
+    connection: Connection, statements: Sequence[HotStatement], rows: Mapping[type[DeclarativeBase], Sequence[object]]
 ) -> None:
-    parameters = {model.__tablename__: json.dumps(each, default=_plain) for model, each in rows.items()}
+    parameters = {model.__tablename__: _encode(each) for model, each in rows.items()}
     for statement in statements:
-        connection.execute(statement, parameters)
+        statement.run(connection, parameters)
 
 
 def texts(values: Sequence[str]) -> str:
@@ -67,3 +70,6 @@ def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
     raise TypeError(f"no plain form for {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(default=_plain).encode

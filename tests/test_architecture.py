@@ -74,7 +74,7 @@ def test_every_decision_says_why_and_at_what_price() -> None:
     records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
     assert records
     for record in records:
-        headings = re.findall(r"^(?:##? )?(\w+)(?:$|: accepted$)", record.read_text(encoding="utf-8"), re.MULTILINE)
+        headings = re.findall(r"^(?:##? )?(\w+)(?:$|: accepted)", record.read_text(encoding="utf-8"), re.MULTILINE)
         assert {"Status", "Context", "Decision", "Consequences"} <= set(headings), record.name
 
 

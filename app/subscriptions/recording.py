@@ -12,19 +12,20 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Executable, case
+from sqlalchemy import Connection, case
 
 from app import budgets, consent, rows
 from app.budgets import MailBudget
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.newsletters.terms import Newsletter
 from app.outbox import Kind, Letter, State
+from app.statements import HotStatement
 from app.subscriptions.decision import Facts, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 
 @cache
-def _writing(dialect: str) -> Sequence[Executable]:
+def _writing(dialect: str) -> Sequence[HotStatement]:
     budget = rows.insert(MailBudget, dialect)
     subscription = rows.insert(Subscription, dialect)
     return rows.together(

@@ -16,8 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from app import clock, suppressions
 from app.addresses import EmailAddress
 from app.budgets import MailBudget
-from app.database import AnySelect, Instant
+from app.database import Instant
 from app.errors import JawelError
+from app.statements import HotStatement
 from app.subscriptions import recording
 from app.subscriptions.decision import Facts, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
@@ -50,10 +51,10 @@ def request(connection: Connection, signup: Signup, digest: str) -> None:
 
 
 @cache
-def _reading() -> AnySelect:
+def _reading() -> HotStatement:
     now = bindparam("now", type_=Instant)
     suppressed = suppressions.forbids_asking(bindparam("digest", type_=Text), now)
-    return (
+    return HotStatement(
         select(
             MailBudget.version.label("budget_version"),
             MailBudget.confirmations,
@@ -71,7 +72,7 @@ def _reading() -> AnySelect:
 
 
 def _read(connection: Connection, address: EmailAddress, digest: str, now: datetime) -> Facts:
-    found = connection.execute(_reading(), {"now": now, "digest": digest, "canonical": address.canonical}).all()
+    found = _reading().run(connection, {"now": now, "digest": digest, "canonical": address.canonical})
     first = found[0]
     return Facts(
         budget_version=first.budget_version or 0,

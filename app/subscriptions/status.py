@@ -17,6 +17,7 @@ from app import clock, rows, suppressions
 from app.addresses import EmailAddress
 from app.database import AnyRow, AnySelect, Instant
 from app.outbox import Letter, State
+from app.statements import HotStatement
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 UNKNOWN = "unknown"
@@ -59,9 +60,9 @@ class Found:
 def find(connection: Connection, who: str | UUID, *, visible: frozenset[str] | None = None) -> SubscriberStatus | None:
     """All that is known of one person, by canonical address or id, as far as newsletters are `visible` (None: all)."""
     if isinstance(who, UUID):
-        found = connection.execute(_by_id(), {"id": who, "now": clock.now()})
+        found = _by_id().run(connection, {"id": who, "now": clock.now()})
     else:
-        found = connection.execute(_by_address(), {"canonical": who, "now": clock.now()})
+        found = _by_address().run(connection, {"canonical": who, "now": clock.now()})
     return next(iter(_subscribers(row for row in found if visible is None or row.newsletter in visible)), None)
 
 
@@ -80,9 +81,8 @@ def page(
 def look_up(connection: Connection, newsletter: str, emails: Sequence[str]) -> list[Found]:
     """In the order asked, under the spelling asked; an address that is not subscribed is `unknown`."""
     canonical = [EmailAddress.canonical_of(email) for email in emails]
-    found = connection.execute(
-        _looking_up(connection.dialect.name),
-        {"newsletter": newsletter, "now": clock.now(), "addresses": rows.texts(canonical)},
+    found = _looking_up(connection.dialect.name).run(
+        connection, {"newsletter": newsletter, "now": clock.now(), "addresses": rows.texts(canonical)}
     )
     known: Mapping[str, AnyRow] = {row.canonical: row for row in found}
     return [_found(email, known.get(spelling)) for email, spelling in zip(emails, canonical, strict=True)]
@@ -121,18 +121,19 @@ def _everything() -> AnySelect:
 
 
 @cache
-def _by_id() -> AnySelect:
-    return _everything().where(Subscriber.id == bindparam("id")).order_by(Subscription.newsletter)
+def _by_id() -> HotStatement:
+    return HotStatement(_everything().where(Subscriber.id == bindparam("id")).order_by(Subscription.newsletter))
 
 
 @cache
-def _by_address() -> AnySelect:
-    return _everything().where(Subscriber.canonical == bindparam("canonical")).order_by(Subscription.newsletter)
+def _by_address() -> HotStatement:
+    by_address = _everything().where(Subscriber.canonical == bindparam("canonical"))
+    return HotStatement(by_address.order_by(Subscription.newsletter))
 
 
 @cache
-def _looking_up(dialect: str) -> AnySelect:
-    return (
+def _looking_up(dialect: str) -> HotStatement:
+    return HotStatement(
         select(Subscriber.canonical, Subscription.status, _MAILABLE)
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(

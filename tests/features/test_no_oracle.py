@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, event, select
 from werkzeug.test import TestResponse
@@ -95,18 +96,38 @@ class Work(list[tuple[str, str]]):
 
     @contextmanager
     def watched(self, service: Service) -> Iterator[None]:
-        engines: list[Engine] = [service.database.writer, service.database.reader]
+        pools = {"writer": service.database.writer, "reader": service.database.reader}
+        watch = self._on_sqlite if service.database.writer.dialect.name == "sqlite" else self._on_postgresql
+        with watch(pools):
+            yield
 
-        def note(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            self.append(("reader" if connection.engine is engines[1] else "writer", statement))
-
-        for engine in engines:
-            event.listen(engine, "before_cursor_execute", note)
+    @contextmanager
+    def _on_sqlite(self, pools: dict[str, Engine]) -> Iterator[None]:
+        notes = {name: self._note(name) for name in pools}
+        for name, engine in pools.items():
+            event.listen(engine, "before_cursor_execute", notes[name])
         try:
             yield
         finally:
-            for engine in engines:
-                event.remove(engine, "before_cursor_execute", note)
+            for name, engine in pools.items():
+                event.remove(engine, "before_cursor_execute", notes[name])
+
+    def _note(self, pool: str) -> Callable[..., None]:
+        return lambda _connection, _cursor, statement, *_rest: self.append((pool, statement))
+
+    @contextmanager
+    def _on_postgresql(self, _pools: dict[str, Engine]) -> Iterator[None]:
+        """At the driver, where every statement passes, whoever sent it."""
+        execute = psycopg.Cursor.execute
+
+        def noting(cursor: psycopg.Cursor[Any], query: Any, *rest: Any, **options: Any) -> Any:
+            reads = "read_only" in cursor.connection.info.get_parameters().get("options", "")
+            self.append(("reader" if reads else "writer", str(query)))
+            return execute(cursor, query, *rest, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(psycopg.Cursor, "execute", noting)
+            yield
 
 
 def watched(service: Service, ask: Callable[[], TestResponse]) -> tuple[TestResponse, Work]:

@@ -23,13 +23,13 @@ def _is_storable(text: str) -> bool:
 NOT_STORABLE = "Send text without NUL characters and without lone surrogates."
 
 
-class Texts(fields.List[str]):
+class Texts(fields.List[Any]):
     """A list of storable texts, checked in one pass: with a thousand of them, a call of marshmallow for each shows."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(fields.String(), **options)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> list[str]:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> list[Any]:
         if not isinstance(value, list):
             raise ValidationError("Send a list of texts.")
         wrong = [number for number, each in enumerate(value) if not isinstance(each, str) or not _is_storable(each)]

@@ -27,17 +27,19 @@ def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
     request.max_content_length = intake.MAX_BYTES
     limits.count_signup()
-    language.use(request.form.get("language"))  # for what is said of the other fields
+    if request.mimetype in intake.FORM_TYPES:
+        language.use(request.form.get("language"))  # for what is said of the other fields
     fields = intake.signup_fields()
     language.use(fields.get("language"))
     newsletters = _newsletters(fields)
     origins.check(newsletters)
-    target = _target(fields, newsletters)
+    _check_redirect(fields, newsletters)
     signup = _signup(fields, newsletters)
     with current.database().single_statement() as connection:
         requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
     if wants_page():
-        return redirect(target, 303)
+        own = url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
+        return redirect(fields.get("redirect") or own, 303)
     answer = jsonify(status="accepted", message=_("Please look in your inbox for a mail that asks you to confirm."))
     answer.status_code = 202
     return answer
@@ -111,13 +113,10 @@ def _or_the_only_one(slugs: Sequence[str]) -> Sequence[str]:
     return slugs or (on_offer if len(on_offer) == 1 else [])
 
 
-def _target(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> str:
+def _check_redirect(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> None:
     wanted = fields.get("redirect")
-    if not wanted:
-        return url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
-    if not any(wanted in newsletter.redirects for newsletter in newsletters):
+    if wanted and not any(wanted in newsletter.redirects for newsletter in newsletters):
         raise InvalidFields({"redirect": [_("This page is not on the newsletter's list of redirects.")]})
-    return str(wanted)
 
 
 def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> Signup:

@@ -1,0 +1,64 @@
+"""Hot statements: composed in Core like all others, compiled once, and given to PostgreSQL's driver as they are.
+
+SQLAlchemy finds a compiled statement by a key as long as the statement itself, and wraps each result in many objects;
+for the few statements that every request runs, that costs more than talking to the database does. What it is needed for
+stays: its dialect writes the text, its exceptions are raised, and its pool is told of a connection that is lost.
+
+On SQLite values have types of ours, so there it is an ordinary execution.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from sqlalchemy import Connection, Executable
+from sqlalchemy.dialects.postgresql import psycopg as dialects
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+
+from app.database import AnyRow
+
+
+class HotStatement:
+    """`core` has no list that grows with its values: its text is the same for all of them."""
+
+    def __init__(self, core: Executable) -> None:
+        self._core = core
+
+    @cached_property
+    def _compiled(self) -> tuple[str, Mapping[str, Any]]:
+        assert isinstance(self._core, ClauseElement)
+        compiled = self._core.compile(dialect=dialects.dialect())  # type: ignore[no-untyped-call]
+        return str(compiled), compiled.params
+
+    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
+        """All rows, with their columns by name. Raises what `connection.execute` raises."""
+        if connection.dialect.name == "sqlite":
+            result = connection.execute(self._core, parameters)
+            return result.all() if result.returns_rows else []
+        text, constants = self._compiled
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        try:
+            with driver.cursor(row_factory=namedtuple_row) as cursor:
+                return cursor.execute(text, {**constants, **parameters}).fetchall()  # type: ignore[return-value]
+        except psycopg.Error as error:
+            raise _translated(connection, error) from None
+
+
+def _translated(connection: Connection, error: psycopg.Error) -> BaseException:
+    driver = connection.connection.driver_connection
+    is_lost = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    if is_lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        "",
+        None,
+        error,
+        psycopg.Error,
+        hide_parameters=True,
+        connection_invalidated=is_lost,
+        dialect=connection.dialect,
+    )
