@@ -8,15 +8,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, EventType, Step
 from app.outbox import Letter, State
+from app.statements import HotStatement
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
@@ -49,29 +51,46 @@ class Asked:
         return [newsletter for newsletter, each in self.standings.items() if each is standing]
 
 
-def find(connection: Connection | Session, letter_id: UUID) -> Asked | None:
+def find(connection: Connection, letter_id: UUID) -> Asked | None:
     """None where the letter, and with it the address, has been erased."""
-    found = connection.execute(_LETTER.where(Letter.id == letter_id)).first()
-    if found is None:
+    found = _finding().run(connection, {"letter": letter_id})
+    if not found:
         return None
-    rows = connection.execute(
-        select(Subscription.id, Subscription.newsletter, Subscription.status, Subscription.nonce)
-        .where(Subscription.id.in_(UUID(each) for each in found.about))
-        .order_by(Subscription.newsletter)
-    )
+    letter = found[0]
     return Asked(
         letter_id=letter_id,
-        address=EmailAddress(found.address, found.canonical),
-        language=found.language,
-        asked_at=found.created_at,
-        asked_from=found.asked_from,
-        standings={row.newsletter: _standing(row.status, row.nonce == found.about[str(row.id)]) for row in rows},
+        address=EmailAddress(letter.address, letter.canonical),
+        language=letter.language,
+        asked_at=letter.created_at,
+        asked_from=letter.asked_from,
+        standings={
+            each.newsletter: _standing(each.status, each.nonce == letter.about[str(each.subscription_id)])
+            for each in found
+            if str(each.subscription_id) in letter.about
+        },
     )
 
 
-_LETTER = select(
-    Letter.about, Letter.created_at, Letter.asked_from, Letter.language, Subscriber.address, Subscriber.canonical
-).join(Subscriber, Letter.subscriber_id == Subscriber.id)
+@cache
+def _finding() -> HotStatement:
+    return HotStatement(
+        select(
+            Letter.about,
+            Letter.created_at,
+            Letter.asked_from,
+            Letter.language,
+            Subscriber.address,
+            Subscriber.canonical,
+            Subscription.id.label("subscription_id"),
+            Subscription.newsletter,
+            Subscription.status,
+            Subscription.nonce,
+        )
+        .join(Subscriber, Letter.subscriber_id == Subscriber.id)
+        .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Letter.id == bindparam("letter"))
+        .order_by(Subscription.newsletter)
+    )
 
 
 def _standing(status: str, nonce_stands: bool) -> Standing:
@@ -80,19 +99,22 @@ def _standing(status: str, nonce_stands: bool) -> Standing:
     return {Status.PENDING: Standing.OPEN, Status.CONFIRMED: Standing.CONFIRMED}.get(Status(status), Standing.ENDED)
 
 
-def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: Act) -> None:
-    """Confirm what the letter asked for and the person chose, as far as it is still open. Idempotent."""
+def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: Act) -> Mapping[str, Standing]:
+    """Confirm what the letter asked for and the person chose, as far as it is still open. Idempotent.
+
+    Returns where each newsletter stands now; those that the link can do nothing about are left out.
+    """
     letter, subscriptions = _locked(session, letter_id)
     for subscription in subscriptions:
-        if subscription.status != Status.PENDING or subscription.newsletter not in chosen:
-            continue
-        now = clock.now()
-        subscription.status = Status.CONFIRMED
-        subscription.since = now
-        subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
-        subscription.version += 1
-        step = _step(EventType.CONFIRMED, subscription, now)
-        consent.record(session, step, _after_letter(act, letter, now))
+        if subscription.status == Status.PENDING and subscription.newsletter in chosen:
+            now = clock.now()
+            subscription.status = Status.CONFIRMED
+            subscription.since = now
+            subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
+            subscription.version += 1
+            step = _step(EventType.CONFIRMED, subscription, now)
+            consent.record(session, step, _after_letter(act, letter, now))
+    return {each.newsletter: _standing(each.status, nonce_stands=True) for each in subscriptions}
 
 
 def decline(session: Session, letter_id: UUID, act: Act) -> None:
@@ -115,16 +137,15 @@ def decline(session: Session, letter_id: UUID, act: Act) -> None:
 
 def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
     """The letter's subscriptions whose nonce stands, locked: of two presses at once the second finds the first done."""
-    letter = session.get(Letter, letter_id)
-    if letter is None:
-        return None, []
-    found = session.scalars(
-        select(Subscription)
-        .where(Subscription.id.in_(UUID(each) for each in letter.about))
+    found = session.execute(
+        select(Letter, Subscription)
+        .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
+        .where(Letter.id == letter_id)
         .order_by(Subscription.newsletter)
-        .with_for_update()
-    )
-    return letter, [each for each in found if each.nonce == letter.about[str(each.id)]]
+        .with_for_update(of=Subscription)
+    ).all()
+    letter = found[0][0] if found else None
+    return letter, [each for of, each in found if of.about.get(str(each.id)) == each.nonce]
 
 
 def _step(type: EventType, subscription: Subscription, now: datetime) -> Step:

@@ -6,6 +6,7 @@ button posts, and nothing presses it but a person.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
@@ -44,8 +45,8 @@ def press(token: str) -> BaseResponse:
     chosen = _chosen(asked)
     if asked.those(Standing.OPEN):
         with current.database().transaction() as session:
-            confirmation.confirm(session, claim.subject, chosen=chosen, act=_act(asked, claim))
-        asked = _asked(claim)
+            standings = confirmation.confirm(session, claim.subject, chosen=chosen, act=_act(asked, claim))
+        asked = replace(asked, standings=standings)
         if _status(asked, claim) != 200:
             return _gone(asked, token, claim)
     return _confirmed(asked)
@@ -152,12 +153,12 @@ def _chosen(asked: Asked) -> list[str]:
 
 
 def _act(asked: Asked, claim: Claim) -> Act:
+    """A program that posts JSON was shown no page, so there is none to vouch for."""
+    if not wants_page():
+        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **_client()})
     page = _page(asked, "…", claim)
-    details = {
-        "method": "button" if wants_page() else "json",
-        "page_sha256": hashlib.sha256(page.encode()).hexdigest(),
-    }
-    return Act(Actor.MAILBOX_HOLDER, {**details, **_client()})
+    shown = {"method": "button", "page_sha256": hashlib.sha256(page.encode()).hexdigest()}
+    return Act(Actor.MAILBOX_HOLDER, {**shown, **_client()})
 
 
 def _client() -> Mapping[str, JsonValue]:
