@@ -89,7 +89,8 @@ class Database:
         It saves the round trips of BEGIN and COMMIT, and so suits only a caller whose whole write is
         one statement. SQLite has no data-modifying CTE, so there the block is an ordinary transaction.
         """
-        with self.writer.begin() as connection:
+        on_sqlite = self.writer.dialect.name == "sqlite"
+        with self.writer.begin() if on_sqlite else self.writer.connect() as connection:
             yield connection
 
     @property

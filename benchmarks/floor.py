@@ -22,7 +22,6 @@ EVIDENCE = json.dumps({f"field {number}": "x" * 32 for number in range(18)})
 """As long as what the service keeps."""
 
 INSERTS = {
-    "rate_limits": "(key, hits, expires_at) VALUES (:key, 1, :now)",
     "mail_budgets": "(digest, version, confirmations, used_at) VALUES (:digest, 1, '[1]', :now)",
     "subscribers": "(id, address, canonical, digest, language, commitment_key, created_at)"
     " VALUES (:subscriber, :email, :email, :digest, 'en', :digest, :now)",
