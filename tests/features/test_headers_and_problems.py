@@ -75,10 +75,9 @@ def broken_table(service: Service) -> Callable[[], TestResponse]:
 
 def rotten_row(service: Service) -> Callable[[], TestResponse]:
     service.subscribe()
-    link = service.letter().link
     with service.database.transaction() as session:
-        session.execute(text(f"""UPDATE letters SET about = '{{"{ADA}": "x"}}'"""))
-    return lambda: service.get(link)
+        session.execute(text(f"UPDATE subscribers SET commitment_key = '{ADA}'"))
+    return lambda: service.subscribe(newsletters="events")
 
 
 @pytest.mark.parametrize("harm", [broken_table, rotten_row])
