@@ -245,8 +245,9 @@ def _http_url(value: str) -> None:
         good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
         good = False
-    if not good or parts.query or parts.fragment:
-        raise ValidationError("needs an address such as https://subscribe.example.org")
+    # Pages link to one another from the root.
+    if not good or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValidationError("needs an address such as https://subscribe.example.org, without a path")
 
 
 def _key_name(value: str) -> None:

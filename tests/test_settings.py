@@ -129,6 +129,7 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("PUBLIC_URL", "https://"),
         ("PUBLIC_URL", "https://ada:open-sesame@example.org"),
         ("PUBLIC_URL", "https://subscribe.example.org/?a=b"),
+        ("PUBLIC_URL", "https://example.org/newsletters"),
         ("PUBLIC_URL", "https://subscribe.example.org:99999"),
         ("RATE_LIMIT_SUBSCRIBE", "0"),
         ("SECRET_KEYS", f"{'k' * 32},{'k' * 31}"),
@@ -243,6 +244,5 @@ def test_a_folder_that_cannot_be_made_is_told_like_the_rest(deployment: Deployme
 
 
 def test_a_link_never_gets_two_slashes(deployment: Deployment) -> None:
-    assert deployment.settings(**PRODUCTION | {"PUBLIC_URL": "https://example.org/mail/"}).public_url == (
-        "https://example.org/mail"
-    )
+    settings = deployment.settings(**PRODUCTION | {"PUBLIC_URL": "https://subscribe.example.org/"})
+    assert settings.public_url == "https://subscribe.example.org"

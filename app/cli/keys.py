@@ -51,7 +51,7 @@ def list_keys(context: Any) -> None:
 @click.argument("key_id", type=click.UUID, metavar="ID")
 @click.pass_obj
 def revoke(context: Any, key_id: UUID) -> None:
-    """End a key: within a second, nobody is answered to it. Idempotent."""
+    """End a key: a second later no process answers to it. Idempotent."""
     with context.database.transaction() as session:
         key = session.get(ApiKey, key_id)
         if key is None:

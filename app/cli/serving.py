@@ -5,6 +5,7 @@ On SIGTERM or SIGINT both take no new work, finish what is in flight, and exit 0
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -45,6 +46,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
 def serve(context: Any, host: str, port: int, processes: int | None, threads: int, no_worker: bool) -> None:
     """Answer requests, with a worker beside."""
     settings = context.settings
+    _try_out(host, port)
     on_sqlite = settings.database_url.startswith("sqlite")
     server = Server(
         "wsgi:app",
@@ -89,6 +91,19 @@ def _set_on_signal() -> threading.Event:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, handle)
     return stop
+
+
+def _try_out(host: str, port: int) -> None:
+    """Where another program has the port, Granian would tell it in a hundred lines. Sharing it with our own is fine."""
+    try:
+        family, kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            trial.bind(address)
+    except OSError as error:
+        reason = f"{error.strerror}; see --host and --port"
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {reason}.") from None
 
 
 def _announce(settings: Settings, address: str) -> None:

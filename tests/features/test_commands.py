@@ -15,7 +15,7 @@ import pytest
 import config
 from app import keys
 from app.keys import Scope
-from tests.commands import ROOT, VARIABLES, Jawel, eventually, serving
+from tests.commands import ROOT, VARIABLES, Jawel, answers, eventually, serving
 from tests.service import ADA, Service
 from tests.smtp import MailServer
 
@@ -254,6 +254,29 @@ def test_serve_can_leave_the_letters_to_others(development: Jawel) -> None:
         assert [line for line in processes_of(running.process) if "worker" in line.split("\0")] == []
     with serving(development) as running:
         eventually(lambda: [line for line in processes_of(running.process) if "worker" in line.split("\0")])
+
+
+@on_sqlite
+def test_a_port_that_another_program_has_is_told_in_one_line(development: Jawel) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = development("serve", "--port", str(port), "--no-worker")
+    assert refused.exit_code == 1
+    reason = "Address already in use; see --host and --port"
+    assert refused.output == f"Error: Cannot listen on 127.0.0.1:{port}: {reason}.\n"
+
+
+@on_sqlite
+def test_a_new_version_may_start_on_the_port_before_the_old_one_stops(development: Jawel) -> None:
+    with (
+        serving(development, "--no-worker") as running,
+        development.started("serve", "--port", str(running.port), "--processes", "1", "--no-worker") as newer,
+    ):
+        assert newer.stdout is not None
+        assert "listens" in newer.stdout.readline()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(IN_TIME_SECONDS) == 0
+        eventually(lambda: answers(running))
 
 
 def test_serve_finishes_the_request_in_flight(development: Jawel) -> None:

@@ -20,7 +20,7 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
-NOT_STORABLE = "Send text without NUL characters and without lone surrogates."
+NOT_STORABLE = "Send a text, without NUL characters or lone surrogates."
 
 
 class Texts(fields.List[Any]):
