@@ -12,7 +12,9 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
+from app import clock as clock_module
 from app import services, worker
+from app.subscriptions import ending
 from tests.features.conftest import OpenService
 from tests.service import ADA, COOL_DOWN, Service
 
@@ -172,6 +174,40 @@ def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_ord
             _await_lock(service)
             session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'weekly' FOR UPDATE"))
         assert acting.result().status_code in (200, 202)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
+        links = []
+        for newsletter in BOTH:
+            service.subscribe(newsletters=newsletter)
+            links.append(service.letter().link)
+            clock.shift(COOL_DOWN)
+        at_hand = services.of(service.app)
+        newsletters = at_hand.catalogue.get().newsletters
+        with service.database.transaction() as session:
+            much_later = clock_module.now() + timedelta(days=30)
+            assert ending.expire(session, newsletters["weekly"], much_later, at_most=1) == 1
+            declining = pool.submit(service.post, f"{links[1]}/decline")
+            _await_lock(service)
+        assert declining.result().status_code == 200
+    assert service.rows("SELECT id FROM subscriptions") == []
+    assert service.rows("SELECT id FROM subscribers") == []
+
+
+def test_two_requests_of_one_address_can_be_declined_at_once(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        for number in range(ROUNDS):
+            links = []
+            for newsletter in BOTH:
+                service.subscribe(f"ada{number}@example.org", newsletters=newsletter)
+                links.append(service.letter().link)
+                clock.shift(COOL_DOWN)
+            answers = at_once([partial(service.post, f"{link}/decline") for link in links])
+            assert [answer.status_code for answer in answers] == [200, 200]
+            assert len(service.rows("SELECT digest FROM suppressions")) == number + 1
+    assert service.rows("SELECT id FROM subscribers") == []
 
 
 def _await_lock(service: Service) -> None:
