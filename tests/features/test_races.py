@@ -14,11 +14,14 @@ from sqlalchemy import text
 
 from app import clock as clock_module
 from app import services, worker
+from app.newsletters import apply
 from app.subscriptions import ending
-from tests.features.conftest import OpenService
+from tests.commands import ROOT, Jawel
+from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, COOL_DOWN, Service
 
 ROUNDS = 5
+EXAMPLE = ROOT / "newsletters.example.toml"
 
 
 def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -208,6 +211,29 @@ def test_two_requests_of_one_address_can_be_declined_at_once(service: Service) -
             assert [answer.status_code for answer in answers] == [200, 200]
             assert len(service.rows("SELECT digest FROM suppressions")) == number + 1
     assert service.rows("SELECT id FROM subscribers") == []
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_catalogue_applied_from_several_hosts_at_once_is_applied(service: Service, jawel: Jawel) -> None:
+    for table in ("subscriptions", "newsletters", "controllers"):
+        with service.database.transaction() as session:
+            session.execute(text(f"DELETE FROM {table}"))
+    with ThreadPoolExecutor(1) as pool, service.database.transaction() as session:
+        apply.await_turn(session)
+        apply.apply(session, CATALOGUE)
+        applying = pool.submit(jawel, "newsletters", "apply", EXAMPLE)
+        _await_lock(service)
+    assert (applying.result().exit_code, applying.result().stderr) == (0, "Nothing to change.\n")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_database_that_has_become_read_only_is_one_to_come_back_to(service: Service) -> None:
+    name = service.rows("SELECT current_database() AS name")[0].name
+    with service.database.transaction() as session:
+        session.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    service.database.dispose()
+    answer = service.subscribe()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def _await_lock(service: Service) -> None:
