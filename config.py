@@ -26,6 +26,7 @@ from marshmallow.validate import OneOf, Range
 from psycopg.conninfo import conninfo_to_dict
 
 SECRET_LENGTH = 32
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NOT_SET = "Environment variable not set."
 
 
@@ -157,7 +158,7 @@ class _Reader(FileAwareEnv):
 
     def public_url(self) -> str:
         default = self.by_environment("http://127.0.0.1:8000", ...)
-        return (self.str("PUBLIC_URL", default, validate=_http_url) or "").rstrip("/")
+        return (self.str("PUBLIC_URL", default, validate=self.by_environment(_http_url, _https_url)) or "").rstrip("/")
 
     def texts(self, name: str, validate: Callable[[list[str]], None]) -> tuple[str, ...]:
         """Comma-separated, newest first."""
@@ -182,6 +183,9 @@ class _Reader(FileAwareEnv):
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
         if server.username and not server.password:
             self.wrong["MAIL_USERNAME"] = "is set, but MAIL_PASSWORD is not"
+        is_private = server.tls or server.starttls or server.host in LOOPBACK
+        if server.username and not is_private and self.environment is Environment.PRODUCTION:
+            self.wrong.setdefault("MAIL_USERNAME", "sends the password in the clear: set MAIL_USE_TLS or MAIL_USE_SSL")
         return server if server.host else None
 
     def report(self) -> None:
@@ -248,6 +252,14 @@ def _http_url(value: str) -> None:
     # Pages link to one another from the root.
     if not good or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValidationError("needs an address such as https://subscribe.example.org, without a path")
+
+
+def _https_url(value: str) -> None:
+    """Mail programs post a one-click unsubscribe to https only (RFC 8058 section 3.1)."""
+    _http_url(value)
+    parts = urlsplit(value)
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ValidationError("needs https in production, but for localhost")
 
 
 def _key_name(value: str) -> None:

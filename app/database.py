@@ -31,6 +31,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+CONNECT_SECONDS = 5
+
 
 class _UtcText(TypeDecorator[datetime]):
     """SQLite has no instants: ISO 8601 text in UTC sorts by time and reads well by eye."""
@@ -138,6 +140,8 @@ def _postgresql(url: str, pool_size: int, options: str) -> Engine:
     extra: dict[str, Any] = {
         "application_name": given.get("application_name", "jawel"),
         "target_session_attrs": given.get("target_session_attrs", "primary"),
+        # Seconds, for each host. Else a host that swallows packets holds a thread for minutes.
+        "connect_timeout": given.get("connect_timeout", CONNECT_SECONDS),
         "options": f"{given.get('options', '')} -c timezone=UTC {options}".strip(),
     }
     return create_engine(

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, SQLColumnExpression, exists, or_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -32,7 +33,10 @@ class Suppression(Base):
 
 def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, until: datetime | None = None) -> None:
     """Idempotent: the same reason again moves the end and adds no second row."""
-    session.merge(Suppression(digest=digest, reason=reason, since=since, until=until))
+    insert = sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert
+    row = insert(Suppression).values(digest=digest, reason=reason, since=since, until=until)
+    again = {"since": row.excluded.since, "until": row.excluded.until}
+    session.execute(row.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))
 
 
 def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:

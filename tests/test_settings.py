@@ -126,6 +126,7 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("MAIL_TIMEOUT", "inf"),
         ("PUBLIC_URL", "ftp://subscribe.example.org"),
         ("PUBLIC_URL", "http://["),
+        ("PUBLIC_URL", "http://subscribe.example.org"),
         ("PUBLIC_URL", "https://"),
         ("PUBLIC_URL", "https://ada:open-sesame@example.org"),
         ("PUBLIC_URL", "https://subscribe.example.org/?a=b"),
@@ -153,6 +154,17 @@ def test_a_mail_user_without_a_password_would_never_log_in(deployment: Deploymen
     assert "MAIL_USERNAME: is set, but MAIL_PASSWORD is not" in deployment.refusal(
         **PRODUCTION, MAIL_USERNAME="jawel", MAIL_PASSWORD=""
     )
+
+
+def test_a_mail_password_does_not_cross_a_network_in_the_clear(deployment: Deployment) -> None:
+    log_in = {"MAIL_USERNAME": "jawel", "MAIL_PASSWORD": SESAME}
+    assert "MAIL_USERNAME: sends the password in the clear" in deployment.refusal(**PRODUCTION, **log_in)
+    assert deployment.settings(**PRODUCTION | log_in | {"MAIL_SERVER": "localhost"}).mail_server
+    assert deployment.settings(**PRODUCTION | log_in | {"MAIL_USE_SSL": "true"}).mail_server
+
+
+def test_a_production_on_this_machine_alone_needs_no_https(deployment: Deployment) -> None:
+    assert deployment.settings(**PRODUCTION | {"PUBLIC_URL": "http://localhost:8000"})
 
 
 def test_the_example_for_an_environment_file_needs_its_secrets_and_nothing_else(deployment: Deployment) -> None:
@@ -194,7 +206,11 @@ def test_several_keys_are_told_apart_by_commas_whatever_the_spaces(deployment: D
 
 def test_no_secret_shows_when_settings_are_printed(deployment: Deployment) -> None:
     settings = deployment.settings(
-        **PRODUCTION, MAIL_USERNAME="jawel", MAIL_PASSWORD=SESAME, RATE_LIMIT_STORAGE=f"memory://:{SESAME}@localhost"
+        **PRODUCTION,
+        MAIL_USERNAME="jawel",
+        MAIL_PASSWORD=SESAME,
+        MAIL_USE_TLS="true",
+        RATE_LIMIT_STORAGE=f"memory://:{SESAME}@localhost",
     )
     printed = repr(settings) + str(settings) + repr(settings.mail_server)
     secrets = (SESAME, PRODUCTION["SECRET_KEYS"], PRODUCTION["SUPPRESSION_KEY"], SEED, repr(bytes(range(32))))

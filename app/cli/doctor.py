@@ -77,6 +77,8 @@ def _schema(database: Database) -> str:
 
 def _catalogue(database: Database) -> str:
     with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise Ailment("waits for the schema; run `jawel migrate`")
         found = catalogue.load(connection)
     if not found.open:
         raise Ailment("no newsletter yet; run `jawel newsletters apply FILE`")

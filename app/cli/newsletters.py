@@ -31,6 +31,7 @@ def apply(context: Any, file: Path, check: bool) -> None:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
     with context.database.transaction() as session:
+        applying.await_turn(session)
         changes = applying.plan(session, tables)
         if not check:
             applying.apply(session, tables)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -31,6 +31,13 @@ class Change:
         return f"{self.sign} {self.slug}{': ' if details else ''}{details}{version}"
 
 
+def await_turn(session: Session) -> None:
+    """Several hosts may apply at once; on SQLite the transaction itself lets one writer in."""
+    if session.connection().dialect.name == "postgresql":
+        # Readers of the catalogue are not held up, nor are signups, whose foreign keys read it.
+        session.execute(text("LOCK TABLE newsletters IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def plan(session: Session, file: Table) -> list[Change]:
     """What applying the tables of a file would change, in the order it would be printed."""
     before = {row.slug: row for row in session.scalars(select(NewsletterRow).order_by(NewsletterRow.slug))}
@@ -52,10 +59,10 @@ def apply(session: Session, file: Table) -> None:
     for row in session.scalars(select(NewsletterRow).where(NewsletterRow.retired_at.is_(None))):
         if row.slug not in wanted:
             row.retired_at = now
-    texts = {sha256(text): text for table in wanted.values() for text in _texts(table)}
+    texts = {sha256(each): each for table in wanted.values() for each in _texts(table)}
     known = set(session.scalars(select(Wording.sha256).where(Wording.sha256.in_(texts))))
     session.add_all(
-        Wording(sha256=digest, text=text, first_used_at=now) for digest, text in texts.items() if digest not in known
+        Wording(sha256=digest, text=words, first_used_at=now) for digest, words in texts.items() if digest not in known
     )
 
 

@@ -45,6 +45,9 @@ def lapse(session: Session, subscription: Subscription) -> None:
         subscription.nonce = secrets.token_hex(8)
         subscription.version += 1
         return
+    # Of two that lapse at once each would take the other for a reason to keep the address.
+    theirs = select(Subscriber.id).where(Subscriber.id == subscription.subscriber_id)
+    session.execute(theirs.with_for_update(key_share=True))
     session.delete(subscription)
     session.flush()
     others = exists().where(Subscription.subscriber_id == subscription.subscriber_id)
@@ -67,7 +70,8 @@ def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: 
         .limit(at_most)
         .with_for_update(skip_locked=True)
     ).all()
-    for subscription in due:
+    # All who take several subscribers take them in this order, and so never wait for each other.
+    for subscription in sorted(due, key=lambda each: each.subscriber_id):
         _record(session, subscription, EventType.EXPIRED, Act(Actor.SERVICE, {"method": "not confirmed in time"}))
         lapse(session, subscription)
     return len(due)

@@ -46,6 +46,7 @@ class Subscription(Base):
         CheckConstraint("ended_as IN ('unsubscribed', 'bounced', 'complained')", "ended_as"),
         CheckConstraint("(status = 'pending') = (expires_at IS NOT NULL)", "pending_expires"),
         CheckConstraint("status IN ('pending', 'confirmed') OR ended_as = status", "ended"),
+        Index(None, "letter_id"),
         Index("ix_subscriptions_newsletter_status_id", "newsletter", "status", "id"),
         Index(
             "ix_subscriptions_expiring",

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, json, render_template, request
 from flask_babel import gettext as _
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable, UnprocessableEntity
 
@@ -35,7 +35,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer)
     app.register_error_handler(TokenInvalid, lambda _error: answer(NotFound()))
     app.register_error_handler(Overtaken, lambda _error: answer(ServiceUnavailable(retry_after=1)))
-    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+    # InternalError: the server has become a standby, which refuses to write, or is at the end of its tether.
+    for unreachable in (OperationalError, InterfaceError, InternalError, PoolTimeout):
         app.register_error_handler(unreachable, _database_is_away)
     app.register_error_handler(Exception, _crash)
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from app import clock, keys
 from app.keys import ApiKey, Scope
+from app.outbox import Letter, State
 from tests.service import ADA, BROWSER, Service
 
 PERSON = f"/api/v1/subscribers/{ADA}"
@@ -99,6 +100,21 @@ def test_a_subscriber_in_exactly_this_shape(service: Service) -> None:
     assert re.fullmatch(r".*<weekly\.\S+>", subscription["headers"]["List-Id"])
     by_id = service.get(f"/api/v1/subscribers/{person['id']}", headers=service.key())
     assert by_id.get_json() == person
+
+
+def test_an_address_with_a_slash_is_an_address(service: Service) -> None:
+    service.confirmed("ada/news@example.org")
+    answer = service.get("/api/v1/subscribers/ada%2Fnews@example.org", headers=service.key())
+    assert answer.get_json()["email"] == "ada/news@example.org"
+
+
+def test_where_no_confirmation_mail_is_owed_its_state_is_null(service: Service) -> None:
+    service.subscribe()
+    with service.database.transaction() as session:
+        session.execute(update(Letter).values(state=State.DROPPED))
+    status = service.status()
+    assert status is not None
+    assert status["weekly"]["confirmation_mail"] == {"state": None, "at": None}
 
 
 @pytest.mark.parametrize(

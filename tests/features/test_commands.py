@@ -126,6 +126,7 @@ def test_the_doctor_finds_a_schema_that_is_not_current(jawel: Jawel, empty_datab
     assert result.exit_code == 1
     assert findings(result)["database"] == "ok"
     assert "PROBLEM  schema: not the newest; run `jawel migrate`" in result.stdout
+    assert "does not answer" not in result.stdout
 
 
 def test_the_doctor_finds_a_catalogue_that_is_empty(jawel: Jawel) -> None:

@@ -12,11 +12,16 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
+from app import clock as clock_module
 from app import services, worker
-from tests.features.conftest import OpenService
+from app.newsletters import apply
+from app.subscriptions import ending
+from tests.commands import ROOT, Jawel
+from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, COOL_DOWN, Service
 
 ROUNDS = 5
+EXAMPLE = ROOT / "newsletters.example.toml"
 
 
 def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -172,6 +177,63 @@ def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_ord
             _await_lock(service)
             session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'weekly' FOR UPDATE"))
         assert acting.result().status_code in (200, 202)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
+        links = []
+        for newsletter in BOTH:
+            service.subscribe(newsletters=newsletter)
+            links.append(service.letter().link)
+            clock.shift(COOL_DOWN)
+        at_hand = services.of(service.app)
+        newsletters = at_hand.catalogue.get().newsletters
+        with service.database.transaction() as session:
+            much_later = clock_module.now() + timedelta(days=30)
+            assert ending.expire(session, newsletters["weekly"], much_later, at_most=1) == 1
+            declining = pool.submit(service.post, f"{links[1]}/decline")
+            _await_lock(service)
+        assert declining.result().status_code == 200
+    assert service.rows("SELECT id FROM subscriptions") == []
+    assert service.rows("SELECT id FROM subscribers") == []
+
+
+def test_two_requests_of_one_address_can_be_declined_at_once(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        for number in range(ROUNDS):
+            links = []
+            for newsletter in BOTH:
+                service.subscribe(f"ada{number}@example.org", newsletters=newsletter)
+                links.append(service.letter().link)
+                clock.shift(COOL_DOWN)
+            answers = at_once([partial(service.post, f"{link}/decline") for link in links])
+            assert [answer.status_code for answer in answers] == [200, 200]
+            assert len(service.rows("SELECT digest FROM suppressions")) == number + 1
+    assert service.rows("SELECT id FROM subscribers") == []
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_catalogue_applied_from_several_hosts_at_once_is_applied(service: Service, jawel: Jawel) -> None:
+    for table in ("subscriptions", "newsletters", "controllers"):
+        with service.database.transaction() as session:
+            session.execute(text(f"DELETE FROM {table}"))
+    with ThreadPoolExecutor(1) as pool, service.database.transaction() as session:
+        apply.await_turn(session)
+        apply.apply(session, CATALOGUE)
+        applying = pool.submit(jawel, "newsletters", "apply", EXAMPLE)
+        _await_lock(service)
+    assert (applying.result().exit_code, applying.result().stderr) == (0, "Nothing to change.\n")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_database_that_has_become_read_only_is_one_to_come_back_to(service: Service) -> None:
+    name = service.rows("SELECT current_database() AS name")[0].name
+    with service.database.transaction() as session:
+        session.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    service.database.dispose()
+    answer = service.subscribe()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def _await_lock(service: Service) -> None:

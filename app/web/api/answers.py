@@ -33,7 +33,10 @@ def subscription(of: SubscriberStatus, found: SubscriptionStatus) -> dict[str, A
         "mailable": found.mailable,
         "since": timestamp(found.since),
         "reason": found.reason,
-        "confirmation_mail": {"state": mail.state, "at": timestamp(mail.at)} if mail else None,
+        "confirmation_mail": {
+            "state": mail.state if mail else None,
+            "at": timestamp(mail.at) if mail else None,
+        },
         "links": {"unsubscribe": unsubscribe, "preferences": links.preferences(of.id)},
         "headers": {**one_click(unsubscribe), "List-Id": current.catalogue().newsletters[found.newsletter].list_id},
     }

@@ -44,8 +44,14 @@ class Strict(Schema):
 
 
 class ConfirmationMailSchema(Schema):
-    state = fields.String(required=True, validate=validate.OneOf([state for state in State if state != State.DROPPED]))
-    at = fields.AwareDateTime(required=True)
+    """Both are null where no mail is owed."""
+
+    state = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf([state for state in State if state != State.DROPPED]),
+    )
+    at = fields.AwareDateTime(required=True, allow_none=True)
 
 
 class LinksSchema(Schema):
@@ -66,7 +72,7 @@ class SubscriptionSchema(Schema):
     mailable = fields.Boolean(required=True, metadata={"description": "Whether you may write to this person now."})
     since = fields.AwareDateTime(required=True)
     reason = fields.String(required=True, allow_none=True)
-    confirmation_mail = fields.Nested(ConfirmationMailSchema, required=True, allow_none=True)
+    confirmation_mail = fields.Nested(ConfirmationMailSchema, required=True)
     links = fields.Nested(LinksSchema, required=True)
     headers = fields.Nested(HeadersSchema, required=True, metadata={"description": "To put into each mail you send."})
 

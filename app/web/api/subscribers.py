@@ -28,7 +28,7 @@ def allow_long_questions() -> None:
     request.max_content_length = MAX_BYTES
 
 
-@blueprint.route("/subscribers/<who>")
+@blueprint.route("/subscribers/<path:who>")
 @access.requires(Scope.STATUS_READ)
 @blueprint.response(200, schemas.SubscriberSchema)
 def show(who: str) -> Response:
