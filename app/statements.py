@@ -49,10 +49,12 @@ class HotStatement:
 
 
 def _translated(connection: Connection, error: psycopg.Error) -> BaseException:
+    """Where one connection is lost, so are those that wait in the pool: the server went away, or is no primary now."""
     driver = connection.connection.driver_connection
     is_lost = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-    if is_lost:
+    if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         connection.invalidate(error)
+        connection.engine.dispose()
     return DBAPIError.instance(
         "",
         None,

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import structlog
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import budgets, clock, ratelimits, services
 from app.database import Database
@@ -51,8 +50,9 @@ def run(app: Flask, stop: threading.Event) -> None:
                 if clock.now() >= next_housekeeping:
                     keep_house(at_hand.database, at_hand.catalogue.get())
                     next_housekeeping = clock.now() + HOUSEKEEPING_EVERY
-            except SQLAlchemyError as error:
-                log.error("worker.database_unreachable", kind=type(error).__name__)
+            except Exception as error:
+                # Mostly the database that is away. Whatever it is, the others' letters wait; its text may be personal.
+                log.error("worker.step_failed", kind=type(error).__name__)
                 stop.wait(TROUBLE_SECONDS)
             else:
                 stop.wait(0 if busy else IDLE_SECONDS)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app import clock, consent, outbox, suppressions
@@ -62,13 +63,12 @@ def deliver_due(database: Database, office: PostOffice, stop: Event | None = Non
 
 
 def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
-    catalogue = office.catalogue()
-    with database.read_only() as connection:
-        owed = _look_up(connection, letter, catalogue)
-    if owed is None:
-        _settle(database, letter, State.DROPPED, "")
-        return
     try:
+        with database.read_only() as connection:
+            owed = _look_up(connection, letter, office.catalogue())
+        if owed is None:
+            _settle(database, letter, State.DROPPED, "")
+            return
         composition = compose(owed, office.links)
         reply = office.carrier.deliver(composition.letter)
     except TemporaryFailure as failure:
@@ -77,6 +77,8 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
         _settle(database, letter, State.BOUNCED, failure.code)
     except LetterRefused as failure:
         _settle(database, letter, State.FAILED, failure.code)
+    except SQLAlchemyError:
+        raise
     except Exception as error:
         # A letter that cannot be composed must not keep the others waiting; its error text may hold the address.
         _postpone(database, letter, f"error {type(error).__name__}")

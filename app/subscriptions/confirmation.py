@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, EventType, Step
+from app.newsletters.terms import Catalogue
 from app.outbox import Letter, State
 from app.statements import HotStatement
 from app.subscriptions import ending
@@ -117,13 +118,14 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
     return {each.newsletter: _standing(each.status, nonce_stands=True) for each in subscriptions}
 
 
-def decline(session: Session, letter_id: UUID, act: Act) -> None:
+def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
     """Forget the pending subscriptions of the letter, and send the address no confirmation mail for 30 days.
 
     What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. Idempotent.
     """
     letter, subscriptions = _locked(session, letter_id)
     now = clock.now()
+    left = [each for each in subscriptions if each.status == Status.CONFIRMED]
     for subscription in subscriptions:
         if subscription.status == Status.PENDING:
             step = _step(EventType.DECLINED, subscription, now)
@@ -133,6 +135,7 @@ def decline(session: Session, letter_id: UUID, act: Act) -> None:
             ending.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
             ending.end(session, subscription, Status.UNSUBSCRIBED, act)
+    ending.acknowledge(session, left, catalogue)
 
 
 def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:

@@ -4,15 +4,16 @@ Invariant: whatever ends turns the nonce, so that no confirmation link sent befo
 """
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from app import clock, consent
+from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType, Step
-from app.newsletters.terms import Newsletter
+from app.newsletters.terms import Catalogue, Newsletter
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
@@ -34,6 +35,24 @@ def end(session: Session, subscription: Subscription, status: Ended, act: Act) -
     subscription.nonce = secrets.token_hex(8)
     subscription.version += 1
     _record(session, subscription, _EVENTS[status], act)
+
+
+def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catalogue) -> None:
+    """Owe one person one mail that says what they left, as far as the newsletters send one.
+
+    Belgium asks for it (Royal Decree of 4 April 2003, art. 2).
+    """
+    named = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
+    if not named:
+        return
+    subscriber = session.get_one(Subscriber, named[0].subscriber_id)
+    outbox.owe(
+        session,
+        outbox.Kind.UNSUBSCRIBED,
+        subscriber_id=subscriber.id,
+        language=subscriber.language,
+        about={str(each.id): each.nonce for each in named},
+    )
 
 
 def lapse(session: Session, subscription: Subscription) -> None:

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import Session
 
-from app import outbox
 from app.addresses import EmailAddress
 from app.consent import Act
 from app.newsletters.terms import Catalogue
@@ -113,18 +112,4 @@ def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, a
     left = [each for each in found if each.status == Status.CONFIRMED]
     for subscription in found:
         ending.end(session, subscription, Status.UNSUBSCRIBED, act)
-    acknowledged = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
-    if acknowledged:
-        _acknowledge(session, acknowledged)
-
-
-def _acknowledge(session: Session, left: Sequence[Subscription]) -> None:
-    """Belgium asks for one mail that says the request was registered (Royal Decree of 4 April 2003, art. 2)."""
-    subscriber = session.get_one(Subscriber, left[0].subscriber_id)
-    outbox.owe(
-        session,
-        outbox.Kind.UNSUBSCRIBED,
-        subscriber_id=subscriber.id,
-        language=subscriber.language,
-        about={str(each.id): each.nonce for each in left},
-    )
+    ending.acknowledge(session, left, catalogue)

@@ -8,6 +8,8 @@ from flask import request
 
 from config import ClientIp
 
+# Some proxies add the port: 192.0.2.1:5678, or [2001:db8::1]:5678.
+_PORT = re.compile(r"^(?:\[([^\]]+)\]|([\d.]+)):\d+$")
 _FAMILIES = (
     ("Edge", re.compile(r"\bEdg")),
     ("Opera", re.compile(r"\bOPR/|\bOpera")),
@@ -28,7 +30,7 @@ def address(kept: ClientIp) -> str | None:
 
 def prefix(text: str, *, ipv4: int, ipv6: int) -> str:
     try:
-        client = ipaddress.ip_address(text.partition("%")[0])
+        client = ipaddress.ip_address(_PORT.sub(r"\1\2", text.partition("%")[0]))
     except ValueError:
         return "unknown"
     if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:

@@ -1,6 +1,7 @@
 """The loop: ask, one letter, one button, confirmed, leave."""
 
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 import time_machine
@@ -146,6 +147,39 @@ def test_one_letter_asks_for_several_newsletters_and_the_person_may_choose(servi
     assert service.post(link, json={"newsletters": ["events"]}).get_json()["newsletters"] == ["events"]
     assert service.status()["events"]["status"] == "confirmed"
     assert service.status()["weekly"]["status"] == "pending"
+
+
+def test_a_choice_that_comes_in_chunks_is_heeded(service: Service) -> None:
+    service.subscribe(newsletters=["weekly", "events"])
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    answer = service.post(
+        service.letter().link,
+        input_stream=BytesIO(b'{"newsletters": ["events"]}'),
+        content_type="application/json",
+        environ_overrides=chunked,
+    )
+    assert answer.get_json()["newsletters"] == ["events"]
+    assert service.status()["weekly"]["status"] == "pending"
+
+
+def test_what_was_confirmed_stays_so_when_the_rest_has_expired(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        service.subscribe(newsletters=["weekly", "events"])
+        link = service.letter().link
+        service.post(link, json={"newsletters": ["events"]})
+        clock.shift(timedelta(hours=73))
+        assert service.post(link).get_json() == {"status": "confirmed", "newsletters": ["events"]}
+        assert service.get(link, headers=BROWSER).status_code == 200
+        assert service.status()["weekly"]["status"] == "pending"
+
+
+def test_declining_after_all_is_acknowledged_like_any_leaving(service: Service) -> None:
+    letter = service.confirmed()
+    service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"})
+    assert service.status()["weekly"]["status"] == "unsubscribed"
+    assert service.letter().subject == "Je bent uitgeschreven: Weekbrief"
+    service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"})
+    assert service.deliver() == []
 
 
 @pytest.mark.parametrize("path", ["/confirm/{}", "/unsubscribe/{}", "/preferences/{}", "/confirm/{}/decline"])

@@ -1,10 +1,12 @@
 """What every answer carries, and how things go wrong without telling anything of anyone."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from app import create_app, logs, services
@@ -159,3 +161,24 @@ def test_logs_hold_nothing_personal(
     bearer = key["Authorization"].removeprefix("Bearer ")
     for secret in ("lovelace", "analytical", CLIENT, "203.0.113", bearer, bearer[6:20], *tokens):
         assert secret not in printed
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_one_answer_is_lost_with_all_connections_and_no_more(service: Service) -> None:
+    use_three_at_once(service.database.writer)
+    with psycopg.connect(services.of(service.app).settings.database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    answer = service.subscribe()
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    use_three_at_once(service.database.writer)
+    assert service.subscribe().status_code == 202
+
+
+def use_three_at_once(engine: Engine) -> None:
+    with ExitStack() as pool:
+        for _ in range(3):
+            pool.enter_context(engine.connect()).execute(text("SELECT 1"))

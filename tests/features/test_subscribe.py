@@ -1,11 +1,12 @@
 """`POST /subscribe`: what may be sent, and what comes back."""
 
+import json
 from typing import Any
 
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from tests.features.conftest import CATALOGUE
+from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, BROWSER, Service
 
 THANKS = "https://example.org/thanks"
@@ -201,3 +202,26 @@ def test_a_strange_referer_is_no_reason_to_refuse(service: Service, referer: str
     fields = {**FIELDS, "consent": True}
     assert service.post("/subscribe", json=fields, headers={"Referer": referer}).status_code == 202
     assert service.status()["weekly"]["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("192.0.2.77:5678", "192.0.2.0/24"),
+        ("[2001:db8:1:2::3]:5678", "2001:db8:1::/48"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_evidence_keeps_the_network_of_a_client_however_a_proxy_writes_it(
+    open_service: OpenService, stated: str, kept: str
+) -> None:
+    service = open_service(trusted_proxies=1)
+    service.post(
+        "/subscribe",
+        json={"email": ADA, "newsletters": "weekly", "consent": True},
+        headers={"X-Forwarded-For": stated},
+    )
+    (event,) = service.rows("SELECT evidence FROM consent_events")
+    assert json.loads(event.evidence)["client"] == kept

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,8 +25,8 @@ from app import clock, services, worker
 from app.mail.sending import LEASE
 from app.outbox import Letter as OwedLetter
 from config import Settings
-from tests.features.conftest import OpenService
-from tests.service import Letter, Service
+from tests.features.conftest import CATALOGUE, OpenService
+from tests.service import ADA, Letter, Service
 
 PEOPLE = 100
 PATIENCE_SECONDS = 60
@@ -202,11 +203,25 @@ def test_a_worker_waits_for_a_database_that_is_away(bench: Bench, monkeypatch: p
     service.mail.on_taken = stop.set
     with ThreadPoolExecutor(1) as pool, capture_logs() as said:
         running = pool.submit(worker.run, service.app, stop)
-        await_(lambda: any(line["event"] == "worker.database_unreachable" for line in said))
+        await_(lambda: any(line["event"] == "worker.step_failed" for line in said))
         with service.database.transaction() as session:
             session.execute(text("ALTER TABLE hidden RENAME TO letters"))
         running.result(PATIENCE_SECONDS)
     assert len(service.mail.letters) == 1
+
+
+def test_a_letter_about_a_newsletter_that_the_worker_has_not_heard_of_waits(open_service: OpenService) -> None:
+    with_monthly = deepcopy(CATALOGUE)
+    with_monthly["newsletter"].append({**CATALOGUE["newsletter"][1], "slug": "monthly"})
+    behind = open_service()
+    services.of(behind.app).catalogue.get()
+    ahead = open_service(catalogue=with_monthly)
+    ahead.subscribe(newsletters="monthly")
+    ahead.subscribe("grace@example.org")
+    assert [letter.delivered.recipient for letter in behind.deliver()] == ["grace@example.org"]
+    assert ahead.status()["monthly"]["confirmation_mail"]["state"] == "deferred"
+    with time_machine.travel(clock.now() + timedelta(seconds=6), tick=True):
+        assert ahead.letter().delivered.recipient == ADA
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])

@@ -43,7 +43,7 @@ def press(token: str) -> BaseResponse:
     if asked is None or _status(asked, claim) != 200:
         return _gone(asked, token, claim)
     chosen = _chosen(asked)
-    if asked.those(Standing.OPEN):
+    if _open(asked, claim):
         with current.database().transaction() as session:
             standings = confirmation.confirm(session, claim.subject, chosen=chosen, act=_act(asked, claim))
         asked = replace(asked, standings=standings)
@@ -65,9 +65,8 @@ def decline(token: str) -> Response:
     claim = _claim(token)
     asked = _asked(claim)
     with current.database().transaction() as session:
-        confirmation.decline(
-            session, claim.subject, Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **_client()})
-        )
+        act = Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **_client()})
+        confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act)
     if wants_page():
         return make_response(render_template("pages/declined.html", asked=asked))
     return jsonify(status="declined")
@@ -102,9 +101,12 @@ def _status(asked: Asked | None, claim: Claim) -> int:
     """410 where nothing can be done here any more; a page that was confirmed stays a good page for ever."""
     if asked is None:
         return 410
-    if asked.those(Standing.OPEN):
-        return 410 if claim.has_expired(clock.now()) else 200
-    return 200 if asked.those(Standing.CONFIRMED) else 410
+    return 200 if asked.those(Standing.CONFIRMED) or _open(asked, claim) else 410
+
+
+def _open(asked: Asked, claim: Claim) -> list[str]:
+    """What this link can still confirm."""
+    return [] if claim.has_expired(clock.now()) else asked.those(Standing.OPEN)
 
 
 def _gone(asked: Asked | None, token: str, claim: Claim) -> BaseResponse:
@@ -129,7 +131,7 @@ def _redirects(names: Iterable[str]) -> list[str]:
 
 def _page(asked: Asked | None, token: str, claim: Claim) -> str:
     status = _status(asked, claim)
-    if status == 200 and asked and not asked.those(Standing.OPEN):
+    if status == 200 and asked and not _open(asked, claim):
         return _page_confirmed(asked)
     template = "pages/confirm.html" if status == 200 else "pages/expired.html"
     names = asked.those(Standing.OPEN) if asked else []
@@ -143,7 +145,8 @@ def _page_confirmed(asked: Asked | None) -> str:
 
 def _chosen(asked: Asked) -> list[str]:
     """What the person ticked; all that is open where the page, or the program, offered no choice."""
-    fields = intake.body() if request.content_length else {}
+    # A body sent in chunks has no Content-Length; to take it for none would confirm what was left unticked.
+    fields = intake.body() if request.form or request.get_data() else {}
     open_ = asked.those(Standing.OPEN)
     wanted = fields.get("newsletters", [] if "choose" in fields else list(asked.standings))
     wanted = [wanted] if isinstance(wanted, str) else wanted
