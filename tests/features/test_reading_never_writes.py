@@ -50,7 +50,7 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/preferences/<token>": [tokens["preferences"]],
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
         "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox"],
-        "/api/v1/subscribers/<who>": [f"/api/v1/subscribers/{who}" for who in (ADA, people[0].id)],
+        "/api/v1/subscribers/<path:who>": [f"/api/v1/subscribers/{who}" for who in (ADA, people[0].id)],
         "/api/v1/newsletters/<slug>/subscribers": ["/api/v1/newsletters/weekly/subscribers?limit=1"],
     }
     found = []
