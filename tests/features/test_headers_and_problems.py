@@ -178,6 +178,20 @@ def test_one_answer_is_lost_with_all_connections_and_no_more(service: Service) -
     assert service.subscribe().status_code == 202
 
 
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_server_that_has_become_a_standby_is_looked_for_anew(service: Service) -> None:
+    with ExitStack() as pool:
+        for _ in range(3):
+            connection = pool.enter_context(service.database.writer.connect())
+            connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    assert service.subscribe().status_code == 503
+    with ExitStack() as pool:
+        for _ in range(3):
+            connection = pool.enter_context(service.database.writer.connect())
+            assert connection.execute(text("SHOW transaction_read_only")).scalar() == "off"
+    assert service.subscribe().status_code == 202
+
+
 def use_three_at_once(engine: Engine) -> None:
     with ExitStack() as pool:
         for _ in range(3):

@@ -14,6 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import pytest
@@ -89,6 +90,14 @@ def subscribe_all(service: Service) -> list[str]:
     return people
 
 
+def kill_a_worker(bench: Bench, moment: Literal["on_rcpt", "on_taken"]) -> None:
+    """Before the mail server has taken the letter, or between that and the worker's marking it."""
+    with process(bench.settings) as running:
+        setattr(bench.service.mail, moment, running.kill)
+        running.wait(PATIENCE_SECONDS)
+    setattr(bench.service.mail, moment, lambda: None)
+
+
 def test_workers_at_once_deliver_each_letter_once(bench: Bench) -> None:
     people = subscribe_all(bench.service)
     with ThreadPoolExecutor(4) as pool:
@@ -109,10 +118,7 @@ def test_processes_at_once_deliver_each_letter_once(bench: Bench) -> None:
 def test_a_worker_killed_before_sending_loses_no_letter(bench: Bench) -> None:
     service = bench.service
     service.subscribe()
-    with process(bench.settings) as running:
-        service.mail.on_rcpt = running.kill
-        running.wait(PATIENCE_SECONDS)
-    service.mail.on_rcpt = lambda: None
+    kill_a_worker(bench, "on_rcpt")
     assert service.mail.letters == []
     assert service.deliver() == []
     with time_machine.travel(clock.now() + LEASE, tick=True):
@@ -123,10 +129,7 @@ def test_a_worker_killed_before_sending_loses_no_letter(bench: Bench) -> None:
 def test_a_worker_killed_between_sending_and_marking_sends_the_same_letter_again(bench: Bench) -> None:
     service = bench.service
     service.subscribe()
-    with process(bench.settings) as running:
-        service.mail.on_taken = running.kill
-        running.wait(PATIENCE_SECONDS)
-    service.mail.on_taken = lambda: None
+    kill_a_worker(bench, "on_taken")
     (first,) = map(Letter, service.mail.letters)
     assert service.status()["weekly"]["confirmation_mail"]["state"] == "queued"
     with time_machine.travel(clock.now() + LEASE, tick=True):
@@ -142,10 +145,7 @@ def test_a_worker_killed_between_sending_and_marking_sends_the_same_letter_again
 def test_the_link_of_a_copy_works_although_nobody_knows_that_it_was_sent(bench: Bench) -> None:
     service = bench.service
     service.subscribe()
-    with process(bench.settings) as running:
-        service.mail.on_taken = running.kill
-        running.wait(PATIENCE_SECONDS)
-    service.mail.on_taken = lambda: None
+    kill_a_worker(bench, "on_taken")
     (copy,) = map(Letter, service.mail.letters)
     assert service.post(copy.link).status_code == 200
     with time_machine.travel(clock.now() + LEASE, tick=True):

@@ -115,8 +115,8 @@ def _gone(asked: Asked | None, token: str, claim: Claim) -> BaseResponse:
     return problems.answer(Gone("This link cannot confirm anything any more. Sign up again, or ask for a new mail."))
 
 
-def _confirmed(asked: Asked | None) -> BaseResponse:
-    names = asked.those(Standing.CONFIRMED) if asked else []
+def _confirmed(asked: Asked) -> BaseResponse:
+    names = asked.those(Standing.CONFIRMED)
     if not wants_page():
         return jsonify(status="confirmed", newsletters=names)
     for target in _redirects(names):
@@ -138,8 +138,8 @@ def _page(asked: Asked | None, token: str, claim: Claim) -> str:
     return render_template(template, asked=asked, names=names, words=_words(asked), token=token)
 
 
-def _page_confirmed(asked: Asked | None) -> str:
-    names = asked.those(Standing.CONFIRMED) if asked else []
+def _page_confirmed(asked: Asked) -> str:
+    names = asked.those(Standing.CONFIRMED)
     return render_template("pages/confirmed.html", asked=asked, names=names, words=_words(asked))
 
 
