@@ -24,6 +24,7 @@ from app.addresses import EmailAddress
 from app.database import Base, Instant
 
 SOFTWARE = f"jawel {version('jawel')}"
+HASH_DOMAIN = b"jawel/consent/v1\n"
 
 JsonValue: TypeAlias = "str | int | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
@@ -67,6 +68,8 @@ class ConsentEvent(Base):
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     evidence: Mapped[str | None]
     salt: Mapped[str | None]
+    evidence_hash: Mapped[str]
+    """What the log holds of it. Kept beside the evidence, as erasure may come before sealing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ def row(step: Step, act: Act) -> dict[str, Any]:
         "subscription": str(step.subscription_id),
         "type": step.type,
     }
+    text = rfc8785.dumps(evidence)
+    salt = secrets.token_bytes(32)
     return {
         "id": identity,
         "type": step.type,
@@ -114,8 +119,9 @@ def row(step: Step, act: Act) -> dict[str, Any]:
         "subscription_id": step.subscription_id,
         "newsletter": step.newsletter,
         "occurred_at": step.occurred_at,
-        "evidence": rfc8785.dumps(evidence).decode(),
-        "salt": secrets.token_hex(32),
+        "evidence": text.decode(),
+        "salt": salt.hex(),
+        "evidence_hash": hashlib.sha256(HASH_DOMAIN + salt + text).hexdigest(),
     }
 
 

@@ -23,9 +23,10 @@ from tests.commands import environment
 
 WORDING = "INSERT INTO wordings (sha256, text, first_used_at) VALUES ('aa', 'Yes.', '2026-11-23T20:00:00.000+00:00')"
 EVENT = """
-    INSERT INTO consent_events (id, type, subscriber_id, newsletter, occurred_at, evidence, salt) VALUES (
+    INSERT INTO consent_events (id, type, subscriber_id, newsletter, occurred_at, evidence, salt, evidence_hash)
+    VALUES (
         '00000000000000000000000000000001', 'subscription.requested', '00000000000000000000000000000002', 'weekly',
-        '2026-11-23T20:00:00.000+00:00', '{}', 'aa'
+        '2026-11-23T20:00:00.000+00:00', '{}', 'aa', 'bb'
     )
 """
 
@@ -176,7 +177,7 @@ def test_the_database_keeps_every_consent_event(database: Database, statement: s
 def test_there_is_no_way_round(database: Database, engine: str, table: str) -> None:
     """Each engine has a verb of its own that removes rows and asks no DELETE trigger."""
     row = WORDING if table == "wordings" else EVENT
-    way = f"TRUNCATE {table}" if engine == "postgresql" else row.replace("INSERT", "INSERT OR REPLACE")
+    way = f"TRUNCATE {table} CASCADE" if engine == "postgresql" else row.replace("INSERT", "INSERT OR REPLACE")
     refuses(database, row, way)
 
 

@@ -1,0 +1,69 @@
+"""The log as rows: entries, inner nodes, signed checkpoints and the keys that signed them.
+
+Invariant: the database refuses UPDATE and DELETE on all of them. Only the list of events that await their position
+shrinks, by the sealing that gives them one.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant
+
+# SQLite counts up by itself in a column of this very type only.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UnsealedEvent(Base):
+    """A trigger writes it with its event, so that no event can be written that is never owed a position."""
+
+    __tablename__ = "unsealed_events"
+    __table_args__ = (UniqueConstraint("event_id"),)
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    event_id: Mapped[UUID]
+
+
+class LogEntry(Base):
+    __tablename__ = "log_entries"
+    __table_args__ = (UniqueConstraint("event_id"), CheckConstraint("position >= 0", "position"))
+
+    position: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    """Zero-based, without gaps: the index of the leaf."""
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("consent_events.id"))
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TreeNode(Base):
+    """A complete subtree of two leaves or more."""
+
+    __tablename__ = "tree_nodes"
+    __table_args__ = (CheckConstraint("level > 0 AND number >= 0", "inner"),)
+
+    level: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SignedCheckpoint(Base):
+    __tablename__ = "checkpoints"
+    __table_args__ = (CheckConstraint("size > 0", "size"),)
+
+    size: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    note: Mapped[str]
+    """The text that was signed, with its signatures (C2SP tlog-checkpoint)."""
+    signed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class LogKey(Base):
+    """A key that has signed: published for good, for whoever holds a receipt from its days."""
+
+    __tablename__ = "log_keys"
+
+    verification_key: Mapped[str] = mapped_column(primary_key=True)
+    """In the form of a signed note: name, id and key in one line."""
+    since_size: Mapped[int] = mapped_column(Number)
+    """The first checkpoint that it signed."""
