@@ -51,6 +51,8 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
         "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox"],
         "/api/v1/subscribers/<path:who>": [f"/api/v1/subscribers/{who}" for who in (ADA, people[0].id)],
+        "/log/consistency": ["/log/consistency?from=1&to=3"],
+        "/log/entries": ["/log/entries", "/log/entries?from=1&to=2"],
         "/api/v1/newsletters/<slug>/subscribers": ["/api/v1/newsletters/weekly/subscribers?limit=1"],
     }
     found = []
