@@ -120,7 +120,7 @@ def open_note(note: str, keys: Sequence[Key]) -> str:
     known = {(key.name, key.id): key for key in keys}
     signed_by = 0
     for line in signatures[:-1].split("\n"):
-        dash, name, encoded = (line.split(" ") + ["", ""])[:3]
+        dash, name, encoded = [*line.split(" "), "", ""][:3]
         if dash != "—" or not name or line != f"{dash} {name} {encoded}":
             raise Refuted("a signature line is not of the form that signed notes have")
         signature = decode(encoded)
