@@ -11,7 +11,20 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, Select, Table, Text, bindparam, func, literal, literal_column, select, true
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
@@ -31,7 +44,7 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
         values = [func.json_extract(entries.c.value, f"$.{name}") for name in names]
         # Without a WHERE, SQLite's parser takes the ON of ON CONFLICT for a join condition.
         return sqlite.insert(table).from_select(names, select(*values).where(true()))
-    row_type = literal_column(f"NULL::{table.name}")
+    row_type: ColumnElement[object] = literal_column(f"NULL::{table.name}")
     source = func.json_populate_recordset(row_type, sql_cast(parameter, JSON)).table_valued(*names, name="r")
     return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
 
