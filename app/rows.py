@@ -8,17 +8,20 @@ stays below 4,096 characters, for psycopg parses a longer one anew each time.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Table,
     Text,
     bindparam,
+    column,
     func,
     literal,
     literal_column,
@@ -27,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 
 from app.statements import HotStatement
 
@@ -47,6 +50,30 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
     row_type: ColumnElement[object] = literal_column(f"NULL::{table.name}")
     source = func.json_populate_recordset(row_type, sql_cast(parameter, JSON)).table_valued(*names, name="r")
     return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
+
+
+def insert_all(connection: Connection, model: type[DeclarativeBase], values: Sequence[Mapping[str, object]]) -> None:
+    """Many rows of one table, hashes among them, which SQLite cannot read out of JSON."""
+    if connection.dialect.name == "sqlite":
+        if values:
+            connection.execute(sqlite.insert(model), values)
+    else:
+        _insert_all(model).run(connection, {model.__tablename__: _encode(values)})
+
+
+@cache
+def _insert_all(model: type[DeclarativeBase]) -> HotStatement:
+    return together([insert(model, "postgresql")])[0]
+
+
+def records(parameter: str, dialect: str, columns: Sequence[QueryableAttribute[Any]]) -> FromClause:
+    """The objects of a JSON array as rows, to join with: one parameter, however many there are."""
+    array = bindparam(parameter, type_=Text)
+    if dialect == "sqlite":
+        value = func.json_each(array).table_valued("value").c.value
+        return select(*[func.json_extract(value, f"$.{each.key}").label(each.key) for each in columns]).subquery()
+    typed = [column(each.key, each.type) for each in columns]
+    return func.json_to_recordset(sql_cast(array, JSON)).table_valued(*typed).render_derived(with_types=True)
 
 
 def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
@@ -83,6 +110,8 @@ def _plain(value: object) -> str:
         return value.hex
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"  # as bytea reads it
     raise TypeError(f"no plain form for {type(value).__name__}")
 
 
