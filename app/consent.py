@@ -7,6 +7,7 @@ anyone; the salt keeps that hash from being a way to guess the evidence.
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
-import rfc8785
 from sqlalchemy import CheckConstraint, Index, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -110,7 +110,7 @@ def row(step: Step, act: Act) -> dict[str, Any]:
         "subscription": str(step.subscription_id),
         "type": step.type,
     }
-    text = rfc8785.dumps(evidence)
+    text = canonical(evidence)
     salt = secrets.token_bytes(32)
     return {
         "id": identity,
@@ -121,8 +121,21 @@ def row(step: Step, act: Act) -> dict[str, Any]:
         "occurred_at": step.occurred_at,
         "evidence": text.decode(),
         "salt": salt.hex(),
-        "evidence_hash": hashlib.sha256(HASH_DOMAIN + salt + text).hexdigest(),
+        "evidence_hash": evidence_hash(text, salt),
     }
+
+
+def evidence_hash(text: bytes, salt: bytes) -> str:
+    """What the log holds of the event, in hexadecimal."""
+    return hashlib.sha256(HASH_DOMAIN + salt + text).hexdigest()
+
+
+def canonical(evidence: JsonValue) -> bytes:
+    """RFC 8785 for what evidence may hold: without floats, and with names in ASCII, sorting is all there is to it."""
+    return _encode(evidence).encode()
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def timestamp(instant: datetime) -> str:

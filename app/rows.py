@@ -1,7 +1,8 @@
 """Rows for several tables in one statement, on PostgreSQL; one statement a table, on SQLite.
 
 Each table's rows travel as one JSON parameter. So the statement is the same text whether a list holds no row, one or
-ten: it is compiled and prepared once, and a request that writes little costs what one costs that writes much.
+ten: it is compiled and prepared once, and a request that writes little costs what one costs that writes much. The text
+stays below 4,096 characters, for psycopg parses a longer one anew each time.
 """
 
 import json
@@ -11,7 +12,22 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, FromClause, Select, Table, Text, bindparam, column, func, literal, select, true
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
@@ -31,8 +47,8 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
         values = [func.json_extract(entries.c.value, f"$.{name}") for name in names]
         # Without a WHERE, SQLite's parser takes the ON of ON CONFLICT for a join condition.
         return sqlite.insert(table).from_select(names, select(*values).where(true()))
-    typed = [column(each.name, each.type) for each in table.columns]
-    source = func.json_to_recordset(sql_cast(parameter, JSON)).table_valued(*typed).render_derived(with_types=True)
+    row_type: ColumnElement[object] = literal_column(f"NULL::{table.name}")
+    source = func.json_populate_recordset(row_type, sql_cast(parameter, JSON)).table_valued(*names, name="r")
     return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
 
 

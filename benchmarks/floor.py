@@ -29,8 +29,9 @@ INSERTS = {
     " VALUES (:letter, 'confirmation', :subscriber, 'en', '{}', 'queued', :now, :now, 0, :now)",
     "subscriptions": "(id, subscriber_id, newsletter, status, since, version, nonce, letter_id, asked_at, expires_at)"
     " VALUES (:subscription, :subscriber, 'weekly', 'pending', :now, 1, :key, :letter, :now, :now)",
-    "consent_events": "(id, type, subscriber_id, subscription_id, newsletter, occurred_at, evidence, salt)"
-    " VALUES (:event, 'subscription.requested', :subscriber, :subscription, 'weekly', :now, :evidence, :digest)",
+    "consent_events": "(id, type, subscriber_id, subscription_id, newsletter, occurred_at, evidence, salt,"
+    " evidence_hash) VALUES (:event, 'subscription.requested', :subscriber, :subscription, 'weekly', :now, :evidence,"
+    " :digest, :digest)",
 }
 STATUS = """
     SELECT r.id, r.address, r.language, s.id, s.newsletter, s.status, s.since, l.state, l.state_at,
@@ -41,8 +42,9 @@ STATUS = """
 """
 CONFIRM = "UPDATE subscriptions SET status = 'confirmed', since = :now, expires_at = NULL WHERE id = :subscription"
 CONFIRMED = """
-    INSERT INTO consent_events (id, type, subscriber_id, subscription_id, newsletter, occurred_at, evidence, salt)
-    VALUES (:event, 'subscription.confirmed', :event, :subscription, 'weekly', :now, :evidence, :digest)
+    INSERT INTO consent_events (id, type, subscriber_id, subscription_id, newsletter, occurred_at, evidence, salt,
+        evidence_hash)
+    VALUES (:event, 'subscription.confirmed', :event, :subscription, 'weekly', :now, :evidence, :digest, :digest)
 """
 
 

@@ -35,7 +35,9 @@ def prefix(text: str, *, ipv4: int, ipv6: int) -> str:
         return "unknown"
     if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
         client = client.ipv4_mapped
-    return str(ipaddress.ip_network((client, ipv4 if client.version == 4 else ipv6), strict=False))
+    length = ipv4 if client.version == 4 else ipv6
+    rest = client.max_prefixlen - length
+    return f"{type(client)(int(client) >> rest << rest)}/{length}"
 
 
 def browser_family() -> str:

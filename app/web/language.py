@@ -1,10 +1,14 @@
 """Which language a reader is answered in: the one asked for in the URL, else the one their browser asks for."""
 
+from babel import Locale
 from flask import g, request
 from flask_babel import refresh
 
 LANGUAGES = ("en", "nl")
 """Those that pages and letters are translated into. English comes first: it is what is left when nothing matches."""
+
+
+_LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 
 
 def use(tag: str | None) -> None:
@@ -20,6 +24,6 @@ def preferred() -> list[str]:
     return [tag.partition("-")[0].lower() for tag in ([asked] if asked else []) + accepted]
 
 
-def choose() -> str:
+def choose() -> Locale:
     """For Flask-Babel: the language of pages."""
-    return next((language for language in preferred() if language in LANGUAGES), LANGUAGES[0])
+    return _LOCALES[next((language for language in preferred() if language in LANGUAGES), LANGUAGES[0])]

@@ -26,7 +26,7 @@ def check(newsletters: Iterable[Newsletter]) -> None:
 def grant(response: Response) -> Response:
     """CORS for sites that any newsletter names, so that they can also read why a request was refused."""
     origin = request.headers.get("Origin")
-    response.vary.add("Origin")
+    response.headers.add("Vary", "Origin")
     if origin and _is_named_by_any(origin):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After"
