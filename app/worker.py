@@ -2,7 +2,7 @@
 
 A step is one function that does a bounded piece of work and says how much; the loops only sleep. Any number of workers
 may run at once: letters are claimed under a lease, expiry passes over what others have locked, one seals at a time.
-Sealing has a loop and a thread of its own, so that a slow mail server delays no checkpoint.
+Sealing has a loop and a thread of its own, so that a slow mail server delays no checkpoint; so has the nightly audit.
 """
 
 import threading
@@ -15,7 +15,9 @@ from flask import Flask
 
 from app import budgets, clock, ratelimits, services
 from app.database import Database
-from app.ledger import sealing
+from app.ledger import audit, sealing
+from app.ledger.audit import results
+from app.ledger.audit.results import Result
 from app.ledger.log import Log, LogIsInconsistent
 from app.mail import delivery, sending
 from app.mail.sending import PostOffice
@@ -30,6 +32,8 @@ SEALING_IDLE_SECONDS = 0.25
 TROUBLE_SECONDS = 5
 HOUSEKEEPING_EVERY = timedelta(minutes=1)
 EXPIRE_AT_MOST = 200
+FINDINGS_TOLD = 100
+"""`jawel ledger audit` names all of them."""
 REPLIES_A_LETTER = 7
 """Connecting, STARTTLS, AUTH, MAIL, RCPT, DATA and its end: each may take as long as the time-out."""
 
@@ -44,19 +48,25 @@ def run_once(app: Flask) -> None:
     sealer = Sealer(at_hand.database, at_hand.log)
     while sealer.step():
         pass
+    audit_nightly(at_hand, threading.Event())
 
 
 def run(app: Flask, stop: threading.Event) -> None:
     """Until `stop` is set; the letter in hand is finished first. A database that is away is waited for."""
     at_hand = services.of(app)
     sealer = Sealer(at_hand.database, at_hand.log)
-    sealing_beside = threading.Thread(target=sealer.run, args=(stop,), name="sealing")
-    sealing_beside.start()
+    beside = [
+        threading.Thread(target=sealer.run, args=(stop,), name="sealing"),
+        threading.Thread(target=_audit_each_night, args=(at_hand, stop), name="audit"),
+    ]
+    for thread in beside:
+        thread.start()
     try:
         _run_errands(app, stop)
     finally:
         stop.set()
-        sealing_beside.join()
+        for thread in beside:
+            thread.join()
 
 
 def _run_errands(app: Flask, stop: threading.Event) -> None:
@@ -110,6 +120,52 @@ class Sealer:
             return False
         self._refusal = ""
         return sealed > 0
+
+
+class _Stopped(Exception):
+    """The worker is told to stop in the midst of an audit, which then is left to another."""
+
+
+def _audit_each_night(at_hand: Services, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            audit_nightly(at_hand, stop)
+        except Exception as error:
+            log.error("worker.audit_failed", kind=type(error).__name__)
+        stop.wait(HOUSEKEEPING_EVERY.total_seconds())
+
+
+def audit_nightly(at_hand: Services, stop: threading.Event) -> None:
+    """Audit the log where nobody has done so tonight. Given back where `stop` is set meanwhile."""
+    begun_at = clock.now()
+    with at_hand.database.transaction() as session:
+        if not results.claim(session, begun_at):
+            return
+    try:
+        result = _audit(at_hand, stop)
+    except Exception as error:
+        with at_hand.database.transaction() as session:
+            results.give_back(session, begun_at)
+        if isinstance(error, _Stopped):
+            return
+        raise
+    with at_hand.database.transaction() as session:
+        results.record(session, begun_at, result)
+    log.info("audit.finished", events=result.events, findings=result.findings)
+
+
+def _audit(at_hand: Services, stop: threading.Event) -> Result:
+    def go_on(_rows: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+
+    found = 0
+    with audit.snapshot(at_hand.database) as connection:
+        events, _sealed = audit.rows_to_read(connection)
+        for found, finding in enumerate(audit.findings(connection, at_hand.log, go_on), 1):
+            if found <= FINDINGS_TOLD:
+                log.critical("audit.finding", finding=finding)
+    return Result(clock.now(), events, found)
 
 
 def keep_house(database: Database, catalogue: Catalogue) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, create_engine, insert, text
 
 from app import clock, consent, services
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Database
-from app.ledger import proofs, sealing
+from app.ledger import audit, proofs, sealing
 from app.ledger.log import Log, newest_checkpoint
 from app.ledger.verifier import Checkpoint, Key, evidence_hash, leaf_hash, open_note
 from tests.service import Service
@@ -67,20 +67,25 @@ def check_everything(service: Service, keys: Sequence[Key]) -> list[int]:
     return sorted(proof.index for proof in found.values())
 
 
+def audited(service: Service) -> list[str]:
+    with audit.snapshot(service.database) as connection:
+        return list(audit.findings(connection, log_of(service), lambda _rows: None))
+
+
 @contextmanager
 def without_triggers(database: Database) -> Iterator[Connection]:
     """A transaction of somebody who may do anything to the database. Once it is committed the guards are back."""
-    with database.transaction() as session:
-        connection = session.connection()
-        guards: list[str] = []
-        if connection.dialect.name == "sqlite":
-            found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
-            guards = [each.sql for each in found]
-            for each in found:
-                connection.execute(text(f"DROP TRIGGER {each.name}"))
-            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
-        else:
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
+    if database.writer.dialect.name == "postgresql":
+        with database.transaction() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            yield session.connection()
+        return
+    theirs = create_engine(database.writer.url)  # SQLite looks after foreign keys only where it is told to.
+    with theirs.begin() as connection:
+        guards = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        for guard in guards:
+            connection.execute(text(f"DROP TRIGGER {guard.name}"))
         yield connection
         for guard in guards:
-            connection.exec_driver_sql(guard)
+            connection.exec_driver_sql(guard.sql)
+    theirs.dispose()

@@ -10,6 +10,7 @@ import config
 from app import database, schema
 from app.cli.doctor import doctor
 from app.cli.keys import keys
+from app.cli.ledger import ledger
 from app.cli.newsletters import newsletters
 from app.cli.serving import serve, worker
 from app.database import Database
@@ -72,5 +73,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, serve, worker, doctor):
+for command in (newsletters, keys, ledger, serve, worker, doctor):
     main.add_command(command)

@@ -1,7 +1,7 @@
 """`jawel doctor`: what an operator would check by hand, a line each."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -11,12 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock, schema
 from app.database import Database
 from app.errors import JawelError
+from app.ledger.audit import results
 from app.mail import delivery
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
 from config import Settings
 
 CLOCK_TOLERANCE_SECONDS = 5
+AUDIT_EVERY = timedelta(days=2)
+"""Nightly, and a night may be missed."""
 REMEDIES = {
     "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
     "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
@@ -43,6 +46,7 @@ def doctor(context: Any) -> None:
         ("clock", lambda: _clock(database)),
         ("mail", lambda: _mail(settings)),
         ("keys", lambda: _keys(settings)),
+        ("audit", lambda: _audit(database)),
     ]
     failed = [name for name, check in checks if not _report(name, check)]
     if failed:
@@ -107,3 +111,18 @@ def _keys(settings: Settings) -> str:
     return (
         f"{count} secret key{'s' if count > 1 else ''}, suppression key, {len(settings.log_signing_keys)} signing key"
     )
+
+
+def _audit(database: Database) -> str:
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise Ailment("waits for the schema; run `jawel migrate`")
+        last = results.latest(connection)
+    if last is None:
+        return "not run yet; a worker runs it nightly, and `jawel ledger audit` at once"
+    when = f"{last.finished_at:%Y-%m-%d %H:%M} UTC"
+    if last.findings:
+        raise Ailment(f"{last.findings:,} findings at {when}; `jawel ledger audit` names them")
+    if clock.now() - last.finished_at > AUDIT_EVERY:
+        raise Ailment(f"clean at {when}, and not run since; see whether a worker runs")
+    return f"clean at {when}, {last.events:,} events"

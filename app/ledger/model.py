@@ -1,6 +1,6 @@
-"""The log as rows: entries, inner nodes, signed checkpoints and the keys that signed them.
+"""The log as rows: entries, inner nodes, signed checkpoints and the keys that signed them; and what audits found.
 
-Invariant: the database refuses UPDATE and DELETE on all of them. Only the list of events that await their position
+Invariant: the database refuses UPDATE and DELETE on all of the log. Only the list of events that await their position
 shrinks, by the sealing that gives them one.
 """
 
@@ -67,3 +67,15 @@ class LogKey(Base):
     """In the form of a signed note: name, id and key in one line."""
     since_size: Mapped[int] = mapped_column(Number)
     """The first checkpoint that it signed."""
+
+
+class Audit(Base):
+    """One a day, whichever worker comes first, or whoever ran it last by hand."""
+
+    __tablename__ = "audits"
+
+    day: Mapped[str] = mapped_column(primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(Instant)
+    finished_at: Mapped[datetime | None] = mapped_column(Instant)
+    events: Mapped[int | None] = mapped_column(Number)
+    findings: Mapped[int | None] = mapped_column(Number)

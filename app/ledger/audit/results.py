@@ -1,0 +1,63 @@
+"""Whose turn it is to audit, and what the last one found."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.ledger.model import Audit
+
+NIGHT = timedelta(hours=2)
+"""After midnight UTC."""
+ABANDONED_AFTER = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    finished_at: datetime
+    events: int
+    findings: int
+
+
+def claim(session: Session, now: datetime) -> bool:
+    """Whether tonight's audit is the caller's to run: nobody has begun it, or who did never came back."""
+    dialect = session.connection().dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    mine = insert(Audit).values(day=_day(now), begun_at=now)
+    abandoned = and_(Audit.finished_at.is_(None), Audit.begun_at < now - ABANDONED_AFTER)
+    claimed = mine.on_conflict_do_update(index_elements=[Audit.day], set_={"begun_at": now}, where=abandoned)
+    return session.execute(claimed.returning(Audit.day)).first() is not None
+
+
+def give_back(session: Session, begun_at: datetime) -> None:
+    session.execute(delete(Audit).where(Audit.day == _day(begun_at), Audit.finished_at.is_(None)))
+
+
+def record(session: Session, begun_at: datetime, result: Result) -> None:
+    values: dict[str, Any] = {
+        "begun_at": begun_at,
+        "finished_at": result.finished_at,
+        "events": result.events,
+        "findings": result.findings,
+    }
+    session.merge(Audit(day=_day(begun_at), **values))
+
+
+def latest(connection: Connection) -> Result | None:
+    found = connection.execute(_LATEST).first()
+    return Result(found.finished_at, found.events, found.findings) if found else None
+
+
+def _day(instant: datetime) -> str:
+    return (instant - NIGHT).date().isoformat()
+
+
+_LATEST = (
+    select(Audit.finished_at, Audit.events, Audit.findings)
+    .where(Audit.finished_at.is_not(None))
+    .order_by(Audit.day.desc())
+    .limit(1)
+)

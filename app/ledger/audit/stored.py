@@ -1,0 +1,71 @@
+"""Values as the database holds them, to the letter: SQLite keeps ids and instants as text, which has many spellings."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, String, type_coerce
+from sqlalchemy.orm import QueryableAttribute
+
+from app.consent import ConsentEvent, timestamp
+
+STREAM = 2000
+"""Rows that are in memory at once, of each stream."""
+IDENTIFYING = (
+    ConsentEvent.id,
+    ConsentEvent.type,
+    ConsentEvent.subscriber_id,
+    ConsentEvent.subscription_id,
+    ConsentEvent.newsletter,
+    ConsentEvent.occurred_at,
+)
+
+Row = TypeVar("Row")
+
+
+def raw(attribute: QueryableAttribute[Any]) -> ColumnElement[Any]:
+    return type_coerce(attribute, String).label(attribute.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """What evidence says, in the form that this database would hold it in."""
+
+    on_sqlite: bool
+
+    def id(self, text: str | None) -> str | UUID | None:
+        """Raises ValueError where it is no UUID in its usual spelling, and so do the others."""
+        if text is None:
+            return None
+        found = UUID(text)
+        if str(found) != text:
+            raise ValueError
+        return found.hex if self.on_sqlite else found
+
+    def instant(self, text: str) -> str | datetime:
+        found = datetime.fromisoformat(text)
+        if timestamp(found) != text:
+            raise ValueError
+        return found.isoformat(timespec="milliseconds") if self.on_sqlite else found
+
+
+def unhex(text: str) -> bytes | None:
+    """None where it is not hexadecimal in its one right spelling."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return found if found.hex() == text else None
+
+
+def counted(rows: Iterable[Row], seen: Callable[[int], None]) -> Iterator[Row]:
+    unsaid = 0
+    for row in rows:
+        yield row
+        unsaid += 1
+        if unsaid == STREAM:
+            seen(unsaid)
+            unsaid = 0
+    seen(unsaid)
