@@ -7,7 +7,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from app.web import problems
-from app.web.api import documentation, subscribers
+from app.web.api import documentation, receipts, subscribers
 
 OPENAPI = {
     "API_TITLE": "Jawel",
@@ -39,4 +39,5 @@ def register(app: Flask) -> None:
     app.config.update(OPENAPI)
     api = ProblemApi(app)
     api.register_blueprint(subscribers.blueprint)
+    api.register_blueprint(receipts.blueprint)
     app.register_blueprint(documentation.blueprint(api))
