@@ -234,6 +234,13 @@ def decode_hash(text: str) -> bytes:
     return data
 
 
+def decode_hex(text: str) -> bytes:
+    data = bytes.fromhex(text)
+    if data.hex() != text:
+        raise Refuted("a value is not hex in lower case")
+    return data
+
+
 def number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or (text != "0" and text.startswith("0")):
         raise Refuted("a number is not written as a plain decimal")
@@ -345,10 +352,10 @@ def _check_event(record: Mapping[str, Any], event: Mapping[str, Any], keys: Sequ
     if event["tlog_proof"] is None:
         raise Refuted("it is not sealed yet; ask for the receipt again in a few seconds")
     evidence, claimed = event["evidence"], event["evidence_hash"]
-    if evidence is not None and evidence_hash(evidence, bytes.fromhex(event["salt"])).hex() != claimed:
+    if evidence is not None and evidence_hash(evidence, decode_hex(event["salt"])).hex() != claimed:
         raise Refuted("its evidence was changed: the hash differs")
     proof = InclusionProof.parse(event["tlog_proof"])
-    checkpoint = proof.check(leaf_hash(bytes.fromhex(claimed)), keys)
+    checkpoint = proof.check(leaf_hash(decode_hex(claimed)), keys)
     if proof.index != event["position"]:
         raise Refuted("it stands at another position than it says")
     if evidence is None:
@@ -441,7 +448,7 @@ def _check_record(
 
 
 def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
-    key, address = bytes.fromhex(record["address_commitment_key"]), record["pii_principal_email"].lower().encode()
+    key, address = decode_hex(record["address_commitment_key"]), record["pii_principal_email"].lower().encode()
     commitment = hmac.new(key, address, hashlib.sha256).hexdigest()
     asked = [_evidence(event) for event in events if event["type"] == REQUESTED and event["evidence"]]
     if not asked or any(evidence["address_commitment"] != commitment for evidence in asked):
@@ -487,6 +494,11 @@ def examine_growth(older: str, newer: str, consistency: str, keys: Sequence[Key]
     ]
 
 
+def examine(texts: Sequence[str], keys: Sequence[Key]) -> list[Finding]:
+    """One text is a receipt; three are an earlier checkpoint, a later one, and the proof of consistency."""
+    return examine_receipt(texts[0], keys) if len(texts) == 1 else examine_growth(texts[0], texts[1], texts[2], keys)
+
+
 def read_keys(given: Sequence[str]) -> list[Key]:
     """Each is a verification key or the path of a file with one a line. Raises Refuted."""
     found: list[Key] = []
@@ -528,8 +540,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         texts = [Path(each).read_text(encoding="utf-8") for each in ([given.receipt] if given.receipt else growth)]
     except (Refuted, OSError, ValueError) as error:
         parser.error(str(error) if isinstance(error, Refuted) else "a file cannot be read as text")
-    findings = examine_receipt(texts[0], keys) if given.receipt else examine_growth(texts[0], texts[1], texts[2], keys)
-    return report(findings, lambda line: sys.stdout.write(f"{line}\n"))
+    return report(examine(texts, keys), lambda line: sys.stdout.write(f"{line}\n"))
 
 
 if __name__ == "__main__":
