@@ -15,11 +15,9 @@ from app.ledger import tree, verifier
 from app.ledger.signing import Signer, sign
 from app.ledger.verifier import Finding, Key, examine_receipt
 from tests.commands import ROOT, Jawel
-from tests.features.test_receipts import receipt_text
+from tests.features.test_receipts import KEY, receipt_text
 from tests.service import Service
 
-KEY = Key.of("subscribe.example.org", bytes.fromhex("03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"))
-"""Of the seed that tests sign with: the bytes 0 to 31."""
 SIGNER = Signer.of(bytes(range(32)), KEY.name)
 
 
