@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import database, logs, services
 from app.keys import KeyRing
+from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.catalogue import CurrentCatalogue
 from app.tokens import Signer
@@ -47,6 +48,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         catalogue=CurrentCatalogue(opened),
         links=Links(settings.public_url, Signer(settings.secret_keys)),
         key_ring=KeyRing(opened),
+        log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=limits.limiter(settings, opened),
         signups_a_minute=limits.signups_a_minute(settings),
     )

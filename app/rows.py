@@ -7,13 +7,14 @@ ten: it is compiled and prepared once, and a request that writes little costs wh
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, Select, Table, Text, bindparam, column, func, literal, select, true
+from sqlalchemy import JSON, Connection, FromClause, Select, Table, Text, bindparam, column, func, literal, select, true
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 
 from app.statements import HotStatement
 
@@ -33,6 +34,30 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
     typed = [column(each.name, each.type) for each in table.columns]
     source = func.json_to_recordset(sql_cast(parameter, JSON)).table_valued(*typed).render_derived(with_types=True)
     return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
+
+
+def insert_all(connection: Connection, model: type[DeclarativeBase], values: Sequence[Mapping[str, object]]) -> None:
+    """Many rows of one table, hashes among them, which SQLite cannot read out of JSON."""
+    if connection.dialect.name == "sqlite":
+        if values:
+            connection.execute(sqlite.insert(model), values)
+    else:
+        _insert_all(model).run(connection, {model.__tablename__: _encode(values)})
+
+
+@cache
+def _insert_all(model: type[DeclarativeBase]) -> HotStatement:
+    return together([insert(model, "postgresql")])[0]
+
+
+def records(parameter: str, dialect: str, columns: Sequence[QueryableAttribute[Any]]) -> FromClause:
+    """The objects of a JSON array as rows, to join with: one parameter, however many there are."""
+    array = bindparam(parameter, type_=Text)
+    if dialect == "sqlite":
+        value = func.json_each(array).table_valued("value").c.value
+        return select(*[func.json_extract(value, f"$.{each.key}").label(each.key) for each in columns]).subquery()
+    typed = [column(each.key, each.type) for each in columns]
+    return func.json_to_recordset(sql_cast(array, JSON)).table_valued(*typed).render_derived(with_types=True)
 
 
 def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
@@ -69,6 +94,8 @@ def _plain(value: object) -> str:
         return value.hex
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"  # as bytea reads it
     raise TypeError(f"no plain form for {type(value).__name__}")
 
 

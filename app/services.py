@@ -9,6 +9,7 @@ from limits.strategies import RateLimiter
 
 from app.database import Database
 from app.keys import KeyRing
+from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.catalogue import CurrentCatalogue
 from config import Settings
@@ -21,6 +22,7 @@ class Services:
     catalogue: CurrentCatalogue
     links: Links
     key_ring: KeyRing
+    log: Log
     limiter: RateLimiter
     signups_a_minute: RateLimitItem
 

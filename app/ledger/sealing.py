@@ -1,0 +1,123 @@
+"""Sealing: gives events their place in the log, grows the tree, and signs its new head.
+
+Invariant: all of it is one transaction, one sealer at a time, and only on top of a head that was signed here and still
+fits what is stored. So a sealer may die anywhere, and the next goes on from what was last signed.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from app import clock, rows
+from app.consent import ConsentEvent
+from app.database import AnyRow
+from app.ledger import proofs, signing
+from app.ledger.log import Log, LogIsInconsistent, newest_checkpoint, verification_keys
+from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode, UnsealedEvent
+from app.ledger.signing import Signer
+from app.ledger.tree import EMPTY_ROOT, Edge, Span, complete_nodes
+from app.ledger.verifier import Checkpoint, Refuted, leaf_hash, open_note
+
+# Any number will do that no other program on the same database locks.
+_TURN = 0x4A61776C67
+
+
+def is_due(connection: Connection) -> bool:
+    """Whether events wait. Asked often, and without the lock that sealing takes."""
+    return connection.execute(_WAITING).first() is not None
+
+
+def seal(session: Session, log: Log, at_most: int = 1000) -> int:
+    """Seal the oldest events under one checkpoint; return how many. None where another sealer is at it.
+
+    Raises LogIsInconsistent, and signs nothing, where the log is not what the newest checkpoint says.
+    """
+    connection = session.connection()
+    if not _is_our_turn(connection):
+        return 0
+    events = connection.execute(_OLDEST, {"at_most": at_most}).all()
+    if events:
+        edge = _signed_edge(connection, log)
+        _append(connection, edge, events)
+        _sign(connection, log, edge)
+    return len(events)
+
+
+def _is_our_turn(connection: Connection) -> bool:
+    """In a statement of its own: those that follow see all that the sealer before has committed."""
+    if connection.dialect.name == "sqlite":
+        return True  # BEGIN IMMEDIATE has let one writer in.
+    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN}))
+
+
+def _signed_edge(connection: Connection, log: Log) -> Edge:
+    """The right edge of the tree, once it is certain that it is the one that was signed."""
+    newest = newest_checkpoint(connection)
+    size, root = _check(connection, log, newest) if newest else (0, EMPTY_ROOT)
+    last = connection.scalar(select(func.max(LogEntry.position)))
+    entries = 0 if last is None else last + 1
+    if entries != size:
+        raise LogIsInconsistent(f"the newest checkpoint speaks of {size} entries, but the last is number {entries}")
+    edge = Edge(size, proofs.look_up(connection, complete_nodes(Span(0, size))))
+    if edge.root != root:
+        raise LogIsInconsistent(f"the tree of {size} entries does not have the root that was signed")
+    return edge
+
+
+def _check(connection: Connection, log: Log, stored: SignedCheckpoint) -> tuple[int, bytes]:
+    try:
+        signed = Checkpoint.parse(open_note(stored.note, verification_keys(connection, log)))
+    except Refuted as error:
+        raise LogIsInconsistent(f"the checkpoint of size {stored.size} does not verify: {error}") from None
+    if signed.origin != log.origin:
+        raise LogIsInconsistent(f"the log is that of {signed.origin}, but LOG_ORIGIN is {log.origin}")
+    if (signed.size, signed.root) != (stored.size, stored.root):
+        raise LogIsInconsistent(f"the checkpoint of size {stored.size} is stored beside another size or root")
+    return signed.size, signed.root
+
+
+def _append(connection: Connection, edge: Edge, events: Sequence[AnyRow]) -> None:
+    leaves = [leaf_hash(bytes.fromhex(event.evidence_hash)) for event in events]
+    entries = [
+        {"position": position, "event_id": event.event_id, "leaf": leaf}
+        for position, (event, leaf) in enumerate(zip(events, leaves, strict=True), edge.size)
+    ]
+    nodes = [{"level": node.level, "number": node.number, "hash": found} for node, found in edge.extend(leaves)]
+    rows.insert_all(connection, LogEntry, entries)
+    rows.insert_all(connection, TreeNode, nodes)
+    connection.execute(_SEALED, {"last": events[-1].number})
+
+
+def _sign(connection: Connection, log: Log, edge: Edge) -> None:
+    newest = str(log.signers[0].key)
+    signed_before = connection.scalars(_KEYS).all()
+    signers = _signers(log, signed_before)
+    note = signing.sign(str(Checkpoint(log.origin, edge.size, edge.root)), signers)
+    values = {"size": edge.size, "root": edge.root, "note": note, "signed_at": clock.now()}
+    connection.execute(insert(SignedCheckpoint), values)
+    if newest not in signed_before:
+        connection.execute(insert(LogKey), {"verification_key": newest, "since_size": edge.size})
+
+
+def _signers(log: Log, signed_before: Sequence[str]) -> list[Signer]:
+    """At a hand-over the key before vouches for the new one, where it is still at hand."""
+    newest, *others = log.signers
+    if not signed_before or str(newest.key) in signed_before:
+        return [newest]
+    return [newest, *(each for each in others if str(each.key) == signed_before[0])]
+
+
+_WAITING = select(UnsealedEvent.number).limit(1)
+_OLDEST = (
+    select(UnsealedEvent.number, UnsealedEvent.event_id, ConsentEvent.evidence_hash)
+    .join(ConsentEvent, ConsentEvent.id == UnsealedEvent.event_id)
+    .order_by(UnsealedEvent.number)
+    .limit(bindparam("at_most"))
+)
+# A number below may still be uncommitted, or have come in since.
+_SEALED = delete(UnsealedEvent).where(
+    UnsealedEvent.number <= bindparam("last"),
+    select(LogEntry.position).where(LogEntry.event_id == UnsealedEvent.event_id).exists(),
+)
+_KEYS = select(LogKey.verification_key).order_by(LogKey.since_size.desc())

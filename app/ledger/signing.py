@@ -1,0 +1,28 @@
+"""Signs for the log, as C2SP signed notes with Ed25519. `verifier` holds the other half."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from app.ledger.verifier import Key, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    key: Key
+    _private: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, name: str, seed: bytes) -> "Signer":
+        """`seed` is the 32 bytes of RFC 8032 section 5.1.5."""
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        return cls(Key.of(name, private.public_key().public_bytes_raw()), private)
+
+    def line(self, text: str) -> str:
+        return f"— {self.key.name} {encode(self.key.id + self._private.sign(text.encode()))}\n"
+
+
+def sign(text: str, signers: Sequence[Signer]) -> str:
+    """A signed note. The text ends with a newline, and has no empty line at its end."""
+    return f"{text}\n{''.join(signer.line(text) for signer in signers)}"

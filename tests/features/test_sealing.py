@@ -1,0 +1,166 @@
+"""Sealing: what happened gets its place in the log, and a signed head that nothing can be slipped under."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+
+from app import worker
+from app.ledger import proofs
+from app.ledger.log import Log, LogIsInconsistent, verification_keys
+from app.ledger.signing import Signer
+from app.ledger.verifier import Checkpoint, check_consistency, open_note
+from tests.commands import eventually
+from tests.features.conftest import OpenService
+from tests.log import check_everything, grow, keys_of, log_of, newest, seal, without_triggers, write_events
+from tests.service import Service
+
+OLD, NEW = bytes(range(32)), bytes(range(1, 33))
+
+
+def test_a_double_opt_in_is_proven_from_its_evidence(service: Service) -> None:
+    service.confirmed()
+    service.deliver()
+    assert service.events() == ["subscription.requested", "letter.accepted", "subscription.confirmed"]
+    assert check_everything(service, keys_of(service)) == [0, 1, 2]
+    assert service.counts()["unsealed_events"] == 0
+
+
+def test_events_are_sealed_in_the_order_in_which_they_were_written(service: Service) -> None:
+    written = [str(each) for each in write_events(service.database, 5)]
+    assert [seal(service.database, log_of(service), at_most=3) for _ in range(3)] == [3, 2, 0]
+    sealed = service.rows("SELECT event_id FROM log_entries ORDER BY position")
+    assert [str(each.event_id).replace("-", "") for each in sealed] == [each.replace("-", "") for each in written]
+    assert [row.size for row in service.rows("SELECT size FROM checkpoints ORDER BY size")] == [3, 5]
+
+
+def test_every_checkpoint_holds_the_one_before(service: Service) -> None:
+    grow(service, [1, 2, 5, 8, 13, 21, 64, 100])
+    notes = [row.note for row in service.rows("SELECT note FROM checkpoints ORDER BY size")]
+    heads = [Checkpoint.parse(open_note(note, keys_of(service))) for note in notes]
+    with service.database.read_only() as connection:
+        for number, older in enumerate(heads):
+            for newer in heads[number:]:
+                check_consistency(older, newer, proofs.consistency(connection, older.size, newer.size))
+    assert check_everything(service, keys_of(service)) == [*range(100)]
+
+
+def test_sealers_at_once_give_each_event_one_place(service: Service) -> None:
+    write_events(service.database, 300)
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(seal, service.database, log_of(service), 7) for _ in range(120)]:
+            each.result()
+    while seal(service.database, log_of(service)):
+        pass
+    assert check_everything(service, keys_of(service)) == [*range(300)]
+
+
+def test_a_running_worker_seals_beside_a_mail_server_that_hangs(service: Service) -> None:
+    service.subscribe()
+    hanging, stop = threading.Event(), threading.Event()
+    service.mail.on_taken = hanging.wait  # type: ignore[assignment]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(worker.run, service.app, stop)
+        try:
+            eventually(lambda: service.counts()["checkpoints"] == 1)
+            assert service.mail.letters == []
+        finally:
+            hanging.set()
+            stop.set()
+            running.result()
+
+
+def test_a_new_key_takes_over_and_the_old_one_vouches_for_it(open_service: OpenService) -> None:
+    before = open_service(log_signing_keys=(OLD,))
+    grow(before, [3])
+    after = open_service(log_signing_keys=(NEW, OLD))
+    grow(after, [5, 6])
+    new, old = keys_of(after)
+    notes = {row.size: row.note for row in after.rows("SELECT size, note FROM checkpoints")}
+    for note, signers in ((notes[3], [old]), (notes[5], [new, old]), (notes[6], [new])):
+        assert note.count("\n— ") == len(signers)
+        for key in signers:
+            open_note(note, [key])
+    since = {row.verification_key: row.since_size for row in after.rows("SELECT * FROM log_keys")}
+    assert since == {str(old): 3, str(new): 5}
+
+
+def test_an_old_key_that_is_gone_from_the_settings_is_still_known(open_service: OpenService) -> None:
+    grow(open_service(log_signing_keys=(OLD,)), [3])
+    after = open_service(log_signing_keys=(NEW,))
+    grow(after, [4])
+    with after.database.read_only() as connection:
+        known = verification_keys(connection, log_of(after))
+    assert known == [Signer.of("subscribe.example.org", seed).key for seed in (NEW, OLD)]
+    assert check_everything(after, keys_of(after)) == [*range(4)]
+
+
+FORGERIES = {
+    "a leaf at the edge": "UPDATE log_entries SET leaf = :other WHERE position = 6",
+    "a node at the edge": "UPDATE tree_nodes SET hash = :other WHERE level = 2",
+    "the last entry gone": "DELETE FROM log_entries WHERE position = 6",
+    "a node gone": "DELETE FROM tree_nodes WHERE level = 2",
+    "the newest checkpoint gone": "DELETE FROM checkpoints WHERE size = 7",
+    "a root beside the signed one": "UPDATE checkpoints SET root = :other WHERE size = 7",
+    "a note that says more": "UPDATE checkpoints SET note = replace(note, '7', '8') WHERE size = 7",
+    "a signed note of another size": (
+        "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 4) WHERE size = 7"
+    ),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=[*FORGERIES])
+def test_nothing_is_signed_on_top_of_a_forgery(service: Service, forgery: str) -> None:
+    grow(service, [4, 7])
+    with without_triggers(service.database) as connection:
+        connection.execute(text(forgery), {"other": bytes(32)} if ":other" in forgery else {})
+    write_events(service.database, 1)
+    before = service.counts()
+    with pytest.raises(LogIsInconsistent):
+        seal(service.database, log_of(service))
+    assert service.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("origin", "seed"), [("elsewhere.example.org", OLD), ("subscribe.example.org", NEW)], ids=["name", "key"]
+)
+def test_a_log_of_another_name_or_key_is_not_gone_on_with(service: Service, origin: str, seed: bytes) -> None:
+    grow(service, [4])
+    with without_triggers(service.database) as connection:
+        connection.execute(text("DELETE FROM log_keys"))
+    write_events(service.database, 1)
+    with pytest.raises(LogIsInconsistent):
+        seal(service.database, Log.of(origin, [seed]))
+
+
+def test_a_worker_says_once_why_it_does_not_seal(service: Service) -> None:
+    grow(service, [4])
+    with without_triggers(service.database) as connection:
+        connection.execute(text("UPDATE checkpoints SET root = :other"), {"other": bytes(32)})
+    write_events(service.database, 1)
+    sealer = worker.Sealer(service.database, log_of(service))
+    with capture_logs() as said:
+        assert [sealer.step(), sealer.step()] == [False, False]
+    (line,) = said
+    assert (line["event"], line["log_level"]) == ("log.refused", "critical")
+    assert "stored beside another size or root" in line["reason"]
+
+
+SEALED = {
+    "log_entries": "UPDATE log_entries SET position = 9",
+    "tree_nodes": "UPDATE tree_nodes SET level = 9",
+    "checkpoints": "UPDATE checkpoints SET size = 9",
+    "log_keys": "UPDATE log_keys SET since_size = 9",
+}
+
+
+@pytest.mark.parametrize("table", SEALED)
+def test_the_database_refuses_to_change_what_is_sealed(service: Service, table: str) -> None:
+    grow(service, [2])
+    for statement in (SEALED[table], f"DELETE FROM {table}"):
+        with pytest.raises(DBAPIError), service.database.transaction() as session:
+            session.execute(text(statement))
+    assert newest(service)
