@@ -18,7 +18,7 @@ from app.addresses import EmailAddress
 from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
 from app.ledger import proofs
-from app.ledger.model import LogKey
+from app.ledger.log import Log, verification_keys
 from app.ledger.verifier import InclusionProof
 from app.newsletters.model import Wording
 from app.subscriptions.model import Subscriber
@@ -62,7 +62,7 @@ class History:
     wordings: Mapping[str, str]
     """Every text that the evidence cites, by its SHA-256."""
     log_keys: tuple[str, ...]
-    """Verification keys of all that ever signed the log, newest first."""
+    """Verification keys, newest first."""
 
     @property
     def is_erased(self) -> bool:
@@ -88,7 +88,7 @@ class History:
         return str(self.basis.details["language"]) if self.basis else "en"
 
 
-def find(connection: Connection, subscription_id: UUID) -> History | None:
+def find(connection: Connection, subscription_id: UUID, log: Log) -> History | None:
     """None where no event tells of such a subscription."""
     events = connection.execute(
         select(ConsentEvent)
@@ -106,7 +106,7 @@ def find(connection: Connection, subscription_id: UUID) -> History | None:
         person=_person(connection, events[0].subscriber_id),
         entries=tuple(entries),
         wordings=_wordings(connection, entries),
-        log_keys=tuple(connection.scalars(select(LogKey.verification_key).order_by(LogKey.since_size.desc()))),
+        log_keys=tuple(map(str, verification_keys(connection, log))),
     )
 
 

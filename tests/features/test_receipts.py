@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import time_machine
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from sqlalchemy import text, update
 from werkzeug.test import TestResponse
 

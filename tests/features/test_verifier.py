@@ -18,7 +18,7 @@ from tests.commands import ROOT, Jawel
 from tests.features.test_receipts import KEY, receipt_text
 from tests.service import Service
 
-SIGNER = Signer.of(bytes(range(32)), KEY.name)
+SIGNER = Signer.of(KEY.name, bytes(range(32)))
 
 
 @pytest.fixture
@@ -129,6 +129,7 @@ def told(capsys: pytest.CaptureFixture[str], figures: str) -> None:
 
 
 Part = dict[str, Any]
+UNSEEN = {"sha256": sha256(b"Yes, and my friends too.").hexdigest(), "text": "Yes, and my friends too."}
 FORGERIES: dict[str, Callable[[Part, Part, list[Part]], object]] = {
     "without the request": lambda _receipt, _record, events: events.pop(0),
     "in another order": lambda _receipt, _record, events: events.reverse(),
@@ -151,7 +152,6 @@ FORGERIES: dict[str, Callable[[Part, Part, list[Part]], object]] = {
     "a word less": lambda receipt, _record, _events: receipt["wordings"].pop(),
     "another kind of file": lambda receipt, _record, _events: receipt.update(profile="urn:jawel:consent-receipt:2"),
 }
-UNSEEN = {"sha256": sha256(b"Yes, and my friends too.").hexdigest(), "text": "Yes, and my friends too."}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -224,7 +224,7 @@ def test_a_later_checkpoint_is_shown_to_add_to_an_earlier_one(tmp_path: Path) ->
     log, jawel = Growing(tmp_path), Jawel({}, tmp_path)
     older, newer = log.checkpoint(5), log.checkpoint(12)
     consistency = log.consistency(5, 12)
-    files = ["--checkpoint", older, "--newer", newer, "--consistency", consistency, "--key", str(KEY)]
+    files: list[str | Path] = ["--checkpoint", older, "--newer", newer, "--consistency", consistency, "--key", str(KEY)]
     good = jawel("verify", *files)
     assert good.exit_code == 0, good.output
     assert "the log of 12 entries holds the 5 of the earlier checkpoint unchanged" in good.stdout

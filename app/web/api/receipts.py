@@ -22,7 +22,7 @@ blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1", description="P
 def show(subscription: str) -> Response:
     """All that is known of one consent, with proofs: JSON, JSON-LD, or a page to print, as `Accept` says."""
     with current.database().read_only() as connection:
-        found = history.find(connection, _identify(subscription))
+        found = history.find(connection, _identify(subscription), current.services().log)
     if found is None or not access.caller().sees(found.newsletter):
         raise NotFound("No subscription by that id.")
     if found.is_erased:

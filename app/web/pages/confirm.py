@@ -143,9 +143,7 @@ def _page(asked: Asked | None, token: str, claim: Claim) -> str:
 
 def _page_confirmed(asked: Asked) -> str:
     names = asked.those(Standing.CONFIRMED)
-    return render_template(
-        "pages/confirmed.html", names=names, words=_words(asked), receipts=_receipts(asked)
-    )
+    return render_template("pages/confirmed.html", names=names, words=_words(asked), receipts=_receipts(asked))
 
 
 def _receipts(asked: Asked) -> dict[str, str]:
