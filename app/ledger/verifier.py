@@ -359,13 +359,25 @@ def _check_event(record: Mapping[str, Any], event: Mapping[str, Any], keys: Sequ
     if proof.index != event["position"]:
         raise Refuted("it stands at another position than it says")
     if evidence is None:
-        where = f"{proof.index} of the log {checkpoint.origin}"
-        return f"its content was erased; only its time and that it stands at position {where} can still be shown"
+        return _check_tombstone(event, record["events"])
     _check_fields(record, event, read_json(evidence))
     return (
         f"at {event['event_time']} by the {event['entity_id']}; sealed at position {proof.index} "
         f"of the log {checkpoint.origin}, under its checkpoint of {checkpoint.size} entries"
     )
+
+
+def _check_tombstone(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """Else somebody could pass off as erased what they would rather not show."""
+    stone = {"event": event["event_id"], "type": event["type"], "occurred_at": event["event_time"]}
+    for each in events:
+        for erased in _evidence(each).get("erased", []):
+            if stone.items() <= erased.items():
+                at = event["position"]
+                return (
+                    f"its content was erased at {each['event_time']}, as its tombstone says; it stands at position {at}"
+                )
+    raise Refuted("its content is missing, and no tombstone says that it was erased")
 
 
 def _check_fields(record: Mapping[str, Any], event: Mapping[str, Any], evidence: Mapping[str, Any]) -> None:

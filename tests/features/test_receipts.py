@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import time_machine
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
-from sqlalchemy import text, update
+from sqlalchemy import ColumnElement, text, update
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from app import consent
 from app.clock import now
-from app.consent import ConsentEvent
+from app.consent import Act, Actor, ConsentEvent, EventType, Step, timestamp
 from app.keys import Scope
 from app.ledger import verifier
 from app.ledger.verifier import Key
@@ -148,16 +150,28 @@ def test_what_was_erased_in_part_is_shown_as_erased(service: Service) -> None:
         clock.shift(COOL_DOWN)
         service.confirmed()
         with service.database.transaction() as session:
-            session.execute(
-                update(ConsentEvent)
-                .where(ConsentEvent.occurred_at < now() - COOL_DOWN / 2)
-                .values(evidence=None, salt=None)
-            )
+            erase(session, ConsentEvent.occurred_at < now() - COOL_DOWN / 2)
         found = receipt(service)
-    assert [bool(each["evidence"]) for each in found["record"]["events"]] == [False, False, True, True, True]
+    assert [bool(each["evidence"]) for each in found["record"]["events"]] == [False, False, True, True, True, True]
     findings = verifier.examine_receipt(json.dumps(found), [KEY])
     assert [each.text for each in findings if each.holds is False] == []
-    assert sum("its content was erased" in each.text for each in findings) == 2
+    assert sum("as its tombstone says" in each.text for each in findings) == 2
+    forged = {**found, "record": {**found["record"], "events": found["record"]["events"][:-1]}}
+    hidden = verifier.examine_receipt(json.dumps(forged), [KEY])
+    assert sum("no tombstone says that it was erased" in each.text for each in hidden) == 2
+
+
+def erase(session: Session, which: ColumnElement[bool]) -> None:
+    """Blank some events, and write the tombstone that names them."""
+    columns = ConsentEvent.__table__.columns
+    blanked = session.execute(
+        update(ConsentEvent).where(which).values(evidence=None, salt=None).returning(*columns)
+    ).all()
+    erased = [{"event": str(e.id), "type": e.type, "occurred_at": timestamp(e.occurred_at)} for e in blanked]
+    step = Step(
+        EventType.ERASED, blanked[0].subscriber_id, blanked[0].subscription_id, blanked[0].newsletter, occurred_at=now()
+    )
+    consent.record(session, step, Act(Actor.SERVICE, {"reason": "unconfirmed", "erased": erased}))
 
 
 def test_linked_data_names_every_term(service: Service) -> None:
