@@ -57,6 +57,8 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/receipts/<token>/json": [f"{tokens['receipt']}/json"],
         "/api/v1/subscriptions/<subscription>/receipt": [f"/api/v1/subscriptions/{tokens['subscription']}/receipt"],
         "/api/v1/subscribers/<path:who>": [f"/api/v1/subscribers/{who}" for who in (ADA, people[0].id)],
+        "/log/consistency": ["/log/consistency?from=1&to=3"],
+        "/log/entries": ["/log/entries", "/log/entries?from=1&to=2"],
         "/api/v1/newsletters/<slug>/subscribers": ["/api/v1/newsletters/weekly/subscribers?limit=1"],
     }
     found = []
