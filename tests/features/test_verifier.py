@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from app.ledger import tree, verifier
+from app.ledger import verifier
 from app.ledger.signing import Signer, sign
 from app.ledger.verifier import Finding, Key, examine_receipt
 from tests.commands import ROOT, Jawel
+from tests.features.conftest import OpenService
 from tests.features.test_receipts import KEY, receipt_text
 from tests.service import Service
 
@@ -194,47 +195,60 @@ def paths(value: Any) -> Iterator[list[Any]]:
             yield from ([step, *rest] for rest in paths(inner))
 
 
-class Growing:
-    """A log of a few entries, and what it publishes on its way, as files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.hashes: dict[tree.Node, bytes] = {}
-        self.edge = tree.Edge(0, {})
-
-    def checkpoint(self, size: int) -> Path:
-        leaves = [verifier.leaf_hash(bytes([number])) for number in range(self.edge.size, size)]
-        self.hashes |= {tree.Node(0, self.edge.size + number): leaf for number, leaf in enumerate(leaves)}
-        self.hashes |= dict(self.edge.extend(leaves))
-        note = sign(str(verifier.Checkpoint(KEY.name, size, self.edge.root)), [SIGNER])
-        return self.file(f"checkpoint-{size}", note)
-
-    def consistency(self, older: int, newer: int) -> Path:
-        hashes = tree.proof(tree.consistency_spans(older, newer), lambda _nodes: self.hashes)
-        proof = {"from": older, "to": newer, "proof": [verifier.encode(each) for each in hashes]}
-        return self.file(f"consistency-{older}-{newer}", json.dumps(proof))
-
-    def file(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        return path
+@pytest.fixture
+def growth(service: Service, tmp_path: Path) -> list[str | Path]:
+    """Options that name what the log answered, as somebody kept it in files."""
+    sizes = []
+    for address in ("ada@example.org", "grace@example.org"):
+        service.confirmed(address)
+        service.deliver()
+        newest = service.get("/checkpoint").text
+        sizes.append(newest.splitlines()[1])
+        kept(tmp_path, f"checkpoint-{len(sizes)}", newest)
+    proof = service.get(f"/log/consistency?from={sizes[0]}&to={sizes[1]}").text
+    key = kept(tmp_path, "key", service.get("/log/key").text)
+    files = [tmp_path / "checkpoint-1", tmp_path / "checkpoint-2", kept(tmp_path, "proof", proof)]
+    options = zip(("--checkpoint", "--newer", "--consistency"), files, strict=True)
+    return ["--key", key, *(each for option in options for each in option)]
 
 
-def test_a_later_checkpoint_is_shown_to_add_to_an_earlier_one(tmp_path: Path) -> None:
-    log, jawel = Growing(tmp_path), Jawel({}, tmp_path)
-    older, newer = log.checkpoint(5), log.checkpoint(12)
-    consistency = log.consistency(5, 12)
-    files: list[str | Path] = ["--checkpoint", older, "--newer", newer, "--consistency", consistency, "--key", str(KEY)]
-    good = jawel("verify", *files)
+def kept(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_later_checkpoint_is_shown_to_add_to_an_earlier_one(growth: list[str | Path], jawel: Jawel) -> None:
+    good = jawel("verify", *growth)
     assert good.exit_code == 0, good.output
-    assert "the log of 12 entries holds the 5 of the earlier checkpoint unchanged" in good.stdout
-    assert verifier.main([str(each) for each in files]) == 0
-    other = log.file("other", log.consistency(6, 12).read_text())
-    assert jawel("verify", *[other if each is consistency else each for each in files]).exit_code == 1
-    forged = log.file("forged", sign(str(verifier.Checkpoint(KEY.name, 5, bytes(32))), [SIGNER]))
-    said = jawel("verify", *[forged if each is older else each for each in files])
-    assert said.exit_code == 1
-    assert "WRONG  From one to the other: the later log does not hold the earlier one unchanged" in said.stdout
+    assert "the log of 6 entries holds the 3 of the earlier checkpoint unchanged" in good.stdout
+    assert verifier.main([str(each) for each in growth]) == 0
+
+
+def test_a_log_that_was_written_anew_is_found_out(growth: list[str | Path], tmp_path: Path, jawel: Jawel) -> None:
+    kept(tmp_path, "checkpoint-1", sign(str(verifier.Checkpoint(KEY.name, 3, bytes(32))), [SIGNER]))
+    found = jawel("verify", *growth)
+    assert found.exit_code == 1
+    assert "WRONG  From one to the other: the later log does not hold the earlier one unchanged" in found.stdout
+    kept(tmp_path, "checkpoint-1", sign(str(verifier.Checkpoint(KEY.name, 2, bytes(32))), [SIGNER]))
+    assert "the consistency proof is about other sizes" in jawel("verify", *growth).stdout
+    kept(tmp_path, "checkpoint-1", sign(str(verifier.Checkpoint("other.example.org", 3, bytes(32))), [SIGNER]))
+    assert "WRONG  The earlier checkpoint" in jawel("verify", *growth).stdout
+
+
+def test_a_receipt_outlives_the_key_that_signed_it(open_service: OpenService) -> None:
+    old = open_service()
+    old.confirmed()
+    kept_since = receipt_text(old)
+    new = open_service(log_signing_keys=(bytes(32), bytes(range(32))))
+    new.confirmed("grace@example.org", newsletters="events")
+    newer = receipt_text(new, "events")
+    keys = [Key.parse(line) for line in new.get("/log/key").text.splitlines()]
+    assert [len(keys), keys[1]] == [2, KEY]
+    for text in (kept_since, newer):
+        assert wrong(examine_receipt(text, keys)) == []
+        assert json.loads(text)["log_keys"][-1] == str(KEY)
+    assert wrong(examine_receipt(newer, [KEY])) != []
 
 
 @pytest.mark.parametrize(
