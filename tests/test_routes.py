@@ -36,10 +36,15 @@ PAGES = {
     "/openapi.json",
     "/preferences/<token>",
     "/readyz",
+    "/receipts/<token>",
+    "/receipts/<token>/json",
     "/static/<path:filename>",
     "/unsubscribe/<token>",
 }
 """For people, browsers and orchestrators: what is not here is in the OpenAPI document."""
+
+FOR_EVERYONE = {"/checkpoint", "/log/consistency", "/log/entries", "/log/key"}
+"""May be kept by caches: the same for whoever asks, and about nobody."""
 
 FILLED_IN = {"slug": "weekly", "who": ADA, "filename": "jawel.css"}
 """Whatever else a path holds is a token or an id, and nonsense will do for that."""
@@ -108,7 +113,8 @@ def check_headers(answer: Any) -> None:
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin" if holds_form else "")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Robots-Tag"] == "noindex"
-    assert headers.get("Cache-Control") == "no-store" or answer.request.path.startswith("/static/")
+    may_be_kept = answer.request.path in FOR_EVERYONE or answer.request.path.startswith("/static/")
+    assert headers.get("Cache-Control") == "no-store" or may_be_kept
     assert "Set-Cookie" not in headers
 
 

@@ -12,6 +12,7 @@ from app.cli.doctor import doctor
 from app.cli.keys import keys
 from app.cli.newsletters import newsletters
 from app.cli.serving import serve, worker
+from app.cli.verify import verify
 from app.database import Database
 from config import Settings, SettingsError
 
@@ -72,5 +73,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, serve, worker, doctor):
+for command in (newsletters, keys, serve, worker, doctor, verify):
     main.add_command(command)

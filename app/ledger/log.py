@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from app.errors import JawelError
-from app.ledger.model import LogKey, SignedCheckpoint
+from app.ledger.model import LogEntry, LogKey, SignedCheckpoint
 from app.ledger.signing import Signer
+from app.ledger.tree import Span
 from app.ledger.verifier import Key
 
 
@@ -37,6 +38,11 @@ def verification_keys(connection: Connection, log: Log) -> list[Key]:
     ours = [signer.key for signer in log.signers]
     signed = [Key.parse(line) for line in connection.scalars(_KEYS)]
     return [*ours, *(key for key in signed if key not in ours)]
+
+
+def leaves(connection: Connection, span: Span) -> list[bytes]:
+    wanted = select(LogEntry.leaf).where(LogEntry.position >= span.begin, LogEntry.position < span.end)
+    return [*connection.scalars(wanted.order_by(LogEntry.position))]
 
 
 _NEWEST = select(SignedCheckpoint.__table__).order_by(SignedCheckpoint.size.desc()).limit(1)

@@ -61,7 +61,7 @@ def test_sealers_at_once_give_each_event_one_place(service: Service) -> None:
 def test_a_running_worker_seals_beside_a_mail_server_that_hangs(service: Service) -> None:
     service.subscribe()
     hanging, stop = threading.Event(), threading.Event()
-    service.mail.on_taken = hanging.wait  # type: ignore[assignment]
+    service.mail.on_taken = hanging.wait
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(worker.run, service.app, stop)
         try:

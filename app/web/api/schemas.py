@@ -5,9 +5,13 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from app.consent import EventType
 from app.outbox import State
 from app.subscriptions.model import Status
 from app.subscriptions.status import UNKNOWN
+
+LARGEST = 2**63 - 1
+"""What a position may be at most, as the database counts."""
 
 
 def storable(text: str) -> None:
@@ -131,3 +135,72 @@ class UnsubscribeOrder(Strict):
 
 class UnsubscribeAnswer(Schema):
     status = fields.String(required=True, validate=validate.Equal(str(Status.UNSUBSCRIBED)))
+
+
+class ReceiptSchema(Schema):
+    """In full in docs/receipt.schema.json."""
+
+    context = fields.Dict(required=True, data_key="@context")
+    type = fields.String(required=True, data_key="@type")
+    schema_version = fields.String(required=True)
+    profile = fields.String(required=True)
+    receipt_id = fields.UUID(required=True)
+    receipt_created = fields.AwareDateTime(required=True)
+    record = fields.Dict(required=True, metadata={"description": "ISO/IEC TS 27560: what was asked, agreed and done."})
+    wordings = fields.List(fields.Dict(), required=True, metadata={"description": "The exact words, by SHA-256."})
+    log_keys = fields.List(fields.String(), required=True)
+    timestamp_tokens = fields.List(fields.Dict(), required=True)
+    signature = fields.String(required=True, metadata={"description": "A signed note over all the rest."})
+
+
+class EventsQuestion(Schema):
+    after = fields.Integer(
+        load_default=-1,
+        validate=validate.Range(-1, LARGEST),
+        metadata={"description": "`next` of the answer before. Left out: from the start."},
+    )
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+    wait = fields.Integer(
+        load_default=0,
+        validate=validate.Range(0, 30),
+        metadata={"description": "Seconds to wait for something to happen, where nothing has."},
+    )
+
+
+class EventSchema(Schema):
+    position = fields.Integer(required=True)
+    id = fields.UUID(required=True)
+    type = fields.String(required=True, validate=validate.OneOf(list(EventType)))
+    occurred_at = fields.AwareDateTime(required=True)
+    subscriber = fields.UUID(required=True)
+    newsletter = fields.String(required=True, allow_none=True)
+
+
+class EventsAnswer(Schema):
+    events = fields.List(fields.Nested(EventSchema), required=True)
+    next = fields.Integer(required=True, metadata={"description": "The `after` to ask with next time."})
+
+
+class _Range(Schema):
+    """`from` is a word of Python's own, so the fields that bear it are declared by their keys."""
+
+    @validates_schema
+    def begins_before_it_ends(self, question: dict[str, int], **_rest: object) -> None:
+        if "to" in question and question["from"] > question["to"]:
+            raise ValidationError("It must not be smaller than `from`.", "to")
+
+
+def _size(**options: Any) -> fields.Integer:
+    return fields.Integer(validate=validate.Range(0, LARGEST), **options)
+
+
+HASHES = fields.List(fields.String(), required=True, metadata={"description": "Base64 of 32 bytes each."})
+
+ConsistencyQuestion = _Range.from_dict(
+    {"from": _size(required=True), "to": _size(required=True)}, name="ConsistencyQuestion"
+)
+ConsistencyAnswer = Schema.from_dict(
+    {"from": _size(required=True), "to": _size(required=True), "proof": HASHES}, name="ConsistencyAnswer"
+)
+EntriesQuestion = _Range.from_dict({"from": _size(load_default=0), "to": _size()}, name="EntriesQuestion")
+EntriesAnswer = Schema.from_dict({"from": _size(required=True), "entries": HASHES}, name="EntriesAnswer")

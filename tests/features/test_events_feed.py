@@ -1,0 +1,117 @@
+"""The feed: what happened, in the order of the log, for services that keep in step."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.keys import Scope
+from app.ledger import feed
+from tests.log import grow, log_of, seal, write_events
+from tests.service import ADA, Service
+
+FEED = "/api/v1/events"
+
+
+def ask(service: Service, key: dict[str, str], **question: int) -> Any:
+    answer = service.get(FEED, headers=key, query_string=question)
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
+def pages(service: Service, key: dict[str, str], limit: int) -> Iterator[Any]:
+    after = -1
+    while True:
+        page = ask(service, key, after=after, limit=limit)
+        if not page["events"]:
+            return
+        yield page
+        after = page["next"]
+
+
+def test_a_double_opt_in_is_told_in_order(service: Service) -> None:
+    service.confirmed()
+    key = service.key(Scope.EVENTS_READ)
+    assert ask(service, key)["next"] == 1, "the press of the button awaits its seal"
+    service.deliver()
+    told = ask(service, key)
+    assert [(each["position"], each["type"]) for each in told["events"]] == [
+        (0, "subscription.requested"),
+        (1, "letter.accepted"),
+        (2, "subscription.confirmed"),
+    ]
+    person = service.get(f"/api/v1/subscribers/{ADA}", headers=service.key()).get_json()
+    assert {(each["subscriber"], each["newsletter"]) for each in told["events"]} == {(person["id"], "weekly")}
+    assert told["events"][2]["occurred_at"] == person["subscriptions"][0]["since"]
+    assert told["next"] == 2
+    assert ask(service, key, after=2) == {"events": [], "next": 2}
+    assert "example.org" not in service.get(FEED, headers=key).text
+
+
+def test_nothing_sealed_is_an_empty_page_to_go_on_from(service: Service) -> None:
+    key = service.key(Scope.EVENTS_READ)
+    assert ask(service, key) == {"events": [], "next": -1}
+    grow(service, [1])
+    assert [each["position"] for each in ask(service, key, after=-1)["events"]] == [0]
+
+
+def test_pages_leave_nothing_out_and_tell_nothing_twice(service: Service) -> None:
+    grow(service, [3, 10, 11])
+    for limit in (1, 3, 4, 11, 100):
+        told = [
+            each["position"]
+            for page in pages(service, service.key(Scope.EVENTS_READ), limit)
+            for each in page["events"]
+        ]
+        assert told == [*range(11)]
+
+
+def test_a_key_for_one_newsletter_is_told_of_no_other(service: Service) -> None:
+    service.confirmed(newsletters=["weekly", "events"])
+    service.confirmed("grace@example.org", newsletters="weekly")
+    service.deliver()
+    key = service.key(Scope.EVENTS_READ, newsletters=["events"])
+    told = ask(service, key)
+    every = ask(service, service.key(Scope.EVENTS_READ))
+    assert told["events"] == [each for each in every["events"] if each["newsletter"] == "events"]
+    assert len(told["events"]) == 3
+    assert told["next"] == every["next"]
+
+
+def test_a_key_for_one_newsletter_goes_on_through_a_long_stretch_of_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LOOK_AHEAD", 4)
+    grow(service, [10])
+    service.subscribe(newsletters="events")
+    service.deliver()
+    key = service.key(Scope.EVENTS_READ, newsletters=["events"])
+    assert ask(service, key) == {"events": [], "next": 3}
+    told = ask(service, key, wait=5)
+    assert [each["position"] for each in told["events"]] == [10, 11]
+
+
+def test_who_waits_is_told_as_soon_as_something_is_sealed(service: Service) -> None:
+    grow(service, [2])
+    key = service.key(Scope.EVENTS_READ)
+    later = threading.Timer(0.3, lambda: (write_events(service.database, 1), seal(service.database, log_of(service))))
+    later.start()
+    assert [each["position"] for each in ask(service, key, after=1, wait=30)["events"]] == [2]
+    later.join()
+    assert ask(service, key, after=2, wait=1) == {"events": [], "next": 2}
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [("after=-2", "after"), ("after=x", "after"), ("limit=0", "limit"), ("limit=1001", "limit"), ("wait=31", "wait")],
+)
+def test_a_question_that_makes_no_sense_is_told_so(service: Service, question: str, field: str) -> None:
+    answer = service.get(f"{FEED}?{question}", headers=service.key(Scope.EVENTS_READ))
+    assert (answer.status_code, [*answer.get_json()["errors"]]) == (422, [field])
+
+
+def test_the_feed_is_for_those_with_its_scope(service: Service) -> None:
+    assert service.get(FEED).status_code == 401
+    assert service.get(FEED, headers=service.key(Scope.STATUS_READ)).status_code == 403
+    assert service.get(FEED, headers=service.key(Scope.ADMIN)).status_code == 200
