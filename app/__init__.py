@@ -13,7 +13,7 @@ from app.tokens import Signer
 from app.web import api, body, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
 from app.web.intake import MAX_BYTES
-from app.web.pages import about, confirm, mailbox, preferences, signup, unsubscribe
+from app.web.pages import about, confirm, mailbox, preferences, receipt, signup, unsubscribe
 from config import Settings
 
 
@@ -56,7 +56,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:
-    for module in (about, signup, confirm, unsubscribe, preferences):
+    for module in (about, signup, confirm, unsubscribe, preferences, receipt):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)
     if settings.in_development:

@@ -30,6 +30,9 @@ class Links:
     def preferences(self, subscriber_id: UUID) -> str:
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"
 
+    def receipt(self, subscription_id: UUID, until: datetime) -> str:
+        return f"{self.public_url}/receipts/{self.signer.sign(Purpose.RECEIPT, subscription_id, until)}"
+
 
 def one_click(url: str) -> dict[str, str]:
     """The pair of headers that lets a mail program unsubscribe with one POST (RFC 8058 section 3.1)."""

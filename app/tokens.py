@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)

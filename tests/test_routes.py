@@ -36,6 +36,8 @@ PAGES = {
     "/openapi.json",
     "/preferences/<token>",
     "/readyz",
+    "/receipts/<token>",
+    "/receipts/<token>/json",
     "/static/<path:filename>",
     "/unsubscribe/<token>",
 }

@@ -13,6 +13,7 @@ from app.cli.keys import keys
 from app.cli.ledger import ledger
 from app.cli.newsletters import newsletters
 from app.cli.serving import serve, worker
+from app.cli.verify import verify
 from app.database import Database
 from config import Settings, SettingsError
 
@@ -73,5 +74,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, ledger, serve, worker, doctor):
+for command in (newsletters, keys, ledger, serve, worker, doctor, verify):
     main.add_command(command)

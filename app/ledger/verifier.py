@@ -1,14 +1,23 @@
-"""Checks what a consent log claims, with Python and `cryptography` alone.
+"""Checks what a consent receipt and its log claim, with Python and `cryptography` alone.
+
+    python verifier.py RECEIPT --key KEY
+    python verifier.py --checkpoint OLD --newer NEW --consistency FILE --key KEY
 
 Nothing in here knows the service or its database, so that a stranger can read this one file, trust it, and run it.
-Whatever is claimed is wrong until it has been computed: every function returns quietly or raises `Refuted`.
+Whatever is claimed is wrong until it has been computed: every check returns quietly or raises `Refuted`.
 """
 
+import argparse
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+import hmac
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,6 +25,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 ED25519 = b"\x01"
 """Its signature type in a verification key (C2SP signed-note)."""
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+RECEIPT_DOMAIN = "jawel/receipt/v1"
+PROFILE = "urn:jawel:consent-receipt:1"
+GIVEN, RENEWED, UNKNOWN = "dpv:ConsentGiven", "dpv:RenewedConsentGiven", "dpv:ConsentUnknown"
+REQUESTED, CONFIRMED = "subscription.requested", "subscription.confirmed"
+STATES = {
+    REQUESTED: "dpv:ConsentRequested",
+    "letter.accepted": "jawel:LetterAccepted",
+    CONFIRMED: GIVEN,
+    "subscription.declined": "dpv:ConsentRefused",
+    "subscription.unsubscribed": "dpv:ConsentWithdrawn",
+    "subscription.expired": "dpv:ConsentExpired",
+    "subscription.bounced": "dpv:ConsentRevoked",
+    "subscription.complained": "dpv:ConsentRevoked",
+    "subscriber.erased": "jawel:Erased",
+}
+"""In the words of the W3C Data Privacy Vocabulary. Those with the prefix `jawel` leave the consent as it stood."""
 _HASH_LENGTH = 32
 
 
@@ -181,7 +206,8 @@ class InclusionProof:
 
     def check(self, leaf: bytes, keys: Sequence[Key]) -> Checkpoint:
         """The checkpoint that the leaf is proven to be under."""
-        checkpoint = Checkpoint.parse(open_note(self.checkpoint, keys))
+        origin = self.checkpoint.partition("\n")[0]
+        checkpoint = Checkpoint.parse(open_note(self.checkpoint, [key for key in keys if key.name == origin]))
         check_inclusion(leaf, self.index, checkpoint.size, self.hashes, checkpoint.root)
         return checkpoint
 
@@ -208,7 +234,326 @@ def decode_hash(text: str) -> bytes:
     return data
 
 
+def decode_hex(text: str) -> bytes:
+    data = bytes.fromhex(text)
+    if data.hex() != text:
+        raise Refuted("a value is not hex in lower case")
+    return data
+
+
 def number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or (text != "0" and text.startswith("0")):
         raise Refuted("a number is not written as a plain decimal")
     return int(text)
+
+
+def states(steps: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Where consent stands after each step, told by its type and who acted."""
+    found: list[str] = []
+    for kind, actor in steps:
+        state = STATES[kind]
+        if state == GIVEN and GIVEN in found:
+            state = RENEWED
+        # The vocabulary tells a withdrawal by the person from one by somebody else.
+        if kind == "subscription.unsubscribed" and actor == "controller":
+            state = "dpv:ConsentRevoked"
+        found.append(state)
+    return found
+
+
+def standing(steps: Sequence[tuple[str, str | None]]) -> str:
+    return next((state for state in reversed(states(steps)) if state.startswith("dpv:")), UNKNOWN)
+
+
+def read_json(text: str) -> Any:
+    """Refuses what two programs may read in two ways: a name that comes twice, and numbers that are not whole."""
+
+    def refuse(_number: str) -> None:
+        raise Refuted("a number is not whole")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise Refuted("a name comes twice")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, parse_float=refuse, parse_constant=refuse, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise Refuted("this is not JSON") from None
+
+
+def receipt_text(receipt: Mapping[str, Any]) -> str:
+    """What the signature of a receipt signs. Without floats and with ASCII names, this is RFC 8785."""
+    rest = {name: value for name, value in receipt.items() if name != "signature"}
+    canonical = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f"{RECEIPT_DOMAIN}\n{encode(hashlib.sha256(canonical.encode()).digest())}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    holds: bool | None
+    """None: nothing was checked; the text says something that the reader should know."""
+    text: str
+
+    def __str__(self) -> str:
+        mark = {True: "ok   ", False: "WRONG", None: "note "}[self.holds]
+        return f"{mark}  {self.text}"
+
+
+def _find(claim: str, check: Callable[..., str], *about: Any) -> Finding:
+    """`check` says what holds, or raises; a receipt of another form than ours ends as a finding too."""
+    try:
+        return Finding(holds=True, text=f"{claim}: {check(*about)}")
+    except Refuted as refuted:
+        return Finding(holds=False, text=f"{claim}: {refuted}")
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
+        return Finding(holds=False, text=f"{claim}: it is not of the form that it should have")
+
+
+def examine_receipt(text: str, keys: Sequence[Key]) -> list[Finding]:
+    """Everything that a receipt claims, claim by claim."""
+    found: list[Finding] = []
+
+    def read() -> str:
+        receipt = read_json(text)
+        if receipt["profile"] != PROFILE:
+            raise Refuted(f"it is none of the kind {PROFILE}")
+        found.extend(_examine(receipt, keys))
+        return f"a consent receipt, made {receipt['receipt_created']}"
+
+    return [_find("The file", read), *found]
+
+
+def _examine(receipt: Mapping[str, Any], keys: Sequence[Key]) -> Iterator[Finding]:
+    record, events = receipt["record"], receipt["record"]["events"]
+    yield _find("The receipt as a whole", _check_signature_of, receipt, keys)
+    for count, event in enumerate(events, 1):
+        yield _find(f"Event {count}, {event['type']}", _check_event, record, event, keys)
+    yield _find("The order of events", _check_order, events)
+    yield _find("The exact words", _check_words, receipt["wordings"], events)
+    for event in events:
+        if event["type"] == CONFIRMED:
+            yield _find("The confirmation", _check_confirmation, event, events)
+    yield _find("What the receipt sums up", _check_record, record, receipt["wordings"], events)
+    if record["address_commitment_key"] is not None:
+        yield _find("The address", _check_address, record, events)
+    else:
+        yield Finding(None, "The address is not in this receipt in clear, so it was not compared with the evidence.")
+    yield from _notes(receipt)
+
+
+def _check_signature_of(receipt: Mapping[str, Any], keys: Sequence[Key]) -> str:
+    if open_note(receipt["signature"], keys) != receipt_text(receipt):
+        raise Refuted("it was changed after it was signed")
+    return "it is as it was signed"
+
+
+def _check_event(record: Mapping[str, Any], event: Mapping[str, Any], keys: Sequence[Key]) -> str:
+    if event["tlog_proof"] is None:
+        raise Refuted("it is not sealed yet; ask for the receipt again in a few seconds")
+    evidence, claimed = event["evidence"], event["evidence_hash"]
+    if evidence is not None and evidence_hash(evidence, decode_hex(event["salt"])).hex() != claimed:
+        raise Refuted("its evidence was changed: the hash differs")
+    proof = InclusionProof.parse(event["tlog_proof"])
+    checkpoint = proof.check(leaf_hash(decode_hex(claimed)), keys)
+    if proof.index != event["position"]:
+        raise Refuted("it stands at another position than it says")
+    if evidence is None:
+        return _check_tombstone(event, record["events"])
+    _check_fields(record, event, read_json(evidence))
+    return (
+        f"at {event['event_time']} by the {event['entity_id']}; sealed at position {proof.index} "
+        f"of the log {checkpoint.origin}, under its checkpoint of {checkpoint.size} entries"
+    )
+
+
+def _check_tombstone(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """Else somebody could pass off as erased what they would rather not show."""
+    stone = {"event": event["event_id"], "type": event["type"], "occurred_at": event["event_time"]}
+    for each in events:
+        for erased in _evidence(each).get("erased", []):
+            if stone.items() <= erased.items():
+                at = event["position"]
+                return (
+                    f"its content was erased at {each['event_time']}, as its tombstone says; it stands at position {at}"
+                )
+    raise Refuted("its content is missing, and no tombstone says that it was erased")
+
+
+def _check_fields(record: Mapping[str, Any], event: Mapping[str, Any], evidence: Mapping[str, Any]) -> None:
+    pairs = {
+        "event_id": (event["event_id"], evidence["event"]),
+        "type": (event["type"], evidence["type"]),
+        "event_time": (event["event_time"], evidence["occurred_at"]),
+        "entity_id": (event["entity_id"], evidence["actor"]),
+        "method": (event["method"], evidence.get("method")),
+        "record_id": (record["record_id"], evidence["subscription"]),
+        "pii_principal_id": (record["pii_principal_id"], evidence["subscriber"]),
+        "purpose": (record["purposes"][0]["id"], evidence["newsletter"]),
+    }
+    for name, (shown, proven) in pairs.items():
+        if shown != proven:
+            raise Refuted(f"{name} is not what its evidence says")
+
+
+def _check_order(events: Sequence[Mapping[str, Any]]) -> str:
+    times = [event["event_time"] for event in events]
+    for name in ("event_id", "position"):
+        if len({event[name] for event in events}) < len(events):
+            raise Refuted("two events are one and the same")
+    if times != sorted(times):
+        raise Refuted("they are not in the order of their times")
+    if [event["event_state"] for event in events] != states(_steps(events)):
+        raise Refuted("an event_state does not follow from the events")
+    return f"{len(events)} events, each for itself, by their times"
+
+
+def _check_words(wordings: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> str:
+    for wording in wordings:
+        if hashlib.sha256(wording["text"].encode()).hexdigest() != wording["sha256"]:
+            raise Refuted("a text is not the one that was shown")
+    cited = {digest for event in events for digest in _evidence(event).get("wordings", {}).values()}
+    if cited != {wording["sha256"] for wording in wordings}:
+        raise Refuted("the texts are not the ones that the evidence cites")
+    return f"{len(wordings)} texts, each the one whose SHA-256 the sealed evidence cites"
+
+
+def _check_confirmation(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    if event["evidence"] is None:
+        raise Refuted("its content was erased, so it can be shown no more")
+    known = [each for each in events if each["evidence"] and each["position"] is not None]
+    earlier = [each for each in known if each["position"] < event["position"]]
+    requests = [each for each in earlier if each["type"] == REQUESTED]
+    if not requests:
+        raise Refuted("nobody asked before it was confirmed")
+    letters = [each for each in earlier if each["type"] == "letter.accepted"]
+    reply = f"a mail server took the letter at {letters[-1]['event_time']}; " if letters else ""
+    asked = f"asked for at {requests[-1]['event_time']}; {reply}"
+    return f"{asked}confirmed at {event['event_time']} by the {event['entity_id']} ({event['method']})"
+
+
+def _check_record(
+    record: Mapping[str, Any], wordings: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]
+) -> str:
+    confirmed = [count for count, event in enumerate(events) if event["type"] == CONFIRMED]
+    before = events[: confirmed[-1]] if confirmed else events
+    asked = [_evidence(event) for event in before if event["type"] == REQUESTED and event["evidence"]]
+    basis = asked[-1] if asked else {}
+    cited, texts = basis.get("wordings", {}), {wording["sha256"]: wording["text"] for wording in wordings}
+    state, purpose = standing(_steps(events)), record["purposes"][0]
+    pairs = {
+        "consent_state": (record["consent_state"], state),
+        "granted": (purpose["granted"], state in (GIVEN, RENEWED)),
+        "service": (record["service"], texts.get(cited.get("title"))),
+        "consent_text": (record["consent_text"]["text"], texts.get(cited.get("consent"))),
+        "consent_text sha256": (record["consent_text"]["sha256"], cited.get("consent")),
+        "privacy_notice": (record["privacy_notice"]["sha256"], cited.get("purpose")),
+        "presented_at": (record["privacy_notice"]["presented_at"], basis.get("occurred_at")),
+        "purpose": (purpose["name"], texts.get(cited.get("purpose"))),
+        "control": (purpose["control"], basis.get("control")),
+        "language": (record["language"], basis.get("language", record["language"])),
+    }
+    for name, (shown, proven) in pairs.items():
+        if shown != proven:
+            raise Refuted(f"{name} is not what the evidence says")
+    return f"the same as the evidence; the consent now stands as {state}"
+
+
+def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    key, address = decode_hex(record["address_commitment_key"]), record["pii_principal_email"].lower().encode()
+    commitment = hmac.new(key, address, hashlib.sha256).hexdigest()
+    asked = [_evidence(event) for event in events if event["type"] == REQUESTED and event["evidence"]]
+    if not asked or any(evidence["address_commitment"] != commitment for evidence in asked):
+        raise Refuted("the evidence is about another one")
+    return "every request in the evidence is about it"
+
+
+def _notes(receipt: Mapping[str, Any]) -> Iterator[Finding]:
+    if not any(event["type"] == CONFIRMED for event in receipt["record"]["events"]):
+        yield Finding(None, "Nobody confirmed: this is no proof of consent.")
+    if tokens := len(receipt["timestamp_tokens"]):
+        yield Finding(None, f"{tokens} timestamp tokens (RFC 3161) are in it; this program does not check them.")
+
+
+def _steps(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    return [(event["type"], event["entity_id"]) for event in events]
+
+
+def _evidence(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return read_json(event["evidence"]) if event["evidence"] else {}
+
+
+def examine_growth(older: str, newer: str, consistency: str, keys: Sequence[Key]) -> list[Finding]:
+    """Two checkpoints, and the log's own proof that the later one only adds to the earlier."""
+
+    def read(note: str) -> Checkpoint:
+        origin = note.partition("\n")[0]
+        return Checkpoint.parse(open_note(note, [key for key in keys if key.name == origin]))
+
+    def compare() -> str:
+        first, last, proof = read(older), read(newer), read_json(consistency)
+        if first.origin != last.origin:
+            raise Refuted("the checkpoints are of two logs")
+        if (proof["from"], proof["to"]) != (first.size, last.size):
+            raise Refuted("the consistency proof is about other sizes")
+        check_consistency(first, last, [decode_hash(each) for each in proof["proof"]])
+        return f"the log of {last.size} entries holds the {first.size} of the earlier checkpoint unchanged"
+
+    return [
+        _find("The earlier checkpoint", lambda: f"signed by {read(older).origin}"),
+        _find("The later checkpoint", lambda: f"signed by {read(newer).origin}"),
+        _find("From one to the other", compare),
+    ]
+
+
+def examine(texts: Sequence[str], keys: Sequence[Key]) -> list[Finding]:
+    """One text is a receipt; three are an earlier checkpoint, a later one, and the proof of consistency."""
+    return examine_receipt(texts[0], keys) if len(texts) == 1 else examine_growth(texts[0], texts[1], texts[2], keys)
+
+
+def read_keys(given: Sequence[str]) -> list[Key]:
+    """Each is a verification key or the path of a file with one a line. Raises Refuted."""
+    found: list[Key] = []
+    for each in given:
+        try:
+            found.append(Key.parse(each))
+        except Refuted:
+            try:
+                lines = Path(each).read_text(encoding="utf-8").splitlines()
+            except (OSError, ValueError):
+                raise Refuted("--key is neither a verification key nor a file with such keys") from None
+            found += [Key.parse(line) for line in lines if line.strip()]
+    return found
+
+
+def report(findings: Sequence[Finding], write: Callable[[str], object]) -> int:
+    """Tell them, a line each; the exit status: 0 where everything holds."""
+    for finding in findings:
+        write(str(finding))
+    wrong = sum(finding.holds is False for finding in findings)
+    write(
+        f"{wrong} of {len(findings)} do not hold: do not rely on it." if wrong else "Everything that it claims holds."
+    )
+    return 1 if wrong else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check a consent receipt, or a checkpoint against a later one.")
+    parser.add_argument("receipt", nargs="?", help="the JSON file")
+    parser.add_argument("--key", action="append", required=True, help="verification key, or a file of them; repeatable")
+    for name in ("checkpoint", "newer", "consistency"):
+        parser.add_argument(f"--{name}", help="a file, as the log answers it")
+    given = parser.parse_args(arguments)
+    growth = [given.checkpoint, given.newer, given.consistency]
+    if any(growth) if given.receipt else not all(growth):
+        parser.error("name a receipt, or --checkpoint, --newer and --consistency")
+    try:
+        keys = read_keys(given.key)
+        texts = [Path(each).read_text(encoding="utf-8") for each in ([given.receipt] if given.receipt else growth)]
+    except (Refuted, OSError, ValueError) as error:
+        parser.error(str(error) if isinstance(error, Refuted) else "a file cannot be read as text")
+    return report(examine(texts, keys), lambda line: sys.stdout.write(f"{line}\n"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -52,6 +52,12 @@ class Asked:
         return [newsletter for newsletter, each in self.standings.items() if each is standing]
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    subscription_id: UUID
+    since: datetime
+
+
 def find(connection: Connection, letter_id: UUID) -> Asked | None:
     """None where the letter, and with it the address, has been erased."""
     found = _finding().run(connection, {"letter": letter_id})
@@ -98,6 +104,18 @@ def _standing(status: str, nonce_stands: bool) -> Standing:
     if not nonce_stands:
         return Standing.ENDED
     return {Status.PENDING: Standing.OPEN, Status.CONFIRMED: Standing.CONFIRMED}.get(Status(status), Standing.ENDED)
+
+
+def confirmed_since(connection: Connection, letter_id: UUID, earliest: datetime) -> Mapping[str, Confirmed]:
+    """By newsletter: what the letter asked for and was confirmed lately. Empty once the letter is erased."""
+    found = connection.execute(
+        select(Letter.about, Subscription.id, Subscription.newsletter, Subscription.nonce, Subscription.since)
+        .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
+        .where(Letter.id == letter_id, Subscription.status == Status.CONFIRMED, Subscription.since > earliest)
+    )
+    return {
+        each.newsletter: Confirmed(each.id, each.since) for each in found if each.about.get(str(each.id)) == each.nonce
+    }
 
 
 def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: Act) -> Mapping[str, Standing]:

@@ -258,11 +258,13 @@ def test_the_description_is_valid_and_answers_keep_to_it(service: Service) -> No
     service.confirmed()
     key = service.key(Scope.ADMIN)
     status = f"/api/v1/subscribers/{ADA}"
+    receipt = f"/api/v1/subscriptions/{service.status()['weekly']['id']}/receipt"
     for path, answer in {
         "/api/v1/subscribers/{who}": service.get(status, headers=key),
         "/api/v1/newsletters/{slug}/subscribers": service.get(PAGE, headers=key),
         LOOKUP: service.post(LOOKUP, headers=key, json={"newsletter": "weekly", "emails": [ADA, "x"]}),
         UNSUBSCRIBE: service.post(UNSUBSCRIBE, headers=key, json={"email": ADA, "all": True}),
+        "/api/v1/subscriptions/{subscription}/receipt": service.get(receipt, headers=key),
         "/subscribe": service.subscribe("new@example.org"),
     }.items():
         assert_described(document, path, answer)

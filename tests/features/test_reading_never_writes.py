@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
+from app import clock, services
 from app.keys import Scope
 from tests.service import ADA, BROWSER, Service
 
@@ -50,6 +53,9 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/preferences/<token>": [tokens["preferences"]],
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
         "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox"],
+        "/receipts/<token>": [tokens["receipt"]],
+        "/receipts/<token>/json": [f"{tokens['receipt']}/json"],
+        "/api/v1/subscriptions/<subscription>/receipt": [f"/api/v1/subscriptions/{tokens['subscription']}/receipt"],
         "/api/v1/subscribers/<path:who>": [f"/api/v1/subscribers/{who}" for who in (ADA, people[0].id)],
         "/log/consistency": ["/log/consistency?from=1&to=3"],
         "/log/entries": ["/log/entries", "/log/entries?from=1&to=2"],
@@ -67,9 +73,11 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
 def tokens(service: Service) -> dict[str, str]:
     done = service.confirmed().link
     service.subscribe("grace@example.org", newsletters=["weekly", "events"])
-    links = service.status()["weekly"]["links"]
+    weekly = service.status()["weekly"]
+    receipt = services.of(service.app).links.receipt(UUID(weekly["id"]), clock.now() + timedelta(minutes=30))
+    links = {**weekly["links"], "receipt": receipt}
     ours = {name: url.removeprefix("https://subscribe.example.org") for name, url in links.items()}
-    return {"done": done, "open": service.letter().link, **ours}
+    return {"done": done, "open": service.letter().link, "subscription": weekly["id"], **ours}
 
 
 def test_every_page_is_read_while_the_database_refuses_to_write(service: Service, tokens: dict[str, str]) -> None:

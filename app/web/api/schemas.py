@@ -137,6 +137,22 @@ class UnsubscribeAnswer(Schema):
     status = fields.String(required=True, validate=validate.Equal(str(Status.UNSUBSCRIBED)))
 
 
+class ReceiptSchema(Schema):
+    """In full in docs/receipt.schema.json."""
+
+    context = fields.Dict(required=True, data_key="@context")
+    type = fields.String(required=True, data_key="@type")
+    schema_version = fields.String(required=True)
+    profile = fields.String(required=True)
+    receipt_id = fields.UUID(required=True)
+    receipt_created = fields.AwareDateTime(required=True)
+    record = fields.Dict(required=True, metadata={"description": "ISO/IEC TS 27560: what was asked, agreed and done."})
+    wordings = fields.List(fields.Dict(), required=True, metadata={"description": "The exact words, by SHA-256."})
+    log_keys = fields.List(fields.String(), required=True)
+    timestamp_tokens = fields.List(fields.Dict(), required=True)
+    signature = fields.String(required=True, metadata={"description": "A signed note over all the rest."})
+
+
 class EventsQuestion(Schema):
     after = fields.Integer(
         load_default=-1,

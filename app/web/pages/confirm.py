@@ -7,6 +7,7 @@ button posts, and nothing presses it but a person.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
@@ -22,6 +23,8 @@ from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
 from app.web import client, current, headers, intake, language, problems
 from app.web.problems import InvalidFields, wants_page
+
+RECEIPT_FOR = timedelta(minutes=30)
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 
@@ -140,7 +143,16 @@ def _page(asked: Asked | None, token: str, claim: Claim) -> str:
 
 def _page_confirmed(asked: Asked) -> str:
     names = asked.those(Standing.CONFIRMED)
-    return render_template("pages/confirmed.html", asked=asked, names=names, words=_words(asked))
+    return render_template("pages/confirmed.html", names=names, words=_words(asked), receipts=_receipts(asked))
+
+
+def _receipts(asked: Asked) -> dict[str, str]:
+    """Links for whoever pressed the button just now. The letter may be forwarded, so it leads there for no longer."""
+    with current.database().read_only() as connection:
+        earliest = clock.now() - RECEIPT_FOR
+        confirmed = confirmation.confirmed_since(connection, asked.letter_id, earliest)
+    links = current.links()
+    return {name: links.receipt(each.subscription_id, each.since + RECEIPT_FOR) for name, each in confirmed.items()}
 
 
 def _chosen(asked: Asked) -> list[str]:

@@ -1,0 +1,136 @@
+"""One subscription as a receipt tells of it: every event with its evidence and its place in the log.
+
+What counts is the events. Person and subscription may be gone, because the request was declined or lapsed; whoever
+asked for the mail must still be answered from the evidence that is kept.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.addresses import EmailAddress
+from app.consent import ConsentEvent, EventType
+from app.database import AnyRow
+from app.ledger import proofs
+from app.ledger.log import Log, verification_keys
+from app.ledger.verifier import InclusionProof
+from app.newsletters.model import Wording
+from app.subscriptions.model import Subscriber
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A consent event. Where it was erased it has neither evidence nor salt, and still its place in the log."""
+
+    id: UUID
+    type: EventType
+    occurred_at: datetime
+    evidence: str | None
+    salt: str | None
+    evidence_hash: str
+    proof: InclusionProof | None
+    """None where it is not sealed yet."""
+
+    @cached_property
+    def details(self) -> Mapping[str, Any]:
+        return json.loads(self.evidence) if self.evidence else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    address: EmailAddress
+    language: str
+    commitment_key: str
+    """Whoever has it can check that the evidence speaks of this address (`consent.commitment`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    subscription_id: UUID
+    subscriber_id: UUID
+    newsletter: str
+    person: Person | None
+    """None where the address is erased."""
+    entries: tuple[Entry, ...]
+    """In the order in which they happened."""
+    wordings: Mapping[str, str]
+    """Every text that the evidence cites, by its SHA-256."""
+    log_keys: tuple[str, ...]
+    """Verification keys, newest first."""
+
+    @property
+    def is_erased(self) -> bool:
+        return not any(each.evidence for each in self.entries if each.type is not EventType.ERASED)
+
+    @property
+    def basis(self) -> Entry | None:
+        """The request that the newest confirmation answered; where there is none, the newest request."""
+        confirmed = [number for number, each in enumerate(self.entries) if each.type is EventType.CONFIRMED]
+        before = self.entries[: confirmed[-1]] if confirmed else self.entries
+        return next((each for each in reversed(before) if each.type is EventType.REQUESTED and each.evidence), None)
+
+    @property
+    def steps(self) -> list[tuple[str, str | None]]:
+        """Type and actor of each entry, which is what its state follows from."""
+        return [(each.type, each.details.get("actor")) for each in self.entries]
+
+    @property
+    def language(self) -> str:
+        """That of the person now, else the one in which the request was made."""
+        if self.person:
+            return self.person.language
+        return str(self.basis.details["language"]) if self.basis else "en"
+
+
+def find(connection: Connection, subscription_id: UUID, log: Log) -> History | None:
+    """None where no event tells of such a subscription."""
+    events = connection.execute(
+        select(ConsentEvent)
+        .where(ConsentEvent.subscription_id == subscription_id)
+        .order_by(ConsentEvent.occurred_at, ConsentEvent.id)
+    ).all()
+    if not events:
+        return None
+    proven = proofs.inclusion(connection, [each.id for each in events])
+    entries = sorted((_entry(each, proven.get(each.id)) for each in events), key=_when)
+    return History(
+        subscription_id=subscription_id,
+        subscriber_id=events[0].subscriber_id,
+        newsletter=events[0].newsletter,
+        person=_person(connection, events[0].subscriber_id),
+        entries=tuple(entries),
+        wordings=_wordings(connection, entries),
+        log_keys=tuple(map(str, verification_keys(connection, log))),
+    )
+
+
+def _entry(row: AnyRow, proof: InclusionProof | None) -> Entry:
+    return Entry(row.id, EventType(row.type), row.occurred_at, row.evidence, row.salt, row.evidence_hash, proof)
+
+
+def _when(entry: Entry) -> tuple[datetime, bool, int]:
+    """Of two in the same millisecond the log knows which came first."""
+    return entry.occurred_at, entry.proof is None, entry.proof.index if entry.proof else 0
+
+
+def _person(connection: Connection, subscriber_id: UUID) -> Person | None:
+    found = connection.execute(
+        select(Subscriber.address, Subscriber.canonical, Subscriber.language, Subscriber.commitment_key).where(
+            Subscriber.id == subscriber_id
+        )
+    ).first()
+    if found is None:
+        return None
+    return Person(EmailAddress(found.address, found.canonical), found.language, found.commitment_key)
+
+
+def _wordings(connection: Connection, entries: Sequence[Entry]) -> Mapping[str, str]:
+    cited = {digest for each in entries for digest in each.details.get("wordings", {}).values()}
+    found = connection.execute(select(Wording.sha256, Wording.text).where(Wording.sha256.in_(sorted(cited))))
+    return {row.sha256: row.text for row in found}

@@ -1,0 +1,40 @@
+"""Consent receipts for the controller, with the address in clear."""
+
+from uuid import UUID
+
+from flask import Response, request
+from werkzeug.exceptions import Gone, NotFound
+
+from app.keys import Scope
+from app.receipts import history
+from app.receipts.document import Reader
+from app.web import current, receipts
+from app.web.api import access, schemas
+from app.web.api.arguments import Blueprint
+
+blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1", description="Proof of consent")
+
+
+@blueprint.route("/subscriptions/<subscription>/receipt")
+@access.requires(Scope.RECEIPTS_READ)
+@blueprint.response(200, schemas.ReceiptSchema)
+@blueprint.alt_response(410, description="Its evidence was erased")
+def show(subscription: str) -> Response:
+    """All that is known of one consent, with proofs: JSON, JSON-LD, or a page to print, as `Accept` says."""
+    with current.database().read_only() as connection:
+        found = history.find(connection, _identify(subscription), current.services().log)
+    if found is None or not access.caller().sees(found.newsletter):
+        raise NotFound("No subscription by that id.")
+    if found.is_erased:
+        raise Gone("The evidence of this subscription was erased.")
+    kind = request.accept_mimetypes.best_match(receipts.KINDS, receipts.JSON)
+    if kind == receipts.PAGE:
+        return receipts.as_page(found, Reader.CONTROLLER)
+    return receipts.as_json(found, Reader.CONTROLLER, kind)
+
+
+def _identify(subscription: str) -> UUID:
+    try:
+        return UUID(subscription)
+    except ValueError:
+        raise NotFound("No subscription by that id.") from None

@@ -1,0 +1,39 @@
+"""The person's own receipt: behind a link that is good for half an hour from the press that confirmed.
+
+Mails get forwarded, and so do links. What is shown has the address masked, and the letter alone leads here no more once
+the time is over.
+"""
+
+from flask import Blueprint, Response
+from werkzeug.exceptions import Gone
+
+from app import clock
+from app.receipts import history
+from app.receipts.document import Reader
+from app.receipts.history import History
+from app.tokens import Purpose
+from app.web import current, receipts
+
+blueprint = Blueprint("receipt", __name__, url_prefix="/receipts/<token>")
+
+
+@blueprint.get("")
+def show(token: str) -> Response:
+    return receipts.as_page(_find(token), Reader.PERSON, token)
+
+
+@blueprint.get("/json")
+def download(token: str) -> Response:
+    found = _find(token)
+    answer = receipts.as_json(found, Reader.PERSON)
+    answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{found.subscription_id}.json"'
+    return answer
+
+
+def _find(token: str) -> History:
+    claim = current.links().signer.read(Purpose.RECEIPT, token)
+    with current.database().read_only() as connection:
+        found = history.find(connection, claim.subject, current.services().log)
+    if claim.has_expired(clock.now()) or found is None or found.is_erased:
+        raise Gone("The link was good for half an hour, or the evidence was erased.")
+    return found
