@@ -32,6 +32,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 CONNECT_SECONDS = 5
+# Without secure_delete, what is deleted stays legible in the file until something else needs the room.
+PRAGMAS = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
 
 class _UtcText(TypeDecorator[datetime]):
@@ -101,6 +103,18 @@ class Database:
             return self.writer
         return self.writer.execution_options(isolation_level="READ COMMITTED")
 
+    def scrub(self) -> None:
+        """Let what was deleted leave the disk: SQLite's write-ahead log holds pages as they were before.
+
+        Not within a transaction. On PostgreSQL there is nothing to do but to let it vacuum.
+        """
+        if self.writer.dialect.name == "sqlite":
+            connection = self.writer.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.close()
+
     def dispose(self) -> None:
         self.writer.dispose()
         self.reader.dispose()
@@ -119,7 +133,7 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")

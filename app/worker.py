@@ -12,20 +12,19 @@ from datetime import timedelta
 import structlog
 from flask import Flask
 
-from app import budgets, clock, ratelimits, services
+from app import clock, ratelimits, services
 from app.database import Database
 from app.mail import delivery, sending
 from app.mail.sending import PostOffice
 from app.newsletters.terms import Catalogue
+from app.privacy import retention
 from app.services import Services
-from app.subscriptions import ending
 
 log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 TROUBLE_SECONDS = 5
 HOUSEKEEPING_EVERY = timedelta(minutes=1)
-EXPIRE_AT_MOST = 200
 REPLIES_A_LETTER = 7
 """Connecting, STARTTLS, AUTH, MAIL, RCPT, DATA and its end: each may take as long as the time-out."""
 
@@ -59,17 +58,14 @@ def run(app: Flask, stop: threading.Event) -> None:
 
 
 def keep_house(database: Database, catalogue: Catalogue) -> None:
-    """Let unconfirmed requests lapse, and forget counters that no longer count."""
-    for newsletter in catalogue.newsletters.values():
-        expired = EXPIRE_AT_MOST
-        while expired == EXPIRE_AT_MOST:
-            with database.transaction() as session:
-                expired = ending.expire(session, newsletter, clock.now(), at_most=EXPIRE_AT_MOST)
-            if expired:
-                log.info("subscriptions.expired", newsletter=newsletter.slug, count=expired)
+    """Purge what is kept no longer: requests that lapse, evidence, suppressions, counters."""
+    for chore in retention.chores(catalogue):
+        count = retention.carry_out(database, chore)
+        if count:
+            log.info(chore.kind, newsletter=chore.newsletter, count=count)
     with database.transaction() as session:
         ratelimits.purge(session, clock.now())
-        budgets.purge(session, clock.now())
+    database.scrub()
 
 
 @contextmanager

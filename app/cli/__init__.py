@@ -11,6 +11,7 @@ from app import database, schema
 from app.cli.doctor import doctor
 from app.cli.keys import keys
 from app.cli.newsletters import newsletters
+from app.cli.privacy import privacy
 from app.cli.serving import serve, worker
 from app.database import Database
 from config import Settings, SettingsError
@@ -72,5 +73,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, serve, worker, doctor):
+for command in (newsletters, keys, privacy, serve, worker, doctor):
     main.add_command(command)
