@@ -1,5 +1,6 @@
 """`jawel privacy purge`: what the worker does every minute, now and with a report."""
 
+import sys
 from collections import Counter
 from typing import Any
 
@@ -30,7 +31,7 @@ def purge(context: Any) -> None:
     counts = Counter(dict.fromkeys(Kind, 0))
     with context.database.read_only() as connection:
         due = list(retention.chores(catalogue.load(connection)))
-    with click.progressbar(due, label="Purging", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(due, label="Purging", file=sys.stderr) as bar:
         for chore in bar:
             counts[chore.kind] += retention.carry_out(context.database, chore)
     context.database.scrub()
