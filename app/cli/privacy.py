@@ -31,7 +31,7 @@ def purge(context: Any) -> None:
     counts = Counter(dict.fromkeys(Kind, 0))
     with context.database.read_only() as connection:
         due = list(retention.chores(catalogue.load(connection)))
-    with click.progressbar(due, label="Purging", file=sys.stderr) as bar:
+    with click.progressbar(due, label="Purging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         for chore in bar:
             counts[chore.kind] += retention.carry_out(context.database, chore)
     context.database.scrub()
