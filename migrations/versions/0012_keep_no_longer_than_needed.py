@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.execute("""
         INSERT INTO stubs (subscription_id, subscriber_id, newsletter, lapsed_at)
         SELECT subscription_id, subscriber_id, newsletter, max(occurred_at) FROM consent_events
-        WHERE evidence IS NOT NULL AND type <> 'subscriber.erased'
+        WHERE evidence IS NOT NULL AND subscription_id IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE subscriptions.id = consent_events.subscription_id)
         GROUP BY subscription_id, subscriber_id, newsletter
     """)

@@ -162,6 +162,18 @@ def test_a_letter_in_the_hands_of_the_worker_does_not_bring_the_person_back(serv
     assert [row.state for row in service.rows("SELECT state FROM letters")] == ["sent"]
 
 
+def test_nor_does_a_letter_bring_back_the_one_newsletter_that_was_erased(service: Service) -> None:
+    service.subscribe(newsletters=BOTH)
+    service.mail.on_taken = lambda: erase(service, newsletters=["weekly"])
+    service.deliver()
+    kept = service.rows("SELECT type, newsletter FROM consent_events WHERE evidence IS NOT NULL")
+    assert sorted((row.newsletter, row.type) for row in kept) == [
+        ("events", "letter.accepted"),
+        ("events", "subscription.requested"),
+        ("weekly", "subscriber.erased"),
+    ]
+
+
 def test_a_letter_still_owed_is_never_sent(service: Service) -> None:
     service.subscribe()
     erase(service)
