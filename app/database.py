@@ -6,7 +6,7 @@ Whatever only reads goes through `read_only`, where the database itself refuses 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,8 +32,10 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 CONNECT_SECONDS = 5
+BUSY_TIMEOUT = "busy_timeout=5000"
+SCRUB_WAIT_MS = 500
 # Without secure_delete, what is deleted stays legible in the file until something else needs the room.
-PRAGMAS = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
 
 class _UtcText(TypeDecorator[datetime]):
@@ -109,11 +111,10 @@ class Database:
         Not within a transaction. On PostgreSQL there is nothing to do but to let it vacuum.
         """
         if self.writer.dialect.name == "sqlite":
-            connection = self.writer.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-            finally:
-                connection.close()
+            with closing(self.writer.raw_connection()) as connection:
+                # It keeps writers waiting while it waits for who reads an old page. The worker tries again.
+                for pragma in (f"busy_timeout={SCRUB_WAIT_MS}", "wal_checkpoint(TRUNCATE)", BUSY_TIMEOUT):
+                    connection.cursor().execute(f"PRAGMA {pragma}").close()
 
     def dispose(self) -> None:
         self.writer.dispose()
