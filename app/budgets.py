@@ -6,7 +6,7 @@ whoever is being bombed through a thousand forms gets no more than somebody who 
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import Index, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -20,6 +20,7 @@ class MailBudget(Base):
     """Every signup writes the row of its address, whatever comes of it: so all of them cost the same time."""
 
     __tablename__ = "mail_budgets"
+    __table_args__ = (Index(None, "used_at"),)
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     """`EmailAddress.digest`."""
@@ -49,6 +50,8 @@ def may_tell(told_at: datetime | None, now: datetime) -> bool:
     return told_at is None or told_at <= now - DAY
 
 
-def purge(session: Session, now: datetime) -> None:
-    """Forget the addresses that nobody has asked for in the last day."""
-    session.execute(delete(MailBudget).where(MailBudget.used_at <= now - DAY))
+def purge(session: Session, now: datetime, *, at_most: int) -> int:
+    """Forget the addresses that nobody has asked for in the last day. Returns how many."""
+    idle = select(MailBudget.digest).where(MailBudget.used_at <= now - DAY).limit(at_most)
+    purged = delete(MailBudget).where(MailBudget.digest.in_(idle.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(MailBudget.digest)).all())

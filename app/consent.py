@@ -87,8 +87,9 @@ class Step:
 
     type: EventType
     subscriber_id: UUID
-    subscription_id: UUID
-    newsletter: str
+    subscription_id: UUID | None
+    """None, as is the newsletter, where it happened to the person as a whole."""
+    newsletter: str | None
     occurred_at: datetime
 
 
@@ -107,7 +108,7 @@ def row(step: Step, act: Act) -> dict[str, Any]:
         "occurred_at": timestamp(step.occurred_at),
         "software": SOFTWARE,
         "subscriber": str(step.subscriber_id),
-        "subscription": str(step.subscription_id),
+        "subscription": None if step.subscription_id is None else str(step.subscription_id),
         "type": step.type,
     }
     text = canonical(evidence)

@@ -6,7 +6,7 @@ Whatever only reads goes through `read_only`, where the database itself refuses 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +32,10 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 CONNECT_SECONDS = 5
+BUSY_TIMEOUT = "busy_timeout=5000"
+SCRUB_WAIT_MS = 500
+# Without secure_delete, what is deleted stays legible in the file until something else needs the room.
+PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
 
 class _UtcText(TypeDecorator[datetime]):
@@ -101,6 +105,17 @@ class Database:
             return self.writer
         return self.writer.execution_options(isolation_level="READ COMMITTED")
 
+    def scrub(self) -> None:
+        """Let what was deleted leave the disk: SQLite's write-ahead log holds pages as they were before.
+
+        Not within a transaction. On PostgreSQL there is nothing to do but to let it vacuum.
+        """
+        if self.writer.dialect.name == "sqlite":
+            with closing(self.writer.raw_connection()) as connection:
+                # It keeps writers waiting while it waits for who reads an old page. The worker tries again.
+                for pragma in (f"busy_timeout={SCRUB_WAIT_MS}", "wal_checkpoint(TRUNCATE)", BUSY_TIMEOUT):
+                    connection.cursor().execute(f"PRAGMA {pragma}").close()
+
     def dispose(self) -> None:
         self.writer.dispose()
         self.reader.dispose()
@@ -119,7 +134,7 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")

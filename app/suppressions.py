@@ -7,7 +7,19 @@ outside the database: without it the list says nothing about anyone.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, SQLColumnExpression, exists, or_
+from sqlalchemy import (
+    BindParameter,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    SQLColumnExpression,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -22,7 +34,15 @@ class Reason(StrEnum):
 
 class Suppression(Base):
     __tablename__ = "suppressions"
-    __table_args__ = (CheckConstraint("reason IN ('declined', 'complaint', 'hard_bounce')", "reason"),)
+    __table_args__ = (
+        CheckConstraint("reason IN ('declined', 'complaint', 'hard_bounce')", "reason"),
+        Index(
+            "ix_suppressions_ending",
+            "until",
+            postgresql_where=text("until IS NOT NULL"),
+            sqlite_where=text("until IS NOT NULL"),
+        ),
+    )
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(primary_key=True)
@@ -51,3 +71,11 @@ def forbids_asking(digest: SQLColumnExpression[str], at: BindParameter[datetime]
 def forbids_mail(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     """Complaint or hard bounce. Having declined one request says nothing about what was confirmed before."""
     return exists().where(Suppression.digest == digest, in_force(at), Suppression.reason != Reason.DECLINED)
+
+
+def purge(session: Session, now: datetime, *, at_most: int) -> int:
+    """Forget those that have ended. Returns how many."""
+    key = tuple_(Suppression.digest, Suppression.reason)
+    ended = select(Suppression.digest, Suppression.reason).where(Suppression.until <= now).limit(at_most)
+    purged = delete(Suppression).where(key.in_(ended.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(Suppression.digest)).all())

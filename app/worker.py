@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 from flask import Flask
 
-from app import budgets, clock, ratelimits, services
+from app import clock, ratelimits, services
 from app.database import Database
 from app.ledger import audit, sealing
 from app.ledger.audit import results
@@ -22,8 +22,8 @@ from app.ledger.log import Log, LogIsInconsistent
 from app.mail import delivery, sending
 from app.mail.sending import PostOffice
 from app.newsletters.terms import Catalogue
+from app.privacy import retention
 from app.services import Services
-from app.subscriptions import ending
 
 log = structlog.get_logger()
 
@@ -31,7 +31,6 @@ IDLE_SECONDS = 0.5
 SEALING_IDLE_SECONDS = 0.25
 TROUBLE_SECONDS = 5
 HOUSEKEEPING_EVERY = timedelta(minutes=1)
-EXPIRE_AT_MOST = 200
 FINDINGS_TOLD = 100
 """`jawel ledger audit` names all of them."""
 REPLIES_A_LETTER = 7
@@ -169,17 +168,14 @@ def _audit(at_hand: Services, stop: threading.Event) -> Result:
 
 
 def keep_house(database: Database, catalogue: Catalogue) -> None:
-    """Let unconfirmed requests lapse, and forget counters that no longer count."""
-    for newsletter in catalogue.newsletters.values():
-        expired = EXPIRE_AT_MOST
-        while expired == EXPIRE_AT_MOST:
-            with database.transaction() as session:
-                expired = ending.expire(session, newsletter, clock.now(), at_most=EXPIRE_AT_MOST)
-            if expired:
-                log.info("subscriptions.expired", newsletter=newsletter.slug, count=expired)
+    """Purge what is kept no longer: requests that lapse, evidence, suppressions, counters."""
+    for chore in retention.chores(catalogue):
+        count = retention.carry_out(database, chore)
+        if count:
+            log.info(chore.kind, newsletter=chore.newsletter, count=count)
     with database.transaction() as session:
         ratelimits.purge(session, clock.now())
-        budgets.purge(session, clock.now())
+    database.scrub()
 
 
 @contextmanager

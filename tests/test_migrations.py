@@ -235,3 +235,16 @@ def opened(url: str) -> Iterator[Database]:
     database = databases.connect(url)
     yield database
     database.dispose()
+
+
+def test_requests_that_lapsed_before_there_were_stubs_get_one(empty_database_url: str) -> None:
+    lapsed = EVENT.replace("subscriber_id,", "subscriber_id, subscription_id,").replace(
+        "'weekly'", "'00000000000000000000000000000003', 'weekly'"
+    )
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0010")
+            session.execute(text(lapsed))
+        schema.migrate(database)
+        (stub,) = rows(database, "stubs")
+        assert (str(stub.subscription_id)[-1], stub.newsletter, stub.digest) == ("3", "weekly", None)

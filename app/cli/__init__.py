@@ -12,6 +12,7 @@ from app.cli.doctor import doctor
 from app.cli.keys import keys
 from app.cli.ledger import ledger
 from app.cli.newsletters import newsletters
+from app.cli.privacy import privacy
 from app.cli.serving import serve, worker
 from app.cli.verify import verify
 from app.database import Database
@@ -74,5 +75,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, ledger, serve, worker, doctor, verify):
+for command in (newsletters, keys, privacy, ledger, serve, worker, doctor, verify):
     main.add_command(command)

@@ -68,7 +68,7 @@ def serve(context: Any, host: str, port: int, processes: int | None, threads: in
 @click.option("--once", is_flag=True, help="Do what is due, then exit.")
 @click.pass_obj
 def worker(context: Any, once: bool) -> None:
-    """Deliver letters, let unconfirmed requests lapse. Any number may run at once."""
+    """Deliver letters, purge what is kept no longer. Any number may run at once."""
     app = create_app(context.settings)
     if once:
         working.run_once(app)

@@ -32,7 +32,7 @@ class Owed:
     letter: Letter
     address: EmailAddress
     newsletters: Mapping[UUID, Newsletter]
-    """By subscription; never empty."""
+    """By subscription; at least one where a letter is composed."""
     controller: Controller
 
     @property

@@ -5,7 +5,7 @@ letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
 from uuid import UUID
@@ -84,9 +84,9 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
         _postpone(database, letter, f"error {type(error).__name__}")
     else:
         with database.transaction() as session:
-            _lock(session, owed)
+            standing = _lock(session, owed)
             if outbox.mark(session, letter, State.SENT, reply):
-                _record_acceptance(session, owed, composition, reply)
+                _record_acceptance(session, standing, composition, reply)
         log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
 
 
@@ -141,10 +141,14 @@ def _still_owed(letter: Letter, row: AnyRow) -> bool:
     return not row.forbids_mail
 
 
-def _lock(session: Session, owed: Owed) -> None:
-    """Subscriptions before their letter, as erasure locks them: the other way round each would wait for the other."""
+def _lock(session: Session, owed: Owed) -> Owed:
+    """Subscriptions before their letter, as erasure locks them: the other way round each would wait for the other.
+
+    Returns what is left of it: of a subscription that was erased meanwhile no evidence may come to be any more.
+    """
     theirs = select(Subscription.id).where(Subscription.id.in_(owed.newsletters))
-    session.execute(theirs.order_by(Subscription.newsletter).with_for_update())
+    standing = set(session.scalars(theirs.order_by(Subscription.newsletter).with_for_update()))
+    return replace(owed, newsletters={id: each for id, each in owed.newsletters.items() if id in standing})
 
 
 def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:

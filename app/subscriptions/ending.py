@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType, Step
 from app.newsletters.terms import Catalogue, Newsletter
+from app.subscriptions import stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
@@ -56,7 +57,10 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
 
 
 def lapse(session: Session, subscription: Subscription) -> None:
-    """Undo a request that was not confirmed: back to how it ended before, else erased together with the address."""
+    """Undo a request that was not confirmed: back to how it ended before, else erased together with the address.
+
+    What stays of an erased one is a stub.
+    """
     if subscription.ended_as is not None and subscription.ended_at is not None:
         subscription.status = subscription.ended_as
         subscription.since = subscription.ended_at
@@ -64,9 +68,16 @@ def lapse(session: Session, subscription: Subscription) -> None:
         subscription.nonce = secrets.token_hex(8)
         subscription.version += 1
         return
-    # Of two that lapse at once each would take the other for a reason to keep the address.
+    stubs.leave(session, subscription, clock.now())
+    forget(session, subscription)
+
+
+def forget(session: Session, subscription: Subscription) -> None:
+    """Erase a subscription that is locked, and with the last one of a person their address and letters."""
+    # Of two that end at once each would take the other for a reason to keep the address. A request that comes between
+    # holds the subscriber by its foreign keys: the lock waits for it, so that what it adds is seen and not erased.
     theirs = select(Subscriber.id).where(Subscriber.id == subscription.subscriber_id)
-    session.execute(theirs.with_for_update(key_share=True))
+    session.execute(theirs.with_for_update())
     session.delete(subscription)
     session.flush()
     others = exists().where(Subscription.subscriber_id == subscription.subscriber_id)

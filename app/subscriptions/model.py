@@ -19,6 +19,9 @@ class Status(StrEnum):
     COMPLAINED = "complained"
 
 
+HAS_ENDED = text("status NOT IN ('pending', 'confirmed')")
+
+
 class Subscriber(Base):
     __tablename__ = "subscribers"
     __table_args__ = (UniqueConstraint("canonical"),)
@@ -53,6 +56,13 @@ class Subscription(Base):
             "expires_at",
             postgresql_where=text("status = 'pending'"),
             sqlite_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_subscriptions_ended",
+            "newsletter",
+            "ended_at",
+            postgresql_where=HAS_ENDED,
+            sqlite_where=HAS_ENDED,
         ),
     )
 

@@ -147,7 +147,7 @@ def test_whoever_erases_a_person_and_whoever_marks_their_letter_lock_in_one_orde
         session = erasing.__enter__()
         session.execute(text("SELECT id FROM subscriptions FOR UPDATE"))
         delivering = pool.submit(worker.run_once, service.app)
-        _await_lock(service)
+        await_lock(service)
         session.execute(text("DELETE FROM subscribers"))
         erasing.__exit__(None, None, None)
         delivering.result()
@@ -174,7 +174,7 @@ def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_ord
         with service.database.transaction() as session:
             session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'events' FOR UPDATE"))
             acting = pool.submit(acts[act])
-            _await_lock(service)
+            await_lock(service)
             session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'weekly' FOR UPDATE"))
         assert acting.result().status_code in (200, 202)
 
@@ -193,7 +193,7 @@ def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service:
             much_later = clock_module.now() + timedelta(days=30)
             assert ending.expire(session, newsletters["weekly"], much_later, at_most=1) == 1
             declining = pool.submit(service.post, f"{links[1]}/decline")
-            _await_lock(service)
+            await_lock(service)
         assert declining.result().status_code == 200
     assert service.rows("SELECT id FROM subscriptions") == []
     assert service.rows("SELECT id FROM subscribers") == []
@@ -222,7 +222,7 @@ def test_a_catalogue_applied_from_several_hosts_at_once_is_applied(service: Serv
         apply.await_turn(session)
         apply.apply(session, CATALOGUE)
         applying = pool.submit(jawel, "newsletters", "apply", EXAMPLE)
-        _await_lock(service)
+        await_lock(service)
     assert (applying.result().exit_code, applying.result().stderr) == (0, "Nothing to change.\n")
 
 
@@ -236,7 +236,7 @@ def test_a_database_that_has_become_read_only_is_one_to_come_back_to(service: Se
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
-def _await_lock(service: Service) -> None:
+def await_lock(service: Service) -> None:
     deadline = time.monotonic() + 10
     while not service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
         assert time.monotonic() < deadline, "nobody waits for anybody"

@@ -1,4 +1,4 @@
-"""Status for other services, and withdrawal on a person's behalf."""
+"""Status for other services; withdrawal and erasure on a person's behalf."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from app.addresses import EmailAddress, InvalidAddress
 from app.consent import Act, Actor
 from app.keys import Scope
+from app.privacy import erasure
 from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status
 from app.web import current
@@ -43,6 +44,30 @@ def show(who: str) -> Response:
     answer = jsonify(answers.subscriber(found))
     answer.add_etag()
     return answer.make_conditional(request)  # type: ignore[return-value]
+
+
+@blueprint.route("/subscribers/<path:who>", methods=["DELETE"])
+@access.requires(Scope.SUBSCRIBERS_WRITE)
+@blueprint.response(204)
+def erase(who: str) -> Response:
+    """Erase a person, by address or id: address, letters, evidence. Idempotent, and the same for who is not known.
+
+    A key that is limited to newsletters erases what they know of the person; the rest stays with the others.
+    """
+    wanted = _identify(who)
+    if wanted is None:
+        raise NotFound("That is neither an address nor an id.")
+    if isinstance(wanted, str):
+        wanted = EmailAddress(typed=wanted, canonical=wanted).digest(current.settings().suppression_key)
+    caller = access.caller()
+    act = Act(Actor.CONTROLLER, {"method": f"api:{caller.name}"})
+    with current.database().transaction() as session:
+        if caller.newsletters is None:
+            erasure.erase(session, wanted, act)
+        else:
+            erasure.erase_within(session, wanted, caller.newsletters, act)
+    current.database().scrub()
+    return Response(status=204)
 
 
 @blueprint.route("/subscribers/lookup", methods=["POST"])

@@ -1,0 +1,39 @@
+"""`jawel privacy purge`: what the worker does every minute, now and with a report."""
+
+import sys
+from collections import Counter
+from typing import Any
+
+import click
+
+from app.newsletters import catalogue
+from app.privacy import retention
+from app.privacy.retention import Kind
+
+WORDS = {
+    Kind.EXPIRED: "requests lapsed, for nobody confirmed them",
+    Kind.UNCONFIRMED: "lapsed requests lost their stub and their evidence",
+    Kind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
+    Kind.SUPPRESSIONS: "suppressions ended",
+    Kind.BUDGETS: "mail budgets forgotten",
+}
+
+
+@click.group()
+def privacy() -> None:
+    """Erase what is kept no longer."""
+
+
+@privacy.command()
+@click.pass_obj
+def purge(context: Any) -> None:
+    """Erase all whose time has come, and report how much of each kind. Safe while workers run; idempotent."""
+    counts = Counter(dict.fromkeys(Kind, 0))
+    with context.database.read_only() as connection:
+        due = list(retention.chores(catalogue.load(connection)))
+    with click.progressbar(due, label="Purging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        for chore in bar:
+            counts[chore.kind] += retention.carry_out(context.database, chore)
+    context.database.scrub()
+    for kind, words in WORDS.items():
+        click.echo(f"{counts[kind]:>7} {words}")

@@ -1,0 +1,106 @@
+"""Erasure (GDPR Art. 17): the person goes, with address, letters and evidence; a tombstone stays.
+
+What also stays is a suppression, as a keyed digest, where the person objected: whoever complained or said "this was
+not me" must not be written to just because nothing else is known of them (Art. 21(3)).
+
+Locks are taken in one order: mail budget, subscriptions by newsletter, subscriber, stubs, events. It is the order of
+whoever signs up, confirms, leaves, or marks a letter, so none of them waits for an erasure that waits for them.
+"""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import Session
+
+from app import clock, suppressions
+from app.budgets import MailBudget
+from app.consent import Act
+from app.outbox import Letter
+from app.privacy import tombstones
+from app.privacy.tombstones import Grave, Reason
+from app.subscriptions import ending
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.stubs import Stub
+
+
+def erase(session: Session, who: str | UUID, act: Act) -> None:
+    """Erase a person, by the digest of their address or by their id. Idempotent.
+
+    By the address, earlier requests that were never confirmed are found as well, as far as their stubs are kept.
+    """
+    digest = _digest(session, who) if isinstance(who, UUID) else who
+    if digest is not None:
+        session.execute(delete(MailBudget).where(MailBudget.digest == digest))
+    for identity in _identities(session, who, digest):
+        _erase(session, identity, act)
+
+
+def erase_within(session: Session, who: str | UUID, newsletters: Collection[str], act: Act) -> None:
+    """Erase what those newsletters know of a person; the address stays as long as another needs it. Idempotent."""
+    identities = _identities(session, who, _digest(session, who) if isinstance(who, UUID) else who)
+    found = session.scalars(
+        select(Subscription)
+        .where(Subscription.subscriber_id.in_(identities), Subscription.newsletter.in_(newsletters))
+        .order_by(Subscription.newsletter)
+        .with_for_update()
+    ).all()
+    erase_subscriptions(session, found, Reason.REQUEST, act)
+    erase_stubs(session, Stub.subscriber_id.in_(identities) & Stub.newsletter.in_(newsletters), Reason.REQUEST, act)
+
+
+def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription], reason: Reason, act: Act) -> None:
+    """Erase subscriptions that are locked, with their evidence, and with the last one of a person the address."""
+    graves = [Grave(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
+    for subscription in subscriptions:
+        _keep_objection(session, subscription)
+        ending.forget(session, subscription)
+    tombstones.bury(session, graves, reason, act)
+
+
+def erase_stubs(session: Session, which: ColumnElement[bool], reason: Reason, act: Act) -> int:
+    """Erase stubs with the evidence that they lead to. Returns how many."""
+    gone = session.execute(
+        delete(Stub).where(which).returning(Stub.subscriber_id, Stub.subscription_id, Stub.newsletter)
+    ).all()
+    tombstones.bury(session, [Grave(*stub) for stub in gone], reason, act)
+    return len(gone)
+
+
+def _digest(session: Session, subscriber_id: UUID) -> str | None:
+    return session.scalars(
+        select(Subscriber.digest)
+        .where(Subscriber.id == subscriber_id)
+        .union(select(Stub.digest).where(Stub.subscriber_id == subscriber_id, Stub.digest.is_not(None)))
+    ).first()
+
+
+def _identities(session: Session, who: str | UUID, digest: str | None) -> list[UUID]:
+    """One address that signs up again and again without confirming is a new subscriber each time."""
+    known = select(Subscriber.id).where(Subscriber.digest == digest)
+    found = session.scalars(known.union(select(Stub.subscriber_id).where(Stub.digest == digest))).all()
+    return sorted({*found, *([who] if isinstance(who, UUID) else [])})
+
+
+def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
+    found = session.scalars(
+        select(Subscription)
+        .where(Subscription.subscriber_id == subscriber_id)
+        .order_by(Subscription.newsletter)
+        .with_for_update()
+    ).all()
+    # From here on no request can add to the person: its foreign keys wait, and then find nobody.
+    session.execute(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update())
+    for subscription in found:
+        _keep_objection(session, subscription)
+    for rows in (Subscription, Letter, Stub):
+        session.execute(delete(rows).where(rows.subscriber_id == subscriber_id))
+    session.execute(delete(Subscriber).where(Subscriber.id == subscriber_id))
+    tombstones.bury_person(session, subscriber_id, act)
+
+
+def _keep_objection(session: Session, subscription: Subscription) -> None:
+    """A complaint ends a subscription for good; without the row, the suppression alone remembers."""
+    if subscription.ended_as == Status.COMPLAINED:
+        digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
+        suppressions.suppress(session, digest, suppressions.Reason.COMPLAINT, since=clock.now())

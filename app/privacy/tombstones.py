@@ -1,0 +1,98 @@
+"""Tombstones: events that say which others were erased, when and why, and nothing about whom.
+
+Invariant: evidence that is missing is named by exactly one tombstone, written in the transaction that blanked it. So
+nobody can pass off as erased what they would rather not show. A tombstone itself is never blanked.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy.orm import Session
+
+from app import clock, consent
+from app.consent import Act, ConsentEvent, EventType, JsonValue, Step
+from app.database import AnyRow
+
+
+class Reason(StrEnum):
+    REQUEST = "request"
+    RETENTION = "retention"
+    """The newsletter's `keep_evidence` after withdrawal is over."""
+    UNCONFIRMED = "unconfirmed"
+    """A request that nobody confirmed, thirty days after it lapsed or was declined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grave:
+    """One subscription whose evidence goes."""
+
+    subscriber_id: UUID
+    subscription_id: UUID
+    newsletter: str
+
+
+def bury(session: Session, graves: Sequence[Grave], reason: Reason, act: Act) -> None:
+    """Blank the evidence of those subscriptions, under a tombstone each. Idempotent: nothing left, no tombstone."""
+    theirs = ConsentEvent.subscription_id.in_([grave.subscription_id for grave in graves])
+    blanked: dict[UUID, list[AnyRow]] = {}
+    for event in _blank(session, theirs):
+        blanked.setdefault(event.subscription_id, []).append(event)
+    _erect(
+        session,
+        [
+            _tombstone(_step(grave.subscriber_id, grave), blanked[grave.subscription_id], reason, act)
+            for grave in graves
+            if grave.subscription_id in blanked
+        ],
+    )
+
+
+def bury_person(session: Session, subscriber_id: UUID, act: Act) -> None:
+    """Blank all evidence of one person, under one tombstone. Idempotent."""
+    blanked = _blank(session, ConsentEvent.subscriber_id == subscriber_id)
+    if blanked:
+        _erect(session, [_tombstone(_step(subscriber_id), blanked, Reason.REQUEST, act)])
+
+
+def _blank(session: Session, which: ColumnElement[bool]) -> Sequence[AnyRow]:
+    blanked = session.execute(
+        update(ConsentEvent)
+        .where(which, ConsentEvent.evidence.is_not(None), ConsentEvent.type != EventType.ERASED)
+        .values(evidence=None, salt=None)
+        .returning(*ConsentEvent.__table__.columns)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(blanked, key=lambda event: (event.occurred_at, event.id))
+
+
+def _step(subscriber_id: UUID, grave: Grave | None = None) -> Step:
+    return Step(
+        type=EventType.ERASED,
+        subscriber_id=subscriber_id,
+        subscription_id=grave.subscription_id if grave else None,
+        newsletter=grave.newsletter if grave else None,
+        occurred_at=clock.now(),
+    )
+
+
+def _tombstone(step: Step, blanked: Iterable[AnyRow], reason: Reason, act: Act) -> dict[str, Any]:
+    erased: list[JsonValue] = [
+        {
+            "event": str(event.id),
+            "newsletter": event.newsletter,
+            "occurred_at": consent.timestamp(event.occurred_at),
+            "subscription": None if event.subscription_id is None else str(event.subscription_id),
+            "type": event.type,
+        }
+        for event in blanked
+    ]
+    return consent.row(step, Act(act.actor, {**act.details, "erased": erased, "reason": reason}))
+
+
+def _erect(session: Session, tombstones: Sequence[dict[str, Any]]) -> None:
+    if tombstones:
+        session.execute(insert(ConsentEvent), tombstones)

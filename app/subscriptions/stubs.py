@@ -1,0 +1,42 @@
+"""Stubs: what stays of a request that nobody confirmed, for whoever says "you have spammed me".
+
+The address is erased with the request. Its keyed digest leads to the evidence for thirty days more: to whoever names
+the address it can be answered that a form was filled in, when, and that nothing but one letter came of it.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.database import Base, Instant
+from app.subscriptions.model import Subscriber, Subscription
+
+KEPT_FOR = timedelta(days=30)
+
+
+class Stub(Base):
+    __tablename__ = "stubs"
+    __table_args__ = (Index(None, "digest"), Index(None, "subscriber_id"), Index(None, "lapsed_at"))
+
+    subscription_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """No foreign keys: it takes the place of the rows that it speaks of."""
+    subscriber_id: Mapped[UUID]
+    newsletter: Mapped[str]
+    digest: Mapped[str | None]
+    """`EmailAddress.digest`; None where the request lapsed before stubs were kept."""
+    lapsed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+def leave(session: Session, subscription: Subscription, now: datetime) -> None:
+    digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
+    session.add(
+        Stub(
+            subscription_id=subscription.id,
+            subscriber_id=subscription.subscriber_id,
+            newsletter=subscription.newsletter,
+            digest=digest,
+            lapsed_at=now,
+        )
+    )

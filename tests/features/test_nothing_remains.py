@@ -1,0 +1,91 @@
+"""After erasure nothing of the person is left: not in a table, not in the bytes of a file, not in a line of the log."""
+
+import base64
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app import services
+from config import Settings
+from tests import machine
+from tests.features.conftest import OpenService
+from tests.service import Service
+from tests.tombstones import erase
+
+ZELDA = "Zelda.Quirinus@Wobblethorpe.example.org"
+PARTS = (ZELDA, ZELDA.lower(), "zelda.quirinus", "Zelda.Quirinus", "zelda", "quirinus", "wobblethorpe")
+CROWD = 120
+
+
+def traces() -> Iterator[bytes]:
+    """The address, its parts, and every hash of them that anyone could make without a key, in each usual spelling."""
+    for part in PARTS:
+        yield part.lower().encode()
+        for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b"):
+            digest = hashlib.new(name, part.encode()).digest()
+            yield from (digest, digest.hex().encode(), digest.hex().upper().encode())
+            for encoded in (base64.b64encode(digest), base64.urlsafe_b64encode(digest), base64.b32encode(digest)):
+                yield encoded.rstrip(b"=")
+
+
+def found_in(dump: bytes) -> set[bytes]:
+    lower = dump.lower()
+    return {trace for trace in traces() if trace in dump or trace in lower}
+
+
+def dump(settings: Settings) -> bytes:
+    """All that the database holds; of SQLite all that its files hold, deleted or not."""
+    if settings.database_url.startswith("sqlite"):
+        database = Path(make_url(settings.database_url).database or "")
+        return b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    program = machine.require(machine.POSTGRESQL) / "pg_dump"
+    return subprocess.run([program, "--inserts", settings.database_url], capture_output=True, check=True).stdout
+
+
+def live(service: Service) -> None:
+    """All that can happen to a person."""
+    service.confirmed(ZELDA)
+    service.subscribe(ZELDA.upper(), newsletters=["weekly", "events"])
+    links = (service.status(ZELDA) or {})["weekly"]["links"]
+    service.deliver()
+    service.post(links["unsubscribe"].removeprefix("https://subscribe.example.org"))
+    service.deliver()
+    service.subscribe(ZELDA)
+
+
+def test_nothing_of_an_erased_person_remains(
+    service: Service, settings: Settings, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    service.confirmed("grace@example.org")
+    live(service)
+    assert {b"zelda", b"quirinus", b"wobblethorpe"} <= found_in(dump(settings))
+    erase(service, ZELDA)
+    service.deliver()
+    assert found_in(dump(settings)) == set()
+    assert found_in(("".join(capsys.readouterr()) + caplog.text).encode()) == set()
+    assert b"grace@example.org" in dump(settings)
+
+
+def test_nothing_remains_of_a_request_that_was_declined(service: Service, settings: Settings) -> None:
+    service.subscribe(ZELDA)
+    service.post(f"{service.letter().link}/decline")
+    service.deliver()
+    assert found_in(dump(settings)) == set()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_no_page_of_the_file_keeps_one_of_many(open_service: OpenService) -> None:
+    """Rows move from page to page as others come and go; where one was moved from is as telling as where it is."""
+    service = open_service(rate_limit_subscribe=10_000)
+    crowd = [f"{number}.{ZELDA}" for number in range(CROWD)]
+    for number, email in enumerate(crowd):
+        assert service.subscribe(email).status_code == 202
+        assert service.subscribe(f"grace{number}@example.org").status_code == 202
+    service.deliver()
+    for email in crowd:
+        erase(service, email)
+    assert found_in(dump(services.of(service.app).settings)) == set()
