@@ -86,7 +86,7 @@ def _append(connection: Connection, edge: Edge, events: Sequence[AnyRow]) -> Non
     nodes = [{"level": node.level, "number": node.number, "hash": found} for node, found in edge.extend(leaves)]
     rows.insert_all(connection, LogEntry, entries)
     rows.insert_all(connection, TreeNode, nodes)
-    connection.execute(_SEALED, {"last": events[-1].number})
+    connection.execute(_SEALED, {"numbers": [event.number for event in events]})
 
 
 def _sign(connection: Connection, log: Log, edge: Edge) -> None:
@@ -115,9 +115,6 @@ _OLDEST = (
     .order_by(UnsealedEvent.number)
     .limit(bindparam("at_most"))
 )
-# A number below may still be uncommitted, or have come in since.
-_SEALED = delete(UnsealedEvent).where(
-    UnsealedEvent.number <= bindparam("last"),
-    select(LogEntry.position).where(LogEntry.event_id == UnsealedEvent.event_id).exists(),
-)
+# Each by its number: one below the last may still be uncommitted, or have come in since.
+_SEALED = delete(UnsealedEvent).where(UnsealedEvent.number.in_(bindparam("numbers", expanding=True)))
 _KEYS = select(LogKey.verification_key).order_by(LogKey.since_size.desc())

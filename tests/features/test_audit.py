@@ -10,11 +10,12 @@ from structlog.testing import capture_logs
 
 from app import clock, services, worker
 from app.consent import ConsentEvent
+from app.keys import Scope
 from app.ledger.audit import results
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
-from tests.log import audited, erase, grow, log_of, seal, without_triggers, write_events
-from tests.service import Service
+from tests.log import audited, erase, grow, without_triggers, write_events
+from tests.service import ADA, Service
 
 
 def test_a_log_that_nobody_touched_is_clean(service: Service, jawel: Jawel) -> None:
@@ -74,11 +75,16 @@ def test_a_log_cut_short_is_found(service: Service) -> None:
 
 
 def test_an_erasure_leaves_a_log_that_is_clean(service: Service) -> None:
-    grow(service, [5])
-    erase(service)
-    assert audited(service) == []
-    seal(service.database, log_of(service))
-    assert audited(service) == []
+    service.confirmed(newsletters=["weekly", "events"])
+    service.confirmed("grace@example.org")
+    service.deliver()
+    for newsletters in (["events"], None):
+        key = service.key(Scope.SUBSCRIBERS_WRITE, newsletters=newsletters)
+        assert service.app.test_client().delete(f"/api/v1/subscribers/{ADA}", headers=key).status_code == 204
+        assert audited(service) == []
+        service.deliver()
+        assert audited(service) == []
+    assert service.events().count("subscriber.erased") == 2
 
 
 @pytest.mark.parametrize(
