@@ -1,21 +1,23 @@
 """Sealing: what happened gets its place in the log, and a signed head that nothing can be slipped under."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from app import worker
-from app.ledger import proofs
+from app.consent import ConsentEvent
+from app.ledger import proofs, sealing
 from app.ledger.log import Log, LogIsInconsistent, verification_keys
 from app.ledger.signing import Signer
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
-from tests.commands import eventually
+from tests.commands import PATIENCE_SECONDS, eventually
 from tests.features.conftest import OpenService
-from tests.log import check_everything, grow, keys_of, log_of, newest, seal, without_triggers, write_events
+from tests.log import check_everything, erase, grow, keys_of, log_of, newest, seal, without_triggers, write_events
 from tests.service import Service
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -56,6 +58,26 @@ def test_sealers_at_once_give_each_event_one_place(service: Service) -> None:
     while seal(service.database, log_of(service)):
         pass
     assert check_everything(service, keys_of(service)) == [*range(300)]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_sealers_erasers_and_writers_do_not_wait_for_each_other(service: Service) -> None:
+    def in_time(act: Callable[[], object]) -> None:
+        pool.submit(act).result(PATIENCE_SECONDS)
+
+    erasure = update(ConsentEvent).values(evidence=None, salt=None)
+    with ThreadPoolExecutor(1) as pool:
+        write_events(service.database, 5)
+        with service.database.transaction() as erasing:
+            erasing.execute(erasure)
+            in_time(lambda: seal(service.database, log_of(service)))
+        write_events(service.database, 5)
+        with service.database.transaction() as session:
+            assert sealing.seal(session, log_of(service)) == 5
+            in_time(lambda: write_events(service.database, 1))
+            in_time(lambda: erase(service))
+            assert seal(service.database, log_of(service)) == 0
+    assert seal(service.database, log_of(service)) == 2
 
 
 def test_a_running_worker_seals_beside_a_mail_server_that_hangs(service: Service) -> None:
