@@ -16,7 +16,8 @@ from app.ledger.model import LogEntry
 LOG = Log.of("subscribe.example.org", [bytes(range(32))])
 SHORT = 1000
 BATCH = 100_000
-PROOFS = 500
+PROOFS = 200
+TURNS = 5
 
 # Of erased people: their hashes are all that sealing reads.
 _FILL = {
