@@ -1,4 +1,4 @@
-"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser.
+"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser, OpenSSL.
 
 What is missing is installed where we may. Where we may not, its tests are skipped and the summary says so in one line;
 under CI=true that is a failure, because a green run must mean that everything ran.
@@ -40,8 +40,14 @@ def find_chromium() -> Path | None:
     return Path(found) if found else None
 
 
+def find_openssl() -> Path | None:
+    found = shutil.which("openssl")
+    return Path(found) if found else None
+
+
 POSTGRESQL = Program("PostgreSQL", "postgresql", find_postgresql)
 CHROMIUM = Program("browser", "chromium", find_chromium)
+OPENSSL = Program("time-stamping", "openssl", find_openssl)
 
 
 def require(program: Program) -> Path:

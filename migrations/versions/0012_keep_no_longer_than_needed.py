@@ -9,7 +9,7 @@ from alembic import op
 from app.database import Instant
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 HAS_ENDED = sa.text("status NOT IN ('pending', 'confirmed')")
 HAS_AN_END = sa.text("until IS NOT NULL")

@@ -12,6 +12,7 @@ from app import clock, consent, services, worker
 from app.consent import Act, Actor, ConsentEvent, EventType
 from app.ledger.audit import results
 from app.ledger.model import LogEntry
+from app.worker import auditing
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.log import audited, grow, log_of, seal, without_triggers, write_events
@@ -173,5 +174,5 @@ def test_a_worker_told_to_stop_leaves_the_audit_to_another(service: Service) -> 
     grow(service, [5])
     stop = threading.Event()
     stop.set()
-    worker.audit_nightly(services.of(service.app), stop)
+    auditing.audit_nightly(services.of(service.app), stop)
     assert service.counts()["audits"] == 0

@@ -7,10 +7,11 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app import services, worker
+from app import services
 from app.addresses import EmailAddress
 from app.privacy import retention
 from app.subscriptions import stubs
+from app.worker import errands
 from tests.commands import Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
@@ -199,9 +200,9 @@ def test_several_workers_share_the_work_and_do_none_of_it_twice(
     moved.shift(LAPSE)
     at_hand = services.of(service.app)
     for _ in range(2):
-        at_once([lambda: worker.keep_house(at_hand.database, at_hand.catalogue.get())] * 4)
+        at_once([lambda: errands.keep_house(at_hand.database, at_hand.catalogue.get())] * 4)
         moved.shift(KEPT + HOUR)
-    at_once([lambda: worker.keep_house(at_hand.database, at_hand.catalogue.get())] * 4)
+    at_once([lambda: errands.keep_house(at_hand.database, at_hand.catalogue.get())] * 4)
     assert service.rows("SELECT id FROM subscribers") == service.rows("SELECT * FROM stubs") == []
     assert set(with_evidence(service)) == {"subscriber.erased"}
     assert len(tombstones(service)) == 40
