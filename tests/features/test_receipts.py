@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import time_machine
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
-from sqlalchemy import ColumnElement, text, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from app import consent
+from app import consent, services
 from app.clock import now
 from app.consent import Act, Actor, ConsentEvent, EventType, Step, timestamp
 from app.keys import Scope
@@ -134,9 +134,15 @@ def test_a_stranger_gets_none(service: Service) -> None:
 
 def test_after_erasure_there_is_none_any_more(service: Service) -> None:
     service.confirmed()
-    with service.database.transaction() as session:
-        session.execute(text("UPDATE consent_events SET evidence = NULL, salt = NULL"))
-    answer = ask(service, subscription(service))
+    service.deliver()
+    identity = subscription(service)
+    link = services.of(service.app).links.receipt(UUID(identity), now() + timedelta(minutes=30))
+    own = link.removeprefix("https://subscribe.example.org")
+    assert service.get(own, headers=BROWSER).status_code == 200
+    key = service.key(Scope.SUBSCRIBERS_WRITE)
+    assert service.app.test_client().delete(f"/api/v1/subscribers/{ADA}", headers=key).status_code == 204
+    assert service.get(own, headers=BROWSER).status_code == 410
+    answer = ask(service, identity)
     assert answer.status_code == 410
     assert answer.content_type == "application/problem+json"
 
