@@ -20,7 +20,7 @@ from app.database import Database
 from app.links import Links
 from app.newsletters import apply, file
 from app.tokens import Signer
-from benchmarks import load, population, postman, questions, servers, sink
+from benchmarks import load, log, population, postman, questions, servers, sink
 from benchmarks.load import Outcome
 from benchmarks.servers import Server
 from tests import machine
@@ -54,18 +54,22 @@ Requests = Callable[[], Iterator[bytes]]
 @click.command()
 @click.option("--seconds", default=5.0, show_default=True, help="Of each measurement.")
 @click.option("--rounds", default=3, show_default=True, help="Service and floor take turns; the median counts.")
+@click.option("--entries", default=1_000_000, show_default=True, help="Of the long log that proofs are asked from.")
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), multiple=True, default=["postgresql", "sqlite"])
-def main(seconds: float, rounds: int, engine: tuple[str, ...]) -> None:
+def main(seconds: float, rounds: int, entries: int, engine: tuple[str, ...]) -> None:
     click.echo(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {load.CONNECTIONS} connections,")
     click.echo(f"{rounds} rounds of {seconds:g} s each in turns; {PEOPLE:,} people in the database.")
     for each in engine:
         with ExitStack() as stack:
             urls = stack.enter_context(_two_databases(each))
             click.echo(f"\n# {each}")
-            _measure(_set_up(stack, urls, seconds, rounds))
+            signups = _measure(_set_up(stack, urls, seconds, rounds))
+        with _two_databases(each) as (url, _):
+            _log(url, entries, signups)
 
 
-def _measure(bench: Bench) -> None:
+def _measure(bench: Bench) -> float:
+    """Signups a second."""
     authorization = f"Authorization: Bearer {bench.key}\r\n"
     click.echo(f"\n{'':32}{'service':>12}{'floor':>12}{'ratio':>9}")
     signup = _compare(bench, "signups/s", questions.signups, questions.signups)
@@ -85,6 +89,23 @@ def _measure(bench: Bench) -> None:
     click.echo(f"\n{'':32}{'service':>12}{'floor':>12}{'ratio':>9}")
     _line("memory of a process, MiB", bench.service.memory(), bench.floor.memory())
     _line("start-up, s", bench.service.started_in, bench.floor.started_in)
+    return signup
+
+
+def _log(url: str, entries: int, signups: float) -> None:
+    """The floors are the signups measured before, each of which is one event, and a log that is short."""
+    database = databases.connect(url)
+    schema.migrate(database)
+    with click.progressbar(length=entries, label="Sealing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        log.grow(database, log.SHORT, bar.update)
+        short = log.proof_seconds(database)
+        seconds = log.grow(database, entries, bar.update)
+    long = log.proof_seconds(database)
+    database.dispose()
+    click.echo(f"\n{'':32}{'events':>12}{'signups':>12}{'ratio':>9}")
+    _line("sealed, written, a second", (entries - log.SHORT) / seconds, signups)
+    click.echo(f"\n{'':32}{f'of {entries:,}':>12}{f'of {log.SHORT:,}':>12}{'ratio':>9}")
+    _line("a proof from a log, µs", 1e6 * long, 1e6 * short)
 
 
 def _compare(bench: Bench, name: str, asked: Requests, of_floor: Requests, each: int = 1) -> float:

@@ -163,8 +163,11 @@ def page_without_javascript(browser: Browser) -> Iterator[Page]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A line for each program that was missing, whatever the number of tests that needed it."""
+    """A line for each program that was missing, however many tests needed it; and what tests have counted."""
     reasons = {str(report.longrepr[-1]) for report in terminalreporter.stats.get("skipped", [])}
     for reason in sorted(reasons):
         if machine.NOT_RUN in reason:
             terminalreporter.write_line(reason.removeprefix("Skipped: "), yellow=True)
+    for report in terminalreporter.stats.get("passed", []):
+        for _name, counted in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {counted}")

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, create_engine, insert, text
+from sqlalchemy import Connection, create_engine, insert, select, text, update
 
 from app import clock, consent, services
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Database
 from app.ledger import audit, proofs, sealing
 from app.ledger.log import Log, newest_checkpoint
+from app.ledger.model import LogEntry
 from app.ledger.verifier import Checkpoint, Key, evidence_hash, leaf_hash, open_note
 from tests.service import Service
 
@@ -36,6 +37,28 @@ def grow(service: Service, sizes: Sequence[int]) -> None:
         write_events(service.database, each - size)
         assert seal(service.database, log_of(service)) == each - size
         size = each
+
+
+def erase(service: Service, **forged: str) -> None:
+    """Blank the first event, and say so in a tombstone, as erasure does."""
+    with service.database.transaction() as session:
+        event = session.scalars(
+            update(ConsentEvent)
+            .where(ConsentEvent.id == select(LogEntry.event_id).where(LogEntry.position == 0).scalar_subquery())
+            .values(evidence=None, salt=None)
+            .returning(ConsentEvent)
+        ).one()
+        named: dict[str, str | None] = {
+            "event": str(event.id),
+            "type": event.type,
+            "occurred_at": consent.timestamp(event.occurred_at),
+            "subscription": str(event.subscription_id),
+            "newsletter": event.newsletter,
+        }
+        assert event.subscription_id
+        assert event.newsletter
+        step = consent.Step(EventType.ERASED, event.subscriber_id, event.subscription_id, event.newsletter, clock.now())
+        consent.record(session, step, Act(Actor.CONTROLLER, {"erased": [{**named, **forged}], "reason": "request"}))
 
 
 def log_of(service: Service) -> Log:

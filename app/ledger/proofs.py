@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, select, union_all
+from sqlalchemy import Connection, case, func, select
 
 from app import rows
 from app.ledger import tree
@@ -43,7 +43,7 @@ def look_up(connection: Connection, nodes: Sequence[Node]) -> Hashes:
         return {}
     asked = json.dumps([{"level": node.level, "number": node.number} for node in wanted])
     found = _nodes(connection.dialect.name).run(connection, {"nodes": asked})
-    hashes = {Node(row.level, row.number): bytes(row.hash) for row in found}
+    hashes = {Node(row.level, row.number): bytes(row.hash) for row in found if row.hash is not None}
     if missing := min(wanted - hashes.keys(), default=None):
         raise LogIsInconsistent(f"node {missing.number} of level {missing.level} is missing")
     return hashes
@@ -51,13 +51,12 @@ def look_up(connection: Connection, nodes: Sequence[Node]) -> Hashes:
 
 @cache
 def _nodes(dialect: str) -> HotStatement:
+    # Subqueries, not joins: a planner that knows little of the table might read all of it to join.
     asked = rows.records("nodes", dialect, [TreeNode.level, TreeNode.number])
     level, number = asked.c.level, asked.c.number
-    inner = select(level, number, TreeNode.hash).join(
-        TreeNode, and_(TreeNode.level == level, TreeNode.number == number)
-    )
-    leaves = select(level, number, LogEntry.leaf).join(LogEntry, and_(level == 0, LogEntry.position == number))
-    return HotStatement(union_all(inner, leaves))
+    leaf = select(LogEntry.leaf).where(LogEntry.position == number).scalar_subquery()
+    inner = select(TreeNode.hash).where(TreeNode.level == level, TreeNode.number == number).scalar_subquery()
+    return HotStatement(select(level, number, case((level == 0, leaf), else_=inner).label("hash")))
 
 
 _newest = select(func.max(SignedCheckpoint.size)).scalar_subquery()

@@ -5,17 +5,16 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import select, text, update
+from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from app import clock, consent, services, worker
-from app.consent import Act, Actor, ConsentEvent, EventType
+from app import clock, services, worker
+from app.consent import ConsentEvent
 from app.ledger.audit import results
-from app.ledger.model import LogEntry
 from app.worker import auditing
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
-from tests.log import audited, grow, log_of, seal, without_triggers, write_events
+from tests.log import audited, erase, grow, log_of, seal, without_triggers, write_events
 from tests.service import Service
 
 
@@ -73,28 +72,6 @@ def test_a_log_cut_short_is_found(service: Service) -> None:
     found = audited(service)
     assert any(line.startswith("position 3: it is missing") for line in found)
     assert any(line.startswith("checkpoint 9: there is no such tree") for line in found)
-
-
-def erase(service: Service, **forged: str) -> None:
-    """Blank the first event, and say so in a tombstone, as erasure does."""
-    with service.database.transaction() as session:
-        event = session.scalars(
-            update(ConsentEvent)
-            .where(ConsentEvent.id == select(LogEntry.event_id).where(LogEntry.position == 0).scalar_subquery())
-            .values(evidence=None, salt=None)
-            .returning(ConsentEvent)
-        ).one()
-        named: dict[str, str | None] = {
-            "event": str(event.id),
-            "type": event.type,
-            "occurred_at": consent.timestamp(event.occurred_at),
-            "subscription": str(event.subscription_id),
-            "newsletter": event.newsletter,
-        }
-        assert event.subscription_id
-        assert event.newsletter
-        step = consent.Step(EventType.ERASED, event.subscriber_id, event.subscription_id, event.newsletter, clock.now())
-        consent.record(session, step, Act(Actor.CONTROLLER, {"erased": [{**named, **forged}], "reason": "request"}))
 
 
 def test_an_erasure_leaves_a_log_that_is_clean(service: Service) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, func, select
 from app.consent import ConsentEvent
 from app.database import Database
 from app.ledger.audit import events, tombstones, trees
-from app.ledger.audit.stored import STREAM
 from app.ledger.log import Log
 from app.ledger.model import LogEntry
 
@@ -45,7 +44,6 @@ def rows_to_read(connection: Connection) -> tuple[int, int]:
 
 def findings(connection: Connection, log: Log, seen: Seen) -> Iterator[str]:
     """A line each: what, which, and what it means. `seen` is called with the rows read since it was called last."""
-    streaming = connection.execution_options(yield_per=STREAM)
-    yield from events.check(streaming, seen)
-    yield from trees.check(streaming, log, seen)
-    yield from tombstones.check(streaming)
+    yield from events.check(connection, seen)
+    yield from trees.check(connection, log, seen)
+    yield from tombstones.check(connection)

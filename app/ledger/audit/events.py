@@ -7,19 +7,19 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app.consent import ConsentEvent
-from app.ledger.audit.stored import IDENTIFYING, Forms, counted, raw, unhex
+from app.ledger.audit.stored import IDENTIFYING, Forms, counted, raw, stream, unhex
 from app.ledger.model import LogEntry, UnsealedEvent
 from app.ledger.verifier import evidence_hash
 
 
 def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:
     forms = Forms(on_sqlite=connection.dialect.name == "sqlite")
-    with connection.execute(_EVENTS) as events:
+    with stream(connection, _EVENTS) as events:
         for event in counted(events, seen):
             for wrong in (_in_the_log(event), *_content(event, forms)):
                 if wrong:
                     yield f"event {event.id}: {wrong}"
-    with connection.execute(_STRAYS) as strays:
+    with stream(connection, _STRAYS) as strays:
         for stray in strays:
             yield f"event {stray.event_id}: it awaits its place in the log, but it is gone"
 

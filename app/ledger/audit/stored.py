@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, type_coerce
+from sqlalchemy import ColumnElement, Connection, CursorResult, String, type_coerce
 from sqlalchemy.orm import QueryableAttribute
 
 from app.consent import ConsentEvent, timestamp
+from app.database import AnySelect
 
 STREAM = 2000
 """Rows that are in memory at once, of each stream."""
@@ -23,6 +24,11 @@ IDENTIFYING = (
 )
 
 Row = TypeVar("Row")
+
+
+def stream(connection: Connection, statement: AnySelect) -> CursorResult[*tuple[Any, ...]]:
+    """To be closed, as a cursor of the server stands behind it."""
+    return connection.execute(statement, execution_options={"yield_per": STREAM})
 
 
 def raw(attribute: QueryableAttribute[Any]) -> ColumnElement[Any]:

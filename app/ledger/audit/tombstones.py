@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from app.consent import ConsentEvent, EventType
-from app.ledger.audit.stored import IDENTIFYING, Forms, raw
+from app.ledger.audit.stored import IDENTIFYING, Forms, raw, stream
 
 _Named = tuple[Any, ...]
 
 
 def check(connection: Connection) -> Iterator[str]:
     forms = Forms(on_sqlite=connection.dialect.name == "sqlite")
-    with connection.execute(_BY_PERSON) as events:
+    with stream(connection, _BY_PERSON) as events:
         for _subscriber, rows in groupby(events, lambda row: row.subscriber_id):
             yield from _person([*rows], forms)
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app.consent import ConsentEvent
-from app.ledger.audit.stored import counted, raw, unhex
+from app.ledger.audit.stored import counted, raw, stream, unhex
 from app.ledger.log import Log
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode
 from app.ledger.tree import Edge, Node
@@ -16,9 +16,9 @@ from app.ledger.verifier import Checkpoint, Key, Refuted, decode, leaf_hash, ope
 def check(connection: Connection, log: Log, seen: Callable[[int], None]) -> Iterator[str]:
     edge = Edge(0, {})
     with (
-        connection.execute(_ENTRIES) as entries,
-        connection.execute(_NODES) as stored_nodes,
-        connection.execute(_HEADS) as stored_heads,
+        stream(connection, _ENTRIES) as entries,
+        stream(connection, _NODES) as stored_nodes,
+        stream(connection, _HEADS) as stored_heads,
     ):
         nodes = Nodes(stored_nodes)
         heads = Heads(stored_heads, log, {row.verification_key: row.since_size for row in connection.execute(_KEYS)})
