@@ -88,13 +88,13 @@ def _digest(session: Session, who: Address | UUID) -> str | None:
 
 
 def _identities(session: Session, who: Address | UUID, digest: str | None) -> list[UUID]:
-    found: set[UUID] = set()
+    if isinstance(who, UUID):
+        found = {who}
+    else:
+        found = set(session.scalars(select(Subscriber.id).where(Subscriber.canonical == who.canonical)))
+    # After the subscriber: of a request that lapses in between, one or the other is seen.
     if digest is not None:
         found.update(session.scalars(select(Stub.subscriber_id).where(Stub.digest == digest)))
-    if isinstance(who, Address):
-        found.update(session.scalars(select(Subscriber.id).where(Subscriber.canonical == who.canonical)))
-    else:
-        found.add(who)
     return sorted(found)
 
 
@@ -119,4 +119,5 @@ def _keep_objection(session: Session, subscription: Subscription) -> None:
     """A complaint ends a subscription for good; without the row, the suppression alone remembers."""
     if subscription.ended_as == Status.COMPLAINED:
         digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
-        suppressions.suppress(session, digest, suppressions.Reason.COMPLAINT, since=clock.now())
+        since = subscription.ended_at or clock.now()
+        suppressions.suppress(session, digest, suppressions.Reason.COMPLAINT, since=since)
