@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -68,6 +69,10 @@ class Settings:
     suppression_key: str = field(repr=False)
     log_signing_keys: tuple[bytes, ...] = field(repr=False)
     log_origin: str
+    timestamp_authorities: tuple[str, ...] = field(repr=False)
+    """Who is asked to anchor checkpoints (RFC 3161); none by default."""
+    timestamp_minutes: int
+    """How often each of them is asked, at most."""
     mail_server: MailServer | None
     """None: letters go to the built-in mailbox, which exists in development only."""
     trusted_proxies: int
@@ -106,6 +111,8 @@ def load(instance: Path = Path("instance")) -> Settings:
         suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=_long_enough),
         log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
         log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or "", validate=_key_name),
+        timestamp_authorities=tuple(env.list("TIMESTAMP_AUTHORITIES", [], validate=_timestamp_authorities) or ()),
+        timestamp_minutes=env.int("TIMESTAMP_MINUTES", 60, validate=Range(min=1)),
         mail_server=env.mail_server(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(min=0)),
         client_ip=env.enum("CLIENT_IP", ClientIp.TRUNCATED, enum=ClientIp, by_value=True),
@@ -266,6 +273,15 @@ def _key_name(value: str) -> None:
     """A signed note keeps key and name apart by spaces and plus signs."""
     if not value or "+" in value or any(letter.isspace() for letter in value):
         raise ValidationError("needs a name such as subscribe.example.org, without spaces or plus signs")
+
+
+def _timestamp_authorities(values: list[str]) -> None:
+    for value in values:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValidationError("needs addresses such as https://tsa.example.org, separated by commas")
+    if values and not find_spec("rfc3161_client"):
+        raise ValidationError("needs jawel[timestamp] installed")
 
 
 def _storage(value: str) -> None:

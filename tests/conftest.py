@@ -109,6 +109,8 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
         suppression_key="a suppression key for tests, of some length",
         log_signing_keys=(bytes(range(32)),),
         log_origin="subscribe.example.org",
+        timestamp_authorities=(),
+        timestamp_minutes=60,
         mail_server=config.MailServer(
             host=mail_server.hostname,
             port=mail_server.port,

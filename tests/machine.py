@@ -1,4 +1,4 @@
-"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser, a reader of logs in Go.
+"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser, OpenSSL, a reader of logs in Go.
 
 What is missing is installed where we may. Where we may not, its tests are skipped and the summary says so in one line;
 under CI=true that is a failure, because a green run must mean that everything ran.
@@ -40,6 +40,11 @@ def find_chromium() -> Path | None:
     return Path(found) if found else None
 
 
+def find_openssl() -> Path | None:
+    found = shutil.which("openssl")
+    return Path(found) if found else None
+
+
 def find_go() -> Path | None:
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     return Path(found) if found else None
@@ -53,6 +58,7 @@ def find_go_mod() -> Path | None:
 
 POSTGRESQL = Program("PostgreSQL", "postgresql", find_postgresql)
 CHROMIUM = Program("browser", "chromium", find_chromium)
+OPENSSL = Program("time-stamping", "openssl", find_openssl)
 GO = Program("Go", "golang-go", find_go)
 GO_MOD = Program("Go", "golang-golang-x-mod-dev", find_go_mod)
 

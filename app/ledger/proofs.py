@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, case, select
+from sqlalchemy import Connection, case, func, select
 
 from app import rows
 from app.ledger import tree
+from app.ledger.anchors import Anchor
 from app.ledger.log import LogIsInconsistent
 from app.ledger.model import LogEntry, SignedCheckpoint, TreeNode
 from app.ledger.tree import Hashes, Node
@@ -17,7 +18,7 @@ from app.statements import HotStatement
 
 
 def inclusion(connection: Connection, event_ids: Sequence[UUID]) -> Mapping[UUID, InclusionProof]:
-    """By event, under the newest checkpoint. Events that are not sealed yet are left out."""
+    """By event, under the first anchored checkpoint that holds it, else the newest. What is not sealed is left out."""
     sealed = connection.execute(_POSITIONS.where(LogEntry.event_id.in_(event_ids))).all()
     spans = {each.position: tree.inclusion_spans(each.position, each.size) for each in sealed}
     hashes = look_up(
@@ -58,10 +59,9 @@ def _nodes(dialect: str) -> HotStatement:
     return HotStatement(select(level, number, case((level == 0, leaf), else_=inner).label("hash")))
 
 
-_newest = (
-    select(SignedCheckpoint.size, SignedCheckpoint.note).order_by(SignedCheckpoint.size.desc()).limit(1).subquery()
-)
+_newest = select(func.max(SignedCheckpoint.size)).scalar_subquery()
+_anchored = select(func.min(Anchor.size)).where(Anchor.size > LogEntry.position).scalar_subquery()
 # Entries and their checkpoint come to be in one transaction, and are read in one statement.
-_POSITIONS = select(LogEntry.event_id, LogEntry.position, _newest.c.size, _newest.c.note).join(
-    _newest, LogEntry.position < _newest.c.size
+_POSITIONS = select(LogEntry.event_id, LogEntry.position, SignedCheckpoint.size, SignedCheckpoint.note).join(
+    SignedCheckpoint, SignedCheckpoint.size == func.coalesce(_anchored, _newest)
 )

@@ -16,11 +16,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 ED25519 = b"\x01"
 """Its signature type in a verification key (C2SP signed-note)."""
@@ -310,7 +312,15 @@ def _find(claim: str, check: Callable[..., str], *about: Any) -> Finding:
         return Finding(holds=False, text=f"{claim}: it is not of the form that it should have")
 
 
-def examine_receipt(text: str, keys: Sequence[Key]) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the reader believes: the log's keys, and the root certificates of time-stamping authorities."""
+
+    keys: Sequence[Key]
+    authorities: Sequence[Certificate] = ()
+
+
+def examine_receipt(text: str, trust: Trust) -> list[Finding]:
     """Everything that a receipt claims, claim by claim."""
     found: list[Finding] = []
 
@@ -318,14 +328,14 @@ def examine_receipt(text: str, keys: Sequence[Key]) -> list[Finding]:
         receipt = read_json(text)
         if receipt["profile"] != PROFILE:
             raise Refuted(f"it is none of the kind {PROFILE}")
-        found.extend(_examine(receipt, keys))
+        found.extend(_examine(receipt, trust))
         return f"a consent receipt, made {receipt['receipt_created']}"
 
     return [_find("The file", read), *found]
 
 
-def _examine(receipt: Mapping[str, Any], keys: Sequence[Key]) -> Iterator[Finding]:
-    record, events = receipt["record"], receipt["record"]["events"]
+def _examine(receipt: Mapping[str, Any], trust: Trust) -> Iterator[Finding]:
+    record, events, keys = receipt["record"], receipt["record"]["events"], trust.keys
     yield _find("The receipt as a whole", _check_signature_of, receipt, keys)
     for count, event in enumerate(events, 1):
         yield _find(f"Event {count}, {event['type']}", _check_event, record, event, keys)
@@ -339,7 +349,9 @@ def _examine(receipt: Mapping[str, Any], keys: Sequence[Key]) -> Iterator[Findin
         yield _find("The address", _check_address, record, events)
     else:
         yield Finding(None, "The address is not in this receipt in clear, so it was not compared with the evidence.")
-    yield from _notes(receipt)
+    if not any(event["type"] == CONFIRMED for event in events):
+        yield Finding(None, "Nobody confirmed: this is no proof of consent.")
+    yield from _examine_stamps(receipt["timestamp_tokens"], trust)
 
 
 def _check_signature_of(receipt: Mapping[str, Any], keys: Sequence[Key]) -> str:
@@ -468,11 +480,31 @@ def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]
     return "every request in the evidence is about it"
 
 
-def _notes(receipt: Mapping[str, Any]) -> Iterator[Finding]:
-    if not any(event["type"] == CONFIRMED for event in receipt["record"]["events"]):
-        yield Finding(None, "Nobody confirmed: this is no proof of consent.")
-    if tokens := len(receipt["timestamp_tokens"]):
-        yield Finding(None, f"{tokens} timestamp tokens (RFC 3161) are in it; this program does not check them.")
+def _examine_stamps(stamps: Sequence[Mapping[str, Any]], trust: Trust) -> Iterator[Finding]:
+    missing = ""
+    if not trust.authorities:
+        missing = "name the authority's root certificate with --authority"
+    elif not find_spec("rfc3161_client"):
+        missing = "install the package rfc3161-client"
+    if stamps and missing:
+        yield Finding(None, f"{len(stamps)} time stamps (RFC 3161) are in it, not checked here: {missing}.")
+        return
+    for count, stamp in enumerate(stamps, 1):
+        yield _find(f"Time stamp {count}", _check_stamp, stamp, trust)
+
+
+def _check_stamp(stamp: Mapping[str, Any], trust: Trust) -> str:
+    import rfc3161_client  # noqa: PLC0415 - all but this works without
+
+    checkpoint = Checkpoint.parse(open_note(stamp["checkpoint"], trust.keys))
+    judge = rfc3161_client.VerifierBuilder(roots=list(trust.authorities)).build()
+    try:
+        response = rfc3161_client.decode_timestamp_response(decode(stamp["token"]))
+        judge.verify_message(response, stamp["checkpoint"].encode())
+    except (rfc3161_client.VerificationError, ValueError):
+        raise Refuted("it is not by an authority that was named, or not about this checkpoint") from None
+    at = response.tst_info.gen_time.isoformat()
+    return f"an authority saw the log of {checkpoint.size} entries at {at}; all that is in it is older"
 
 
 def _steps(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
@@ -506,9 +538,19 @@ def examine_growth(older: str, newer: str, consistency: str, keys: Sequence[Key]
     ]
 
 
-def examine(texts: Sequence[str], keys: Sequence[Key]) -> list[Finding]:
+def examine(texts: Sequence[str], trust: Trust) -> list[Finding]:
     """One text is a receipt; three are an earlier checkpoint, a later one, and the proof of consistency."""
-    return examine_receipt(texts[0], keys) if len(texts) == 1 else examine_growth(texts[0], texts[1], texts[2], keys)
+    if len(texts) == 1:
+        return examine_receipt(texts[0], trust)
+    return examine_growth(texts[0], texts[1], texts[2], trust.keys)
+
+
+def read_authorities(files: Sequence[str | Path]) -> list[Certificate]:
+    """Each file holds certificates in PEM. Raises Refuted."""
+    try:
+        return [each for file in files for each in load_pem_x509_certificates(Path(file).read_bytes())]
+    except (OSError, ValueError):
+        raise Refuted("--authority is no file with certificates in PEM") from None
 
 
 def read_keys(given: Sequence[str]) -> list[Key]:
@@ -541,6 +583,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check a consent receipt, or a checkpoint against a later one.")
     parser.add_argument("receipt", nargs="?", help="the JSON file")
     parser.add_argument("--key", action="append", required=True, help="verification key, or a file of them; repeatable")
+    parser.add_argument("--authority", action="append", default=[], help="a time-stamping authority's root certificate")
     for name in ("checkpoint", "newer", "consistency"):
         parser.add_argument(f"--{name}", help="a file, as the log answers it")
     given = parser.parse_args(arguments)
@@ -548,11 +591,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(growth) if given.receipt else not all(growth):
         parser.error("name a receipt, or --checkpoint, --newer and --consistency")
     try:
-        keys = read_keys(given.key)
+        trust = Trust(read_keys(given.key), read_authorities(given.authority))
         texts = [Path(each).read_text(encoding="utf-8") for each in ([given.receipt] if given.receipt else growth)]
     except (Refuted, OSError, ValueError) as error:
         parser.error(str(error) if isinstance(error, Refuted) else "a file cannot be read as text")
-    return report(examine(texts, keys), lambda line: sys.stdout.write(f"{line}\n"))
+    return report(examine(texts, trust), lambda line: sys.stdout.write(f"{line}\n"))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ whoever signs up, confirms, leaves, or marks a letter, so none of them waits for
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select
@@ -24,21 +25,30 @@ from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.stubs import Stub
 
 
-def erase(session: Session, who: str | UUID, act: Act) -> None:
-    """Erase a person, by the digest of their address or by their id. Idempotent.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What an address is known by, with and without a subscriber."""
 
-    By the address, earlier requests that were never confirmed are found as well, as far as their stubs are kept.
+    canonical: str
+    digest: str
+
+
+def erase(session: Session, who: Address | UUID, act: Act) -> None:
+    """Erase a person, by address or by id. Idempotent.
+
+    Earlier requests from the same address that were never confirmed are erased as well: each is a subscriber of its
+    own, and is found as far as its stub is kept.
     """
-    digest = _digest(session, who) if isinstance(who, UUID) else who
+    digest = _digest(session, who)
     if digest is not None:
         session.execute(delete(MailBudget).where(MailBudget.digest == digest))
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
 
 
-def erase_within(session: Session, who: str | UUID, newsletters: Collection[str], act: Act) -> None:
+def erase_within(session: Session, who: Address | UUID, newsletters: Collection[str], act: Act) -> None:
     """Erase what those newsletters know of a person; the address stays as long as another needs it. Idempotent."""
-    identities = _identities(session, who, _digest(session, who) if isinstance(who, UUID) else who)
+    identities = _identities(session, who, _digest(session, who))
     found = session.scalars(
         select(Subscription)
         .where(Subscription.subscriber_id.in_(identities), Subscription.newsletter.in_(newsletters))
@@ -54,7 +64,7 @@ def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription],
     graves = [Grave(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
     for subscription in subscriptions:
         _keep_objection(session, subscription)
-        ending.forget(session, subscription)
+    ending.forget(session, subscriptions)
     tombstones.bury(session, graves, reason, act)
 
 
@@ -67,19 +77,25 @@ def erase_stubs(session: Session, which: ColumnElement[bool], reason: Reason, ac
     return len(gone)
 
 
-def _digest(session: Session, subscriber_id: UUID) -> str | None:
+def _digest(session: Session, who: Address | UUID) -> str | None:
+    if isinstance(who, Address):
+        return who.digest
     return session.scalars(
         select(Subscriber.digest)
-        .where(Subscriber.id == subscriber_id)
-        .union(select(Stub.digest).where(Stub.subscriber_id == subscriber_id, Stub.digest.is_not(None)))
+        .where(Subscriber.id == who)
+        .union(select(Stub.digest).where(Stub.subscriber_id == who, Stub.digest.is_not(None)))
     ).first()
 
 
-def _identities(session: Session, who: str | UUID, digest: str | None) -> list[UUID]:
-    """One address that signs up again and again without confirming is a new subscriber each time."""
-    known = select(Subscriber.id).where(Subscriber.digest == digest)
-    found = session.scalars(known.union(select(Stub.subscriber_id).where(Stub.digest == digest))).all()
-    return sorted({*found, *([who] if isinstance(who, UUID) else [])})
+def _identities(session: Session, who: Address | UUID, digest: str | None) -> list[UUID]:
+    if isinstance(who, UUID):
+        found = {who}
+    else:
+        found = set(session.scalars(select(Subscriber.id).where(Subscriber.canonical == who.canonical)))
+    # After the subscriber: of a request that lapses in between, one or the other is seen.
+    if digest is not None:
+        found.update(session.scalars(select(Stub.subscriber_id).where(Stub.digest == digest)))
+    return sorted(found)
 
 
 def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
@@ -103,4 +119,5 @@ def _keep_objection(session: Session, subscription: Subscription) -> None:
     """A complaint ends a subscription for good; without the row, the suppression alone remembers."""
     if subscription.ended_as == Status.COMPLAINED:
         digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
-        suppressions.suppress(session, digest, suppressions.Reason.COMPLAINT, since=clock.now())
+        since = subscription.ended_at or clock.now()
+        suppressions.suppress(session, digest, suppressions.Reason.COMPLAINT, since=since)

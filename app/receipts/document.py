@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from app.consent import timestamp
-from app.ledger.verifier import GIVEN, PROFILE, RENEWED, standing, states
+from app.ledger.verifier import GIVEN, PROFILE, RENEWED, encode, standing, states
 from app.links import Links
 from app.newsletters.terms import Catalogue, Controller, Newsletter
 from app.receipts.history import Entry, History
@@ -97,7 +97,9 @@ def build(history: History, issue: Issue) -> dict[str, Any]:
         },
         "wordings": [{"sha256": digest, "text": text} for digest, text in sorted(history.wordings.items())],
         "log_keys": list(history.log_keys),
-        "timestamp_tokens": [],
+        "timestamp_tokens": [
+            {"type": "rfc3161", "checkpoint": note, "token": encode(response)} for note, response in history.anchors
+        ],
     }
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
-from app.ledger import proofs
+from app.ledger import anchors, proofs
 from app.ledger.log import Log, verification_keys
 from app.ledger.verifier import InclusionProof
 from app.newsletters.model import Wording
@@ -63,6 +63,8 @@ class History:
     """Every text that the evidence cites, by its SHA-256."""
     log_keys: tuple[str, ...]
     """Verification keys, newest first."""
+    anchors: tuple[tuple[str, bytes], ...]
+    """Signed note and RFC 3161 answer, for each checkpoint of a proof that an authority has stamped."""
 
     @property
     def is_erased(self) -> bool:
@@ -107,6 +109,7 @@ def find(connection: Connection, subscription_id: UUID, log: Log) -> History | N
         entries=tuple(entries),
         wordings=_wordings(connection, entries),
         log_keys=tuple(map(str, verification_keys(connection, log))),
+        anchors=tuple(anchors.of(connection, sorted({each.checkpoint for each in proven.values()}))),
     )
 
 

@@ -1,14 +1,10 @@
 """The receipt as it is handed out: signed as a whole, so that no letter of it can be changed unseen."""
 
 import json
-from hashlib import sha256
-from typing import Any
-
-import rfc8785
 
 from app.ledger.log import Log
 from app.ledger.signing import sign
-from app.ledger.verifier import RECEIPT_DOMAIN, encode
+from app.ledger.verifier import receipt_text
 from app.receipts import document
 from app.receipts.document import Issue
 from app.receipts.history import History
@@ -17,10 +13,5 @@ from app.receipts.history import History
 def issue(history: History, about: Issue, log: Log) -> str:
     """JSON, laid out for the eye. It stays the same receipt however it is laid out (RFC 8785)."""
     receipt = document.build(history, about)
-    signature = sign(signed_text(receipt), log.signers[:1])
+    signature = sign(receipt_text(receipt), log.signers[:1])
     return json.dumps({**receipt, "signature": signature}, ensure_ascii=False, indent=2) + "\n"
-
-
-def signed_text(receipt: dict[str, Any]) -> str:
-    """Its first line differs from every log's origin, so that a receipt can never pass for a checkpoint."""
-    return f"{RECEIPT_DOMAIN}\n{encode(sha256(rfc8785.dumps(receipt)).digest())}\n"

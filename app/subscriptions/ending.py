@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import exists, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from app import clock, consent, outbox
@@ -69,22 +69,18 @@ def lapse(session: Session, subscription: Subscription) -> None:
         subscription.version += 1
         return
     stubs.leave(session, subscription, clock.now())
-    forget(session, subscription)
+    forget(session, [subscription])
 
 
-def forget(session: Session, subscription: Subscription) -> None:
-    """Erase a subscription that is locked, and with the last one of a person their address and letters."""
+def forget(session: Session, subscriptions: Sequence[Subscription]) -> None:
+    """Erase subscriptions that are locked, and with the last one of a person their address and letters."""
+    theirs = Subscriber.id.in_({each.subscriber_id for each in subscriptions})
     # Of two that end at once each would take the other for a reason to keep the address. A request that comes between
     # holds the subscriber by its foreign keys: the lock waits for it, so that what it adds is seen and not erased.
-    theirs = select(Subscriber.id).where(Subscriber.id == subscription.subscriber_id)
-    session.execute(theirs.with_for_update())
-    session.delete(subscription)
-    session.flush()
-    others = exists().where(Subscription.subscriber_id == subscription.subscriber_id)
-    forgotten = select(Subscriber).where(Subscriber.id == subscription.subscriber_id, ~others)
-    for subscriber in session.scalars(forgotten):
-        session.delete(subscriber)
-    session.flush()
+    session.execute(select(Subscriber.id).where(theirs).order_by(Subscriber.id).with_for_update())
+    session.execute(delete(Subscription).where(Subscription.id.in_([each.id for each in subscriptions])))
+    others = exists().where(Subscription.subscriber_id == Subscriber.id)
+    session.execute(delete(Subscriber).where(theirs, ~others))
 
 
 def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: int) -> int:

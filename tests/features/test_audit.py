@@ -12,6 +12,7 @@ from app import clock, services, worker
 from app.consent import ConsentEvent
 from app.keys import Scope
 from app.ledger.audit import results
+from app.worker import auditing
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.log import audited, erase, grow, without_triggers, write_events
@@ -156,5 +157,5 @@ def test_a_worker_told_to_stop_leaves_the_audit_to_another(service: Service) -> 
     grow(service, [5])
     stop = threading.Event()
     stop.set()
-    worker.audit_nightly(services.of(service.app), stop)
+    auditing.audit_nightly(services.of(service.app), stop)
     assert service.counts()["audits"] == 0

@@ -57,6 +57,26 @@ def test_a_person_is_erased_by_id_as_well(service: Service) -> None:
     assert_each_blank_event_is_named(service)
 
 
+def test_by_id_nobody_else_is_erased(service: Service) -> None:
+    """Also not whoever signed up from the same address since: an id is that of one subscriber."""
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        service.subscribe()
+        earlier = of(service)
+        for email in (ADA, GRACE):
+            service.subscribe(email)
+            service.deliver()
+            clock.shift(timedelta(hours=97))
+            service.deliver()
+        service.confirmed()
+        with service.database.transaction() as session:
+            session.execute(text("UPDATE stubs SET digest = NULL"))
+        erase(service, "00000000-0000-0000-0000-000000000000")
+        assert tombstones(service) == []
+        erase(service, earlier)
+    assert service.status()
+    assert [each["subscriber"] for each in tombstones(service)] == [earlier]
+
+
 def test_what_is_neither_an_address_nor_an_id_is_not_found(service: Service) -> None:
     key = service.key(Scope.SUBSCRIBERS_WRITE)
     assert service.app.test_client().delete("/api/v1/subscribers/ada", headers=key).status_code == 404

@@ -85,7 +85,6 @@ def test_no_page_of_the_file_keeps_one_of_many(open_service: OpenService) -> Non
     for number, email in enumerate(crowd):
         assert service.subscribe(email).status_code == 202
         assert service.subscribe(f"grace{number}@example.org").status_code == 202
-    service.deliver()
     for email in crowd:
         erase(service, email)
     assert found_in(dump(services.of(service.app).settings)) == set()

@@ -16,6 +16,7 @@ from app import clock as clock_module
 from app import services, worker
 from app.newsletters import apply
 from app.subscriptions import ending
+from app.worker import errands
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, COOL_DOWN, Service
@@ -130,7 +131,7 @@ def test_asking_again_while_the_request_lapses_loses_nothing(service: Service) -
             service.deliver()
             clock.shift(timedelta(hours=97))
             answer, _ = at_once(
-                [service.subscribe, lambda: worker.keep_house(at_hand.database, at_hand.catalogue.get())]
+                [service.subscribe, lambda: errands.keep_house(at_hand.database, at_hand.catalogue.get())]
             )
             assert answer.status_code == 202
             assert service.post(service.letter().link).status_code == 200

@@ -15,6 +15,7 @@ from app.ledger import proofs, sealing
 from app.ledger.log import Log, LogIsInconsistent, verification_keys
 from app.ledger.signing import Signer
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
+from app.worker.sealer import Sealer
 from tests.commands import PATIENCE_SECONDS, eventually
 from tests.features.conftest import OpenService
 from tests.log import check_everything, erase, grow, keys_of, log_of, newest, seal, without_triggers, write_events
@@ -163,7 +164,7 @@ def test_a_worker_says_once_why_it_does_not_seal(service: Service) -> None:
     with without_triggers(service.database) as connection:
         connection.execute(text("UPDATE checkpoints SET root = :other"), {"other": bytes(32)})
     write_events(service.database, 1)
-    sealer = worker.Sealer(service.database, log_of(service))
+    sealer = Sealer(service.database, log_of(service))
     with capture_logs() as said:
         assert [sealer.step(), sealer.step()] == [False, False]
     (line,) = said

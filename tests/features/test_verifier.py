@@ -13,7 +13,7 @@ import pytest
 
 from app.ledger import verifier
 from app.ledger.signing import Signer, sign
-from app.ledger.verifier import Finding, Key, examine_receipt
+from app.ledger.verifier import Finding, Key, Trust, examine_receipt
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import OpenService
 from tests.features.test_receipts import KEY, receipt_text
@@ -85,9 +85,9 @@ def alone_in(folder: Path) -> Alone:
 
 def test_a_key_of_somebody_else_shows_nothing(text: str) -> None:
     other = Key.of(KEY.name, bytes(32))
-    assert len(wrong(examine_receipt(text, [other]))) >= 4
+    assert len(wrong(examine_receipt(text, Trust([other])))) >= 4
     renamed = Key.of("elsewhere.example.org", KEY.public)
-    assert len(wrong(examine_receipt(text, [renamed]))) >= 4
+    assert len(wrong(examine_receipt(text, Trust([renamed])))) >= 4
 
 
 def signed_anew(receipt: dict[str, Any]) -> str:
@@ -104,7 +104,7 @@ class TestMutations:
         for place in range(len(data)):
             changed = bytearray(data)
             changed[place] ^= 1 << place * 5 % 8
-            assert wrong(examine_receipt(changed.decode(errors="replace"), [KEY])), place
+            assert wrong(examine_receipt(changed.decode(errors="replace"), Trust([KEY]))), place
         told(capsys, f"{len(data)} bytes of a receipt changed by a bit, {len(data)} found")
 
     @pytest.mark.parametrize("field", ["evidence", "salt", "evidence_hash", "tlog_proof"])
@@ -120,7 +120,7 @@ class TestMutations:
                 changed[place] ^= 1 << bit
                 event[field] = changed.decode(errors="replace")
                 tried += 1
-                assert wrong(examine_receipt(signed_anew(receipt), [KEY])), (place, bit)
+                assert wrong(examine_receipt(signed_anew(receipt), Trust([KEY]))), (place, bit)
         told(capsys, f"{tried} bits of {field} changed beneath a good signature, {tried} found")
 
 
@@ -159,9 +159,9 @@ FORGERIES: dict[str, Callable[[Part, Part, list[Part]], object]] = {
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_not_even_who_holds_the_key_of_the_log_can_forge(text: str, forgery: str) -> None:
     receipt = json.loads(text)
-    assert wrong(examine_receipt(signed_anew(receipt), [KEY])) == []
+    assert wrong(examine_receipt(signed_anew(receipt), Trust([KEY]))) == []
     FORGERIES[forgery](receipt, receipt["record"], receipt["record"]["events"])
-    assert wrong(examine_receipt(signed_anew(receipt), [KEY]))
+    assert wrong(examine_receipt(signed_anew(receipt), Trust([KEY])))
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -169,7 +169,7 @@ def test_not_even_who_holds_the_key_of_the_log_can_forge(text: str, forgery: str
     "nonsense", ["", "[]", "{}", "null", '{"a":1,"a":2}', '{"a":1.5}', "[" * 100_000, '{"profile":"x"}', '"\ud800"']
 )
 def test_what_is_no_receipt_is_said_to_be_none(nonsense: str, engine: str) -> None:
-    (finding,) = examine_receipt(nonsense, [KEY])
+    (finding,) = examine_receipt(nonsense, Trust([KEY]))
     assert finding.holds is False
 
 
@@ -183,7 +183,7 @@ def test_a_receipt_with_pieces_of_another_shape_is_refused_and_not_stumbled_over
                 at = at[step]
             if at[path[-1]] != odd or type(at[path[-1]]) is not type(odd):
                 at[path[-1]] = odd
-                assert wrong(examine_receipt(json.dumps(receipt), [KEY])), (path, odd)
+                assert wrong(examine_receipt(json.dumps(receipt), Trust([KEY]))), (path, odd)
 
 
 def paths(value: Any) -> Iterator[list[Any]]:
@@ -246,9 +246,9 @@ def test_a_receipt_outlives_the_key_that_signed_it(open_service: OpenService) ->
     keys = [Key.parse(line) for line in new.get("/log/key").text.splitlines()]
     assert [len(keys), keys[1]] == [2, KEY]
     for text in (kept_since, newer):
-        assert wrong(examine_receipt(text, keys)) == []
+        assert wrong(examine_receipt(text, Trust(keys))) == []
         assert json.loads(text)["log_keys"][-1] == str(KEY)
-    assert wrong(examine_receipt(newer, [KEY])) != []
+    assert wrong(examine_receipt(newer, Trust([KEY]))) != []
 
 
 @pytest.mark.parametrize(

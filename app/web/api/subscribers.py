@@ -54,11 +54,7 @@ def erase(who: str) -> Response:
 
     A key that is limited to newsletters erases what they know of the person; the rest stays with the others.
     """
-    wanted = _identify(who)
-    if wanted is None:
-        raise NotFound("That is neither an address nor an id.")
-    if isinstance(wanted, str):
-        wanted = EmailAddress(typed=wanted, canonical=wanted).digest(current.settings().suppression_key)
+    wanted = _erasable(who)
     caller = access.caller()
     act = Act(Actor.CONTROLLER, {"method": f"api:{caller.name}"})
     with current.database().transaction() as session:
@@ -135,6 +131,16 @@ def _identify(who: str) -> str | UUID | None:
         return UUID(who)
     except ValueError:
         return None
+
+
+def _erasable(who: str) -> erasure.Address | UUID:
+    wanted = _identify(who)
+    if wanted is None:
+        raise NotFound("That is neither an address nor an id.")
+    if isinstance(wanted, UUID):
+        return wanted
+    digest = EmailAddress(typed=wanted, canonical=wanted).digest(current.settings().suppression_key)
+    return erasure.Address(wanted, digest)
 
 
 def _visible(newsletter: str) -> str:

@@ -1,0 +1,135 @@
+"""Anchors: what time-stamping authorities say about checkpoints (RFC 3161).
+
+A log shows what came before what, but only its own clock says when. An authority that signs a checkpoint together with
+its own time proves that everything in it is older than that, whoever controls the log. What a qualified one says is
+presumed right by law (eIDAS Art. 41(2)).
+
+Invariant: nothing waits for an authority. One that is away is asked again later; checkpoints are signed without it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, ForeignKey, LargeBinary, Text, bindparam, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.database import Base, Instant
+from app.errors import JawelError
+from app.ledger.model import Number, SignedCheckpoint
+
+TYPE = "application/timestamp-query"
+SECONDS = 10
+MAX_BYTES = 64 * 1024
+
+
+class Unanchored(JawelError):
+    """The authority gave no time stamp that fits the question. Worth another try later."""
+
+
+class Anchor(Base):
+    """What an authority said about a checkpoint: kept as it came, like the checkpoint itself."""
+
+    __tablename__ = "anchors"
+
+    size: Mapped[int] = mapped_column(Number, ForeignKey("checkpoints.size"), primary_key=True, autoincrement=False)
+    authority: Mapped[str] = mapped_column(primary_key=True)
+    """Its address, as the setting names it."""
+    response: Mapped[bytes] = mapped_column(LargeBinary)
+    """The DER of its TimeStampResp (RFC 3161 section 2.4.2), over the SHA-256 of the signed note."""
+    obtained_at: Mapped[datetime] = mapped_column(Instant)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Whom to ask, and how often. Authorities ask for patience: Sectigo for 15 seconds between two requests."""
+
+    authorities: tuple[str, ...]
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    authority: str
+    size: int
+    note: str
+
+
+def due(connection: Connection, schedule: Schedule, now: datetime) -> list[Due]:
+    """For each authority whose turn it is, the newest checkpoint, unless it has been anchored there."""
+    newest = connection.execute(_NEWEST).first()
+    if newest is None:
+        return []
+    return [
+        Due(authority, newest.size, newest.note)
+        for authority in schedule.authorities
+        if _is_due(connection.execute(_LAST, {"authority": authority}).one(), newest.size, now - schedule.every)
+    ]
+
+
+def _is_due(last: Sequence[object], size: int, before: datetime) -> bool:
+    anchored, obtained_at = last
+    if not isinstance(anchored, int) or not isinstance(obtained_at, datetime):
+        return True
+    return anchored < size and obtained_at <= before
+
+
+def ask(authority: str, note: str) -> bytes:
+    """The authority's answer about the note. Raises Unanchored.
+
+    Whom it trusts is for the reader to say: here only what was asked is compared with what was answered.
+    """
+    import urllib3  # noqa: PLC0415 - both are in the extra `timestamp`
+    from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response  # noqa: PLC0415
+
+    question = TimestampRequestBuilder(note.encode(), HashAlgorithm.SHA256).build()
+    try:
+        with urllib3.PoolManager(num_pools=1, timeout=urllib3.Timeout(SECONDS)) as http:
+            answer = http.request(
+                "POST",
+                authority,
+                body=question.as_bytes(),
+                headers={"Content-Type": TYPE},
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            content = answer.read(MAX_BYTES)
+            answer.release_conn()
+        response = decode_timestamp_response(content)
+        fits = (
+            answer.status == 200
+            and response.status == 0
+            and response.tst_info.nonce == question.nonce
+            and response.tst_info.message_imprint.message == question.message_imprint.message
+        )
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise Unanchored(type(error).__name__) from None
+    if not fits:
+        raise Unanchored("the answer does not fit the question")
+    return content
+
+
+def keep(session: Session, anchor: Anchor) -> None:
+    """Raises IntegrityError where another worker, that asked about the same checkpoint, was first."""
+    if session.get(Anchor, (anchor.size, anchor.authority)) is None:
+        session.add(anchor)
+
+
+def of(connection: Connection, notes: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Signed note and answer, for each anchor of these checkpoints, the oldest checkpoint first."""
+    held = select(SignedCheckpoint.note, Anchor.response).join(Anchor, Anchor.size == SignedCheckpoint.size)
+    found = held.where(SignedCheckpoint.note.in_(notes)).order_by(Anchor.size, Anchor.authority)
+    return [(row.note, bytes(row.response)) for row in connection.execute(found)]
+
+
+def name(authority: str) -> str:
+    """For the log: an address may hold a password."""
+    return urlsplit(authority).hostname or "unknown"
+
+
+_NEWEST = select(SignedCheckpoint.size, SignedCheckpoint.note).order_by(SignedCheckpoint.size.desc()).limit(1)
+_LAST = select(func.max(Anchor.size), func.max(Anchor.obtained_at, type_=Instant)).where(
+    Anchor.authority == bindparam("authority", type_=Text)
+)

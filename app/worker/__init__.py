@@ -1,0 +1,46 @@
+"""The worker: does the steps that are due, again and again, until it is told to stop.
+
+A step is one function that does a bounded piece of work and says how much; the loops only sleep. Any number of workers
+may run at once: letters are claimed under a lease, what is kept no longer is purged past what others have locked, one
+seals at a time, one audits a night. Each kind of work has a thread of its own, so that neither a slow mail server nor
+a slow authority delays a checkpoint.
+"""
+
+import threading
+
+from flask import Flask
+
+from app import services
+from app.worker import anchoring, auditing, errands
+from app.worker.sealer import Sealer
+
+
+def run_once(app: Flask) -> None:
+    """Do all that is due now."""
+    at_hand = services.of(app)
+    errands.run_once(app)
+    sealer = Sealer(at_hand.database, at_hand.log)
+    while sealer.step():
+        pass
+    anchoring.anchor_due(at_hand)
+    auditing.audit_nightly(at_hand, threading.Event())
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    """Until `stop` is set; the letter in hand is finished first. A database that is away is waited for."""
+    at_hand = services.of(app)
+    sealer = Sealer(at_hand.database, at_hand.log)
+    beside = [
+        threading.Thread(target=sealer.run, args=(stop,), name="sealing"),
+        threading.Thread(target=auditing.run, args=(at_hand, stop), name="audit"),
+    ]
+    # Nobody waits for an authority, not at the end either: what it has not answered yet was not written.
+    anchorer = threading.Thread(target=anchoring.run, args=(at_hand, stop), name="anchoring", daemon=True)
+    for thread in (*beside, anchorer):
+        thread.start()
+    try:
+        errands.run(app, stop)
+    finally:
+        stop.set()
+        for thread in beside:
+            thread.join()

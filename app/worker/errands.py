@@ -1,0 +1,75 @@
+"""Letters whenever they are due, and the house kept every minute."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+from flask import Flask
+
+from app import clock, ratelimits, services
+from app.database import Database
+from app.mail import delivery, sending
+from app.mail.sending import PostOffice
+from app.newsletters.terms import Catalogue
+from app.privacy import retention
+from app.services import Services
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 0.5
+TROUBLE_SECONDS = 5
+HOUSEKEEPING_EVERY = timedelta(minutes=1)
+REPLIES_A_LETTER = 7
+"""Connecting, STARTTLS, AUTH, MAIL, RCPT, DATA and its end: each may take as long as the time-out."""
+
+
+def run_once(app: Flask) -> None:
+    at_hand = services.of(app)
+    with _post_office(app) as office:
+        while sending.deliver_due(at_hand.database, office):
+            pass
+    keep_house(at_hand.database, at_hand.catalogue.get())
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    at_hand = services.of(app)
+    with _post_office(app) as office:
+        next_housekeeping = clock.now()
+        while not stop.is_set():
+            try:
+                busy = sending.deliver_due(at_hand.database, office, stop)
+                if clock.now() >= next_housekeeping:
+                    keep_house(at_hand.database, at_hand.catalogue.get())
+                    next_housekeeping = clock.now() + HOUSEKEEPING_EVERY
+            except Exception as error:
+                # Mostly the database that is away. Whatever it is, the others' letters wait; its text may be personal.
+                log.error("worker.step_failed", kind=type(error).__name__)
+                stop.wait(TROUBLE_SECONDS)
+            else:
+                stop.wait(0 if busy else IDLE_SECONDS)
+
+
+def keep_house(database: Database, catalogue: Catalogue) -> None:
+    """Purge what is kept no longer: requests that lapse, evidence, suppressions, counters."""
+    for chore in retention.chores(catalogue):
+        count = retention.carry_out(database, chore)
+        if count:
+            log.info(chore.kind, newsletter=chore.newsletter, count=count)
+    with database.transaction() as session:
+        ratelimits.purge(session, clock.now())
+    database.scrub()
+
+
+@contextmanager
+def _post_office(app: Flask) -> Iterator[PostOffice]:
+    at_hand: Services = services.of(app)
+    carrier = delivery.carrier(at_hand.settings)
+    server = at_hand.settings.mail_server
+    slowest = timedelta(seconds=REPLIES_A_LETTER * server.timeout if server else 1)
+    with app.app_context():
+        try:
+            yield PostOffice(carrier, at_hand.links, at_hand.catalogue.get, slowest)
+        finally:
+            carrier.close()
