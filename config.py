@@ -270,8 +270,8 @@ def _https_url(value: str) -> None:
 
 
 def _key_name(value: str) -> None:
-    """A signed note keeps key and name apart by spaces and plus signs."""
-    if not value or "+" in value or any(letter.isspace() for letter in value):
+    """A signed note keeps key and name apart by spaces and plus signs. `jawel/` begins what is no log."""
+    if not value or "+" in value or value.startswith("jawel/") or any(letter.isspace() for letter in value):
         raise ValidationError("needs a name such as subscribe.example.org, without spaces or plus signs")
 
 

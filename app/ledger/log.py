@@ -1,15 +1,33 @@
 """This service's own log: its name and the keys that sign for it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import Connection, select
 
 from app.errors import JawelError
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint
-from app.ledger.signing import Signer
+from app.ledger.signing import Signer, sign
 from app.ledger.tree import Span
-from app.ledger.verifier import Key
+from app.ledger.verifier import Key, Refuted, open_note
+
+INTRODUCTION = "jawel/log-keys/v1"
+"""The first line of what a key says of itself. No log is named so, as no origin begins with `jawel/`."""
+
+
+class Introduction(Protocol):
+    """A row of `log_keys`."""
+
+    @property
+    def verification_key(self) -> str: ...
+
+    @property
+    def since_size(self) -> int: ...
+
+    @property
+    def introduction(self) -> str: ...
 
 
 class LogIsInconsistent(JawelError):
@@ -34,10 +52,31 @@ def newest_checkpoint(connection: Connection) -> SignedCheckpoint | None:
 
 
 def verification_keys(connection: Connection, log: Log) -> list[Key]:
-    """Newest first: those of the settings, also before they first sign, then all that ever signed."""
-    ours = [signer.key for signer in log.signers]
-    signed = [Key.parse(line) for line in connection.scalars(_KEYS)]
-    return [*ours, *(key for key in signed if key not in ours)]
+    """Newest first: those of the settings, then those that they have introduced, one after the other.
+
+    No key is believed for standing in the database: whoever writes to it could add one of their own.
+    """
+    known = [signer.key for signer in log.signers]
+    for row in connection.execute(_KEYS):
+        with suppress(Refuted, ValueError):
+            key = Key.parse(row.verification_key)
+            if key in known:
+                known += [each for each in introduced(row, key) if each not in known]
+    return known
+
+
+def introduce(signer: Signer, since_size: int, former: Sequence[Key]) -> str:
+    """What a key says of itself when it first signs, and which keys before it are to be believed. A signed note."""
+    lines = [INTRODUCTION, str(since_size), *map(str, [signer.key, *former])]
+    return sign("".join(f"{line}\n" for line in lines), [signer])
+
+
+def introduced(row: Introduction, key: Key) -> list[Key]:
+    """The former keys that `key` names. Raises Refuted where it has not said so."""
+    domain, since_size, own, *former = open_note(row.introduction, [key]).splitlines()
+    if (domain, since_size, own) != (INTRODUCTION, str(row.since_size), row.verification_key):
+        raise Refuted("its introduction is about another key or size")
+    return [Key.parse(line) for line in former]
 
 
 def leaves(connection: Connection, span: Span) -> list[bytes]:
@@ -46,4 +85,4 @@ def leaves(connection: Connection, span: Span) -> list[bytes]:
 
 
 _NEWEST = select(SignedCheckpoint.__table__).order_by(SignedCheckpoint.size.desc()).limit(1)
-_KEYS = select(LogKey.verification_key).order_by(LogKey.since_size.desc(), LogKey.verification_key)
+_KEYS = select(LogKey.__table__).order_by(LogKey.since_size.desc(), LogKey.verification_key)

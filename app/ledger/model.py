@@ -67,6 +67,8 @@ class LogKey(Base):
     """In the form of a signed note: name, id and key in one line."""
     since_size: Mapped[int] = mapped_column(Number)
     """The first checkpoint that it signed."""
+    introduction: Mapped[str]
+    """A signed note of the key's own: since when it signs, and which former keys it vouches for."""
 
 
 class Audit(Base):

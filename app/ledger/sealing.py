@@ -13,9 +13,8 @@ from app import clock, rows
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger import proofs, signing
-from app.ledger.log import Log, LogIsInconsistent, newest_checkpoint, verification_keys
+from app.ledger.log import Log, LogIsInconsistent, introduce, newest_checkpoint, verification_keys
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode, UnsealedEvent
-from app.ledger.signing import Signer
 from app.ledger.tree import EMPTY_ROOT, Edge, Span, complete_nodes
 from app.ledger.verifier import Checkpoint, Refuted, leaf_hash, open_note
 
@@ -69,7 +68,10 @@ def _check(connection: Connection, log: Log, stored: SignedCheckpoint) -> tuple[
     try:
         signed = Checkpoint.parse(open_note(stored.note, verification_keys(connection, log)))
     except Refuted as error:
-        raise LogIsInconsistent(f"the checkpoint of size {stored.size} does not verify: {error}") from None
+        raise LogIsInconsistent(
+            f"the checkpoint of size {stored.size} does not verify: {error}. "
+            "Where LOG_SIGNING_KEY was changed, put the key before behind the new one"
+        ) from None
     if signed.origin != log.origin:
         raise LogIsInconsistent(f"the log is that of {signed.origin}, but LOG_ORIGIN is {log.origin}")
     if (signed.size, signed.root) != (stored.size, stored.root):
@@ -90,22 +92,18 @@ def _append(connection: Connection, edge: Edge, events: Sequence[AnyRow]) -> Non
 
 
 def _sign(connection: Connection, log: Log, edge: Edge) -> None:
-    newest = str(log.signers[0].key)
+    newest, *others = log.signers
     signed_before = connection.scalars(_KEYS).all()
-    signers = _signers(log, signed_before)
-    note = signing.sign(str(Checkpoint(log.origin, edge.size, edge.root)), signers)
+    is_new = str(newest.key) not in signed_before
+    # At a hand-over the key before vouches for the new one.
+    before = [each for each in others if is_new and signed_before and str(each.key) == signed_before[0]]
+    note = signing.sign(str(Checkpoint(log.origin, edge.size, edge.root)), [newest, *before])
     values = {"size": edge.size, "root": edge.root, "note": note, "signed_at": clock.now()}
     connection.execute(insert(SignedCheckpoint), values)
-    if newest not in signed_before:
-        connection.execute(insert(LogKey), {"verification_key": newest, "since_size": edge.size})
-
-
-def _signers(log: Log, signed_before: Sequence[str]) -> list[Signer]:
-    """At a hand-over the key before vouches for the new one, where it is still at hand."""
-    newest, *others = log.signers
-    if not signed_before or str(newest.key) in signed_before:
-        return [newest]
-    return [newest, *(each for each in others if str(each.key) == signed_before[0])]
+    if is_new:
+        former = [key for key in verification_keys(connection, log) if str(key) in signed_before]
+        values = {"verification_key": str(newest.key), "since_size": edge.size}
+        connection.execute(insert(LogKey), {**values, "introduction": introduce(newest, edge.size, former)})
 
 
 _WAITING = select(UnsealedEvent.number).limit(1)

@@ -70,6 +70,7 @@ def create_tables() -> None:
         "log_keys",
         sa.Column("verification_key", sa.Text, primary_key=True),
         sa.Column("since_size", NUMBER, nullable=False),
+        sa.Column("introduction", sa.Text, nullable=False),
     )
 
 

@@ -131,7 +131,7 @@ def test_a_question_about_what_is_not_there_is_told_so(service: Service, path: s
 def test_keys_are_published_before_they_sign_and_ever_after(open_service: OpenService) -> None:
     first, second, third = (bytes([number]) * 32 for number in range(3))
     grow(open_service(log_signing_keys=(first,)), [2])
-    grow(open_service(log_signing_keys=(second,)), [3])
+    grow(open_service(log_signing_keys=(second, first)), [3])
     after = open_service(log_signing_keys=(third, second))
     keys = published_keys(after)
     assert len(keys) == 3

@@ -5,20 +5,32 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from app import worker
 from app.consent import ConsentEvent
 from app.ledger import proofs, sealing
-from app.ledger.log import Log, LogIsInconsistent, verification_keys
-from app.ledger.signing import Signer
+from app.ledger.log import Log, LogIsInconsistent, introduce, verification_keys
+from app.ledger.model import LogKey
+from app.ledger.signing import Signer, sign
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
 from app.worker.sealer import Sealer
 from tests.commands import PATIENCE_SECONDS, eventually
 from tests.features.conftest import OpenService
-from tests.log import check_everything, erase, grow, keys_of, log_of, newest, seal, without_triggers, write_events
+from tests.log import (
+    audited,
+    check_everything,
+    erase,
+    grow,
+    keys_of,
+    log_of,
+    newest,
+    seal,
+    without_triggers,
+    write_events,
+)
 from tests.service import Service
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -111,14 +123,45 @@ def test_a_new_key_takes_over_and_the_old_one_vouches_for_it(open_service: OpenS
     assert since == {str(old): 3, str(new): 5}
 
 
-def test_an_old_key_that_is_gone_from_the_settings_is_still_known(open_service: OpenService) -> None:
+def test_an_old_key_that_has_handed_over_may_go_from_the_settings_and_is_still_known(
+    open_service: OpenService,
+) -> None:
     grow(open_service(log_signing_keys=(OLD,)), [3])
+    grow(open_service(log_signing_keys=(NEW, OLD)), [4])
     after = open_service(log_signing_keys=(NEW,))
-    grow(after, [4])
+    grow(after, [5])
     with after.database.read_only() as connection:
         known = verification_keys(connection, log_of(after))
     assert known == [Signer.of("subscribe.example.org", seed).key for seed in (NEW, OLD)]
-    assert check_everything(after, keys_of(after)) == [*range(4)]
+    assert check_everything(after, keys_of(after)) == [*range(5)]
+    assert audited(after) == []
+
+
+def test_an_old_key_that_goes_before_it_has_handed_over_is_asked_for(open_service: OpenService) -> None:
+    grow(open_service(log_signing_keys=(OLD,)), [3])
+    after = open_service(log_signing_keys=(NEW,))
+    write_events(after.database, 1)
+    with pytest.raises(LogIsInconsistent, match="put the key before behind the new one"):
+        seal(after.database, log_of(after))
+
+
+def test_who_has_the_database_cannot_introduce_a_key_of_their_own(service: Service) -> None:
+    """All of the log is signed anew, by a key that stands among the log's keys and has signed since the beginning."""
+    grow(service, [3, 4])
+    intruder = Signer.of("subscribe.example.org", NEW)
+    with without_triggers(service.database) as connection:
+        for row in connection.execute(text("SELECT size, note FROM checkpoints")).all():
+            head = row.note.rpartition("\n\n")[0] + "\n"
+            forged = {"note": sign(head, [intruder]), "size": row.size}
+            connection.execute(text("UPDATE checkpoints SET note = :note WHERE size = :size"), forged)
+        connection.execute(text("DELETE FROM log_keys"))
+        values = {"verification_key": str(intruder.key), "since_size": 3, "introduction": introduce(intruder, 3, [])}
+        connection.execute(insert(LogKey), values)
+    assert service.get("/log/key").text.splitlines() == [str(key) for key in keys_of(service)]
+    assert any("neither the settings nor a key that they name" in finding for finding in audited(service))
+    write_events(service.database, 1)
+    with pytest.raises(LogIsInconsistent, match="does not verify"):
+        seal(service.database, log_of(service))
 
 
 FORGERIES = {

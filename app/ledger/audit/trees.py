@@ -1,16 +1,16 @@
 """The tree grown anew from what the log holds: each leaf, node and checkpoint against what is stored."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from app.consent import ConsentEvent
 from app.ledger.audit.stored import counted, raw, stream, unhex
-from app.ledger.log import Log
+from app.ledger.log import Log, introduced, verification_keys
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode
 from app.ledger.tree import Edge, Node
-from app.ledger.verifier import Checkpoint, Key, Refuted, decode, leaf_hash, open_note
+from app.ledger.verifier import Checkpoint, Refuted, decode, leaf_hash, open_note
 
 
 def check(connection: Connection, log: Log, seen: Callable[[int], None]) -> Iterator[str]:
@@ -21,7 +21,7 @@ def check(connection: Connection, log: Log, seen: Callable[[int], None]) -> Iter
         stream(connection, _HEADS) as stored_heads,
     ):
         nodes = Nodes(stored_nodes)
-        heads = Heads(stored_heads, log, {row.verification_key: row.since_size for row in connection.execute(_KEYS)})
+        heads = Heads(stored_heads, log.origin, Keys(connection, log))
         for entry in counted(entries, seen):
             if entry.position != edge.size:
                 yield f"position {edge.size}: it is missing, and what follows is void; the next is {entry.position}"
@@ -75,13 +75,11 @@ class Nodes:
 class Heads:
     """The stored checkpoints by size, beside the tree as it was then."""
 
-    def __init__(self, stored: Iterable[Any], log: Log, keys: Mapping[str, int]) -> None:
+    def __init__(self, stored: Iterable[Any], origin: str, keys: "Keys") -> None:
         self._stream = iter(stored)
         self._next = next(self._stream, None)
-        self._origin = log.origin
-        self._stored_keys = keys
-        self._keys = _parsed([*keys], log)
-        self._first_signed: dict[str, int] = {}
+        self._origin = origin
+        self._keys = keys
         self._last_signed_at: Any = None
         self._last_size = 0
 
@@ -98,48 +96,52 @@ class Heads:
         while head := self._next:
             yield f"checkpoint {head.size}: there is no such tree; the log has {size} sound entries"
             self._next = next(self._stream, None)
-        for key, since in self._stored_keys.items():
-            if self._first_signed.get(key) != since:
-                yield f"key {key}: it did not sign its first checkpoint at size {since}, as is stored"
-        for key in self._first_signed.keys() - self._stored_keys.keys():
-            yield f"key {key}: it has signed, but is not among the published keys"
+        yield from self._keys.findings()
 
     def _wrong(self, head: Any, root: bytes) -> Iterator[str]:
         if self._last_signed_at is not None and head.signed_at < self._last_signed_at:
             yield "it is dated before the one before it"
         try:
-            signed = Checkpoint.parse(open_note(head.note, self._keys))
+            signed = Checkpoint.parse(open_note(head.note, self._keys.known))
         except (Refuted, ValueError) as error:
             yield f"it does not verify: {error}"
             return
-        for key in self._signed_by(head.note):
-            if key is None:
-                yield "it bears a signature by a key that is not known"
-            else:
-                self._first_signed.setdefault(str(key), head.size)
+        if not self._keys.meet(head):
+            yield "it bears a signature by a key that is not known"
         if (signed.size, signed.root) != (head.size, head.root) or signed.origin != self._origin:
             yield "what was signed is not what is stored beside it: another size, root or origin"
         if signed.root != root:
             yield "it was signed over another tree than the one that is stored"
 
-    def _signed_by(self, note: str) -> list[Key | None]:
-        """Of a note that verifies. What is not ours there was put there by somebody."""
-        known = {(key.name, key.id): key for key in self._keys}
-        lines = [line.split(" ") for line in note.rpartition("\n\n")[2].splitlines()]
-        return [known.get((name, decode(signature)[:4])) for _dash, name, signature in lines]
 
+class Keys:
+    """The keys that have signed, and what is stored of them."""
 
-def _parsed(stored: Sequence[str], log: Log) -> list[Key]:
-    """A line that cannot be read is found out by what it did not sign."""
-    keys = [signer.key for signer in log.signers]
-    for line in stored:
-        try:
-            key = Key.parse(line)
-        except (Refuted, ValueError):
-            continue
-        if key not in keys and str(key) == line:
-            keys.append(key)
-    return keys
+    def __init__(self, connection: Connection, log: Log) -> None:
+        self.known = verification_keys(connection, log)
+        self._stored = connection.execute(_KEYS).all()
+        self._first_signed: dict[str, int] = {}
+
+    def meet(self, head: Any) -> bool:
+        """Note who has signed a checkpoint that verifies. What is not ours there was put there by somebody."""
+        known = {(key.name, key.id): str(key) for key in self.known}
+        lines = [line.split(" ") for line in head.note.rpartition("\n\n")[2].splitlines()]
+        signers = [known.get((name, decode(signature)[:4])) for _dash, name, signature in lines]
+        for signer in filter(None, signers):
+            self._first_signed.setdefault(signer, head.size)
+        return all(signers)
+
+    def findings(self) -> Iterator[str]:
+        by_line = {str(key): key for key in self.known}
+        for row in self._stored:
+            try:
+                introduced(row, by_line[row.verification_key])
+            except (KeyError, Refuted, ValueError):
+                yield f"key {row.verification_key}: neither the settings nor a key that they name has introduced it so"
+            if self._first_signed.get(row.verification_key) != row.since_size:
+                yield f"key {row.verification_key}: it did not first sign at size {row.since_size}, as is stored"
+        for line in self._first_signed.keys() - {row.verification_key for row in self._stored}:
+            yield f"key {line}: it has signed, but is not among the published keys"
 
 
 _ENTRIES = (
@@ -154,4 +156,4 @@ _NODES = select(_complete_at.label("complete_at"), TreeNode.level, TreeNode.numb
 _HEADS = select(
     SignedCheckpoint.size, SignedCheckpoint.root, SignedCheckpoint.note, raw(SignedCheckpoint.signed_at)
 ).order_by(SignedCheckpoint.size)
-_KEYS = select(LogKey.verification_key, LogKey.since_size)
+_KEYS = select(LogKey.__table__)
