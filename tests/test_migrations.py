@@ -248,3 +248,18 @@ def test_requests_that_lapsed_before_there_were_stubs_get_one(empty_database_url
         schema.migrate(database)
         (stub,) = rows(database, "stubs")
         assert (str(stub.subscription_id)[-1], stub.newsletter, stub.digest) == ("3", "weekly", None)
+
+
+def test_a_new_kind_of_letter_makes_no_subscription_forget_its_own(empty_database_url: str) -> None:
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0013")
+            for statement in PENDING:
+                session.execute(text(statement))
+        before = rows(database, "letters"), rows(database, "subscriptions")
+        schema.migrate(database)
+        assert (rows(database, "letters"), rows(database, "subscriptions")) == before
+        with database.writer.begin() as connection:
+            connection.execute(text("UPDATE letters SET kind = 'receipts'"))
+        with pytest.raises(DBAPIError, match="ck_letters_kind"), database.writer.begin() as connection:
+            connection.execute(text("UPDATE letters SET kind = 'advertising'"))
