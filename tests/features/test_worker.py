@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 from app import clock, services, worker
 from app.mail.sending import LEASE
 from app.outbox import Letter as OwedLetter
+from app.worker import errands
 from config import Settings
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, Letter, Service
@@ -196,7 +197,7 @@ def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(bench: Bench) ->
 def test_a_worker_waits_for_a_database_that_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     service = bench.service
     service.subscribe()
-    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.1)
+    monkeypatch.setattr(errands, "TROUBLE_SECONDS", 0.1)
     with service.database.transaction() as session:
         session.execute(text("ALTER TABLE letters RENAME TO hidden"))
     stop = threading.Event()
@@ -227,7 +228,7 @@ def test_a_letter_about_a_newsletter_that_the_worker_has_not_heard_of_waits(open
 @pytest.mark.parametrize("engine", ["postgresql"])
 def test_a_worker_outlives_its_connections(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     service = bench.service
-    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.1)
+    monkeypatch.setattr(errands, "TROUBLE_SECONDS", 0.1)
     service.subscribe()
     service.subscribe("grace@example.org")
     stop = threading.Event()
