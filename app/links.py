@@ -4,11 +4,14 @@ Every one is built from the configured address, never from what a request claims
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.tokens import Purpose, Signer
+
+RECEIPT_FOR = timedelta(minutes=30)
+"""How long a link to a receipt is good: from the press that confirmed, or from when the letter with it was written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CONFIRMATION = "confirmation"
     ALREADY_CONFIRMED = "already_confirmed"
     UNSUBSCRIBED = "unsubscribed"
+    RECEIPTS = "receipts"
 
 
 class State(StrEnum):
@@ -45,7 +46,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 class Letter(Base):
     __tablename__ = "letters"
     __table_args__ = (
-        CheckConstraint("kind IN ('confirmation', 'already_confirmed', 'unsubscribed')", "kind"),
+        CheckConstraint("kind IN ('confirmation', 'already_confirmed', 'unsubscribed', 'receipts')", "kind"),
         CheckConstraint("state IN ('queued', 'deferred', 'sent', 'bounced', 'failed', 'dropped')", "state"),
         Index("ix_letters_due", "due_at", postgresql_where=text(_IS_OWED), sqlite_where=text(_IS_OWED)),
         Index(None, "subscriber_id"),
@@ -87,6 +88,13 @@ def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, abo
             attempts=0,
         )
     )
+
+
+def is_served(session: Session, kind: Kind, subscriber_id: UUID, *, since: datetime) -> bool:
+    """Whether such a letter is still owed to the person, or was sent or given up since then."""
+    theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind)
+    lately = or_(text(_IS_OWED), Letter.state_at > since)
+    return session.scalars(select(Letter.id).where(theirs, lately).limit(1)).first() is not None
 
 
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:

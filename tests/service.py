@@ -36,11 +36,16 @@ class Letter:
 
     @property
     def link(self) -> str:
-        """The link that stands alone on its line, without the host: the same one that the HTML part carries."""
+        (only,) = self.links
+        return only
+
+    @property
+    def links(self) -> list[str]:
+        """Those that stand alone on their lines, without the host: the same ones that the HTML part carries."""
         links = re.findall(r"^https://subscribe\.example\.org(/\S+)$", self.text, re.MULTILINE)
-        assert len(links) == 1
-        assert f'href="https://subscribe.example.org{links[0]}"' in self.delivered.part("html")
-        return str(links[0])
+        html = self.delivered.part("html")
+        assert links == re.findall(r'href="https://subscribe\.example\.org(/[^"]+)"', html)
+        return [str(link) for link in links]
 
     @property
     def one_click(self) -> str:

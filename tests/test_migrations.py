@@ -30,6 +30,26 @@ EVENT = """
     )
 """
 
+AT = "'2026-11-23T20:00:00.000+00:00'"
+PENDING = (
+    "INSERT INTO newsletters (slug, terms) VALUES ('weekly', '{}')",
+    f"""INSERT INTO subscribers (id, address, canonical, digest, language, commitment_key, created_at) VALUES (
+        '00000000000000000000000000000002', 'ada@example.org', 'ada@example.org', 'aa', 'nl', 'bb', {AT}
+    )""",
+    f"""INSERT INTO letters (id, kind, subscriber_id, language, about, state, created_at, due_at, attempts, state_at)
+    VALUES (
+        '00000000000000000000000000000004', 'confirmation', '00000000000000000000000000000002', 'nl', '{{}}', 'sent',
+        {AT}, {AT}, 1, {AT}
+    )""",
+    f"""INSERT INTO subscriptions
+        (id, subscriber_id, newsletter, status, since, version, nonce, letter_id, asked_at, expires_at)
+    VALUES (
+        '00000000000000000000000000000003', '00000000000000000000000000000002', 'weekly', 'pending', {AT}, 1, 'n',
+        '00000000000000000000000000000004', {AT}, {AT}
+    )""",
+)
+"""Somebody who was sent a confirmation letter, as of migration 0013."""
+
 
 def test_the_migrations_make_exactly_what_the_models_say(database: Database) -> None:
     with database.transaction() as session:
@@ -248,3 +268,18 @@ def test_requests_that_lapsed_before_there_were_stubs_get_one(empty_database_url
         schema.migrate(database)
         (stub,) = rows(database, "stubs")
         assert (str(stub.subscription_id)[-1], stub.newsletter, stub.digest) == ("3", "weekly", None)
+
+
+def test_a_new_kind_of_letter_makes_no_subscription_forget_its_own(empty_database_url: str) -> None:
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0013")
+            for statement in PENDING:
+                session.execute(text(statement))
+        before = rows(database, "letters"), rows(database, "subscriptions")
+        schema.migrate(database)
+        assert (rows(database, "letters"), rows(database, "subscriptions")) == before
+        with database.writer.begin() as connection:
+            connection.execute(text("UPDATE letters SET kind = 'receipts'"))
+        with pytest.raises(DBAPIError, match="ck_letters_kind"), database.writer.begin() as connection:
+            connection.execute(text("UPDATE letters SET kind = 'advertising'"))

@@ -35,6 +35,7 @@ PAGES = {
     "/newsletters/<slug>/inbox",
     "/openapi.json",
     "/preferences/<token>",
+    "/preferences/<token>/receipts",
     "/readyz",
     "/receipts/<token>",
     "/receipts/<token>/json",

@@ -8,7 +8,7 @@ made it advertising before German and Austrian courts (LG Stendal 22 S 87/20, Vw
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from flask_babel import force_locale
 
 from app import clock
 from app.addresses import EmailAddress
-from app.links import Links, one_click
+from app.links import RECEIPT_FOR, Links, one_click
 from app.mail.message import ComposedLetter
 from app.newsletters.terms import Controller, Newsletter
 from app.outbox import Kind, Letter
@@ -48,13 +48,13 @@ class Composition:
     expires_at: datetime
     template_sha256: str
     rendered_sha256: str
-    """Of the parts with the link masked: the proof of what was sent must not be a way to confirm it."""
+    """Of the parts with their links masked: the proof of what was sent must not be a way to confirm it."""
 
 
 def compose(owed: Owed, links: Links) -> Composition:
-    expires_at = clock.now() + min(each.confirm_within for each in owed.newsletters.values())
-    link, exit_link = _links(owed, links, expires_at)
-    parts = _render(owed, link, expires_at)
+    expires_at = clock.now() + _good_for(owed)
+    inner, exit_link = _links(owed, links, expires_at)
+    parts = _render(owed, inner, expires_at)
     letter = ComposedLetter(
         sender=owed.first.sender,
         reply_to=owed.first.reply_to,
@@ -65,19 +65,30 @@ def compose(owed: Owed, links: Links) -> Composition:
         message_id=f"<{owed.letter.id}@{owed.first.sender_domain}>",
         headers={"List-Id": owed.first.list_id, "Auto-Submitted": "auto-generated", **one_click(exit_link)},
     )
-    masked = "\n".join(parts.values()).replace(link, "…")
+    masked = "\n".join(parts.values())
+    for link in inner:
+        masked = masked.replace(link, "…")
     return Composition(letter, expires_at, _template_sha256(owed.letter.kind), _sha256(masked))
 
 
-def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[str, str]:
-    """The link in the body, and the one that a mail program's own "unsubscribe" posts to."""
+def _good_for(owed: Owed) -> timedelta:
+    if owed.letter.kind == Kind.RECEIPTS:
+        return RECEIPT_FOR
+    return min(each.confirm_within for each in owed.newsletters.values())
+
+
+def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], str]:
+    """Those in the body, and the one that a mail program's own "unsubscribe" posts to."""
     if owed.letter.kind == Kind.CONFIRMATION:
         link = links.confirm(owed.letter.id, expires_at)
-        return link, f"{link}/decline"
-    return links.preferences(owed.letter.subscriber_id), links.unsubscribe(next(iter(owed.newsletters)))
+        return [link], f"{link}/decline"
+    exit_link = links.unsubscribe(next(iter(owed.newsletters)))
+    if owed.letter.kind == Kind.RECEIPTS:
+        return [links.receipt(each, expires_at) for each in owed.newsletters], exit_link
+    return [links.preferences(owed.letter.subscriber_id)], exit_link
 
 
-def _render(owed: Owed, link: str, expires_at: datetime) -> dict[str, str]:
+def _render(owed: Owed, links: list[str], expires_at: datetime) -> dict[str, str]:
     language = owed.letter.language
     with force_locale(language):
         return {
@@ -90,7 +101,8 @@ def _render(owed: Owed, link: str, expires_at: datetime) -> dict[str, str]:
                 asked_from=owed.letter.asked_from,
                 expires_at=expires_at,
                 language=language,
-                link=link,
+                links=links,
+                link=links[0],
             )
             for part in PARTS
         }

@@ -119,7 +119,8 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
         )
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(Subscriber.id == letter.subscriber_id, Subscription.id.in_(UUID(each) for each in letter.about))
-        .order_by(Subscription.newsletter)
+        # The letter comes from the first, and its one-click leaves that one: better one that the person gets.
+        .order_by(Subscription.status != Status.CONFIRMED, Subscription.newsletter)
     ).all()
     still = [row for row in found if _still_owed(letter, row)]
     if not still or catalogue.controller is None:
@@ -152,7 +153,12 @@ def _lock(session: Session, owed: Owed) -> Owed:
 
 
 def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:
-    """The evidence that the letter reached the relay; for a confirmation, the link's time runs from here."""
+    """The evidence that the letter reached the relay; for a confirmation, the link's time runs from here.
+
+    Receipts are about the evidence and no part of it: whoever asks for them adds nothing to the log.
+    """
+    if owed.letter.kind == Kind.RECEIPTS:
+        return
     now = clock.now()
     for subscription_id, newsletter in owed.newsletters.items():
         step = Step(

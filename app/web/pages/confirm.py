@@ -7,7 +7,6 @@ button posts, and nothing presses it but a person.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
@@ -16,6 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.consent import Act, Actor, JsonValue
+from app.links import RECEIPT_FOR
 from app.newsletters.terms import Words
 from app.subscriptions import confirmation, requests
 from app.subscriptions.confirmation import Asked, Standing
@@ -23,8 +23,6 @@ from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
 from app.web import client, current, headers, intake, language, problems
 from app.web.problems import InvalidFields, wants_page
-
-RECEIPT_FOR = timedelta(minutes=30)
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 

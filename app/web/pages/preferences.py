@@ -1,15 +1,17 @@
 """What a link from a letter shows of a person's subscriptions.
 
-Mails get forwarded, so whoever holds the link sees a masked address and may leave, and nothing else.
+Mails get forwarded, so whoever holds the link sees a masked address and may leave, and nothing else. What shows more
+goes to the mailbox first: as links that are good for half an hour.
 """
 
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.consent import Act, Actor
+from app.receipts import mailing
 from app.subscriptions import withdrawal
 from app.subscriptions.withdrawal import Membership
-from app.tokens import Purpose
+from app.tokens import Claim, Purpose
 from app.web import client, current, language
 
 blueprint = Blueprint("preferences", __name__, url_prefix="/preferences/<token>")
@@ -35,13 +37,28 @@ def leave(token: str) -> ResponseReturnValue:
     return make_response(_page(token))
 
 
-def _page(token: str) -> str:
+@blueprint.post("/receipts")
+def mail_receipts(token: str) -> str:
+    """Answers alike whatever comes of it: no letter where one was asked for lately, or where nobody is left."""
     claim = current.links().signer.read(Purpose.PREFERENCES, token)
+    with current.database().transaction() as session:
+        mailing.owe(session, claim.subject)
+    _find(claim)
+    return render_template("pages/receipts_mailed.html")
+
+
+def _page(token: str) -> str:
+    membership = _find(current.links().signer.read(Purpose.PREFERENCES, token))
+    return render_template("pages/preferences.html", membership=membership, words=_words(membership), token=token)
+
+
+def _find(claim: Claim) -> Membership | None:
+    """Whoever is found is answered in their language."""
     with current.database().read_only() as connection:
         membership = withdrawal.find_membership(connection, claim.subject)
     if membership:
         language.use(membership.language)
-    return render_template("pages/preferences.html", membership=membership, words=_words(membership), token=token)
+    return membership
 
 
 def _words(membership: Membership | None) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""The person's own receipt: behind a link that is good for half an hour from the press that confirmed.
+"""The person's own receipt: behind a link that is good for half an hour.
 
-Mails get forwarded, and so do links. What is shown has the address masked, and the letter alone leads here no more once
-the time is over.
+It comes with the page after the press that confirmed, or by a letter that the person asked for. Each link carries its
+end. Mails get forwarded, and so do links: what is shown has the address masked, and no letter leads here for longer.
 """
 
 from flask import Blueprint, Response
