@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from app.consent import ConsentEvent
 from app.database import Database
-from app.ledger.audit import events, tombstones, trees
+from app.ledger.audit import anchors, events, tombstones, trees, wordings
 from app.ledger.log import Log
 from app.ledger.model import LogEntry
 
@@ -47,3 +47,5 @@ def findings(connection: Connection, log: Log, seen: Seen) -> Iterator[str]:
     yield from events.check(connection, seen)
     yield from trees.check(connection, log, seen)
     yield from tombstones.check(connection)
+    yield from wordings.check(connection)
+    yield from anchors.check(connection)
