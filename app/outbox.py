@@ -95,7 +95,7 @@ def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, abo
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    by_state: Mapping[str, int]
+    by_state: Mapping[State, int]
     due_since: datetime | None
     """When the first letter was due that is still owed; None where none is due."""
 

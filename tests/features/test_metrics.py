@@ -126,12 +126,12 @@ def test_each_authority_is_named_by_its_host_and_by_nothing_more(open_service: O
 def test_nothing_in_it_is_about_anyone(service: Service) -> None:
     letter = service.confirmed()
     service.subscribe("grace@example.org")
-    text = service.get("/metrics").text
+    said = service.get("/metrics").text
     ids = [str(row.id) for row in service.rows("SELECT id FROM subscribers UNION SELECT id FROM subscriptions")]
     token = letter.link.rpartition("/")[2]
     for secret in (ADA, "grace", "example.org", token, *ids, *(each.replace("-", "") for each in ids)):
-        assert secret not in text
-    assert "@" not in text
+        assert secret not in said
+    assert "@" not in said
 
 
 def test_every_process_tells_the_same(service: Service, open_service: OpenService) -> None:
