@@ -7,11 +7,13 @@ Invariant: a letter is claimed under a lease before it is sent and marked after;
 lease run out, and the letter goes again under the same Message-ID. At least once, never silently lost.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, or_, select, text, update
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, bindparam, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
@@ -41,6 +43,8 @@ _IS_OWED = "state IN ('queued', 'deferred')"
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600))
 """How long to wait after the first, second … failure; the last one repeats."""
 GIVE_UP_AFTER = timedelta(days=3)
+COUNTED = 100_000
+"""No more letters owed are counted: the first of them by when they are due."""
 
 
 class Letter(Base):
@@ -97,6 +101,20 @@ def is_served(session: Session, kind: Kind, subscriber_id: UUID, *, since: datet
     return session.scalars(select(Letter.id).where(theirs, lately).limit(1)).first() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    by_state: Mapping[State, int]
+    due_since: datetime | None
+    """When the first letter was due that is still owed; None where none is due."""
+
+
+def backlog(connection: Connection) -> Backlog:
+    counted = {row.state: row.letters for row in connection.execute(_OWED_BY_STATE, {"at_most": COUNTED})}
+    first = connection.scalar(_FIRST_DUE)
+    by_state = {state: counted.get(state, 0) for state in (State.QUEUED, State.DEFERRED)}
+    return Backlog(by_state, first if first and first <= clock.now() else None)
+
+
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
     """Take the letters that have waited longest, for as long as the lease runs. Other workers pass them by."""
     now = clock.now()
@@ -139,3 +157,8 @@ def postpone(session: Session, letter: Letter, reply: str) -> State:
 def _mark(session: Session, letter: Letter, **values: object) -> bool:
     still_ours = (Letter.id == letter.id) & (Letter.lease == letter.lease)
     return bool(session.scalars(update(Letter).where(still_ours).values(**values).returning(Letter.id)).first())
+
+
+_FIRST_DUE = select(Letter.due_at).where(text(_IS_OWED)).order_by(Letter.due_at).limit(1)
+_COUNTED = select(Letter.state).where(text(_IS_OWED)).order_by(Letter.due_at).limit(bindparam("at_most")).subquery()
+_OWED_BY_STATE = select(_COUNTED.c.state, func.count().label("letters")).group_by(_COUNTED.c.state)

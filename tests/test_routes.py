@@ -31,6 +31,7 @@ PAGES = {
     "/mailbox/<name>",
     "/mailbox/<name>/html",
     "/mailbox/<name>/raw",
+    "/metrics",
     "/newsletters/<slug>",
     "/newsletters/<slug>/inbox",
     "/openapi.json",
@@ -42,7 +43,7 @@ PAGES = {
     "/static/<path:filename>",
     "/unsubscribe/<token>",
 }
-"""For people, browsers and orchestrators: what is not here is in the OpenAPI document."""
+"""For people, browsers, orchestrators and monitors: what is not here is in the OpenAPI document."""
 
 FOR_EVERYONE = {"/checkpoint", "/log/consistency", "/log/entries", "/log/key"}
 """May be kept by caches: the same for whoever asks, and about nobody."""
@@ -149,7 +150,7 @@ def test_errors_carry_them_too_and_tell_nothing(
 
 def test_an_answer_without_a_database_carries_them_too(settings: Settings) -> None:
     client = create_app(replace(settings, database_url="sqlite:////nowhere/jawel.sqlite")).test_client()
-    for path in ("/", "/newsletters/weekly", "/readyz", "/healthz"):
+    for path in ("/", "/newsletters/weekly", "/readyz", "/healthz", "/metrics"):
         check_headers(client.get(path))
     answer = client.get("/newsletters/weekly")
     assert answer.status_code == 503

@@ -124,12 +124,26 @@ def of(connection: Connection, notes: Sequence[str]) -> list[tuple[str, bytes]]:
     return [(row.note, bytes(row.response)) for row in connection.execute(found)]
 
 
+def newest(connection: Connection, authority: str) -> datetime | None:
+    """When the authority stamped the last of the checkpoints that it has."""
+    return connection.scalar(_NEWEST_BY, {"authority": authority})
+
+
 def name(authority: str) -> str:
-    """For the log: an address may hold a password."""
-    return urlsplit(authority).hostname or "unknown"
+    """For logs and figures: an address may hold a password."""
+    try:
+        return urlsplit(authority).hostname or "unknown"
+    except ValueError:
+        return "unknown"
 
 
 _NEWEST = select(SignedCheckpoint.size, SignedCheckpoint.note).order_by(SignedCheckpoint.size.desc()).limit(1)
+_NEWEST_BY = (
+    select(Anchor.obtained_at)
+    .where(Anchor.authority == bindparam("authority", type_=Text))
+    .order_by(Anchor.size.desc())
+    .limit(1)
+)
 _LAST = select(func.max(Anchor.size), func.max(Anchor.obtained_at, type_=Instant)).where(
     Anchor.authority == bindparam("authority", type_=Text)
 )

@@ -5,6 +5,8 @@ fits what is stored. So a sealer may die anywhere, and the next goes on from wha
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 from sqlalchemy.orm import Session
@@ -21,10 +23,25 @@ from app.ledger.verifier import Checkpoint, Refuted, leaf_hash, open_note
 # Any number will do that no other program on the same database locks.
 _TURN = 0x4A61776C67
 
+COUNTED = 100_000
+"""No more events that wait are counted. It takes a service whose sealing has been refused for long to have as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    events: int
+    since: datetime | None
+    """When the first of them happened; None where none waits."""
+
 
 def is_due(connection: Connection) -> bool:
     """Whether events wait. Asked often, and without the lock that sealing takes."""
     return connection.execute(_WAITING).first() is not None
+
+
+def waiting(connection: Connection) -> Waiting:
+    since = connection.scalar(_WAITING_SINCE)
+    return Waiting(connection.scalar(_WAITING_EVENTS, {"at_most": COUNTED}) or 0, since)
 
 
 def seal(session: Session, log: Log, at_most: int = 1000) -> int:
@@ -107,6 +124,13 @@ def _sign(connection: Connection, log: Log, edge: Edge) -> None:
 
 
 _WAITING = select(UnsealedEvent.number).limit(1)
+_WAITING_EVENTS = select(func.count()).select_from(_WAITING.limit(bindparam("at_most")).subquery())
+_WAITING_SINCE = (
+    select(ConsentEvent.occurred_at)
+    .join(UnsealedEvent, UnsealedEvent.event_id == ConsentEvent.id)
+    .order_by(UnsealedEvent.number)
+    .limit(1)
+)
 _OLDEST = (
     select(UnsealedEvent.number, UnsealedEvent.event_id, ConsentEvent.evidence_hash)
     .join(ConsentEvent, ConsentEvent.id == UnsealedEvent.event_id)

@@ -75,6 +75,31 @@ def test_a_log_cut_short_is_found(service: Service) -> None:
     assert any(line.startswith("checkpoint 9: there is no such tree") for line in found)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+@pytest.mark.parametrize(
+    ("column", "value", "finding"),
+    [
+        ("log_keys.verification_key", "CAST(x'ff1b5b324a' AS TEXT)", r"key \udcff\x1b[2J: it did not sign"),
+        ("log_entries.leaf", "'text'", "the log: a value that is not of its column's type"),
+        ("consent_events.evidence", "x'ff00'", "the events: a value that is not of its column's type"),
+        ("consent_events.occurred_at", "x'ff00'", "its column occurred_at is not what its evidence says"),
+        ("checkpoints.note", "x'ff00'", "the log: a value that is not of its column's type"),
+        ("wordings.text", "x'ff00'", "the wordings: a value that is not of its column's type"),
+    ],
+)
+def test_values_that_no_column_should_hold_are_findings_and_not_the_end_of_the_audit(
+    service: Service, jawel: Jawel, column: str, value: str, finding: str
+) -> None:
+    grow(service, [5])
+    table, _, name = column.partition(".")
+    with without_triggers(service.database) as connection:
+        connection.execute(text(f"UPDATE {table} SET {name} = {value}"))
+    result = jawel("ledger", "audit")
+    assert isinstance(result.exception, SystemExit)
+    assert finding in result.stdout
+    assert service.rows("SELECT findings FROM audits")[0].findings > 0
+
+
 def test_an_erasure_leaves_a_log_that_is_clean(service: Service) -> None:
     service.confirmed(newsletters=["weekly", "events"])
     service.confirmed("grace@example.org")

@@ -29,10 +29,11 @@ ROWS = {
     "tree_nodes": "level > 0",
     "checkpoints": "size > 0",
     "log_keys": "since_size > 0",
+    "wordings": "sha256 = (SELECT min(sha256) FROM wordings)",
 }
 """Among the events: one that was erased, one that was not, and the tombstone."""
 
-UNPROVEN = {("checkpoints", "signed_at")}
+UNPROVEN = {("checkpoints", "signed_at"), ("wordings", "first_used_at")}
 """For operators. A log cannot prove by itself when it signed: that is what time stamps of others are for."""
 
 Fate = Literal["found", "not to be stored", "MISSED"]

@@ -1,0 +1,115 @@
+"""What a monitor asks (Prometheus text): how far the work of the workers has come. Counts and times, nothing of people.
+
+Several processes serve it, and a monitor meets any of them. So each tells only what the database knows at that moment,
+and all tell the same.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import version
+
+from flask import Blueprint, Response
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection
+
+from app import clock, outbox
+from app.ledger import anchors, sealing
+from app.ledger.audit import results
+from app.ledger.log import newest_checkpoint
+from app.web import current
+
+blueprint = Blueprint("metrics", __name__)
+
+VERSION = version("jawel")
+
+
+@blueprint.get("/metrics")
+def show() -> Response:
+    with current.database().read_only() as connection:
+        text = generate_latest(_Figures(connection, current.settings().timestamp_authorities))
+    return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Figures(Collector):
+    """As of now. A time at which nothing ever happened is 0, so that an alert on its age sees it."""
+
+    def __init__(self, connection: Connection, authorities: tuple[str, ...]) -> None:
+        self._connection = connection
+        self._authorities = authorities
+        self._now = clock.now()
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("jawel_build_info", "The version that answers.", labels=["version"])
+        build.add_metric([VERSION], 1)
+        yield build
+        yield from self._log()
+        yield from self._audit()
+        yield from self._anchors()
+        yield from self._letters()
+
+    def _log(self) -> Iterator[Metric]:
+        newest = newest_checkpoint(self._connection)
+        waiting = sealing.waiting(self._connection)
+        yield _gauge("jawel_log_entries", "Events under the newest checkpoint.", newest.size if newest else 0)
+        yield _gauge(
+            "jawel_checkpoint_timestamp_seconds",
+            "When the newest checkpoint was signed.",
+            _unix(newest.signed_at if newest else None),
+        )
+        yield _gauge("jawel_unsealed_events", "Events that wait for their place in the log.", waiting.events)
+        yield _gauge(
+            "jawel_unsealed_oldest_age_seconds",
+            "How long the first of them has waited; 0 where none does.",
+            self._age(waiting.since),
+        )
+
+    def _audit(self) -> Iterator[Metric]:
+        latest = results.latest(self._connection)
+        yield _gauge(
+            "jawel_audit_timestamp_seconds",
+            "When the last audit ended.",
+            _unix(latest.finished_at if latest else None),
+        )
+        yield _gauge("jawel_audit_events", "Events that the last audit saw.", latest.events if latest else 0)
+        yield _gauge("jawel_audit_findings", "What the last audit found wrong.", latest.findings if latest else 0)
+
+    def _anchors(self) -> Iterator[Metric]:
+        if not self._authorities:
+            return
+        newest: dict[str, float] = {}
+        for authority in self._authorities:
+            host, at = anchors.name(authority), _unix(anchors.newest(self._connection, authority))
+            newest[host] = max(at, newest.get(host, 0))
+        family = GaugeMetricFamily(
+            "jawel_anchor_timestamp_seconds",
+            "When the authority last stamped a checkpoint.",
+            labels=["authority"],
+        )
+        for host, at in newest.items():
+            family.add_metric([host], at)
+        yield family
+
+    def _letters(self) -> Iterator[Metric]:
+        owed = outbox.backlog(self._connection)
+        family = GaugeMetricFamily("jawel_letters_owed", "Letters to be sent, by state.", labels=["state"])
+        for state, letters in owed.by_state.items():
+            family.add_metric([state], letters)
+        yield family
+        yield _gauge(
+            "jawel_letters_oldest_due_age_seconds",
+            "How long the first letter that is due has been; 0 where none is.",
+            self._age(owed.due_since),
+        )
+
+    def _age(self, since: datetime | None) -> float:
+        return max(0.0, (self._now - since).total_seconds()) if since else 0
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value)
+
+
+def _unix(instant: datetime | None) -> float:
+    return instant.timestamp() if instant else 0
