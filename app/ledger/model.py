@@ -55,7 +55,6 @@ class SignedCheckpoint(Base):
     root: Mapped[bytes] = mapped_column(LargeBinary)
     note: Mapped[str]
     """The text that was signed, with its signatures (C2SP tlog-checkpoint)."""
-    signed_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class LogKey(Base):

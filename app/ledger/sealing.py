@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app import clock, rows
+from app import rows
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger import proofs, signing
@@ -115,7 +115,7 @@ def _sign(connection: Connection, log: Log, edge: Edge) -> None:
     # At a hand-over the key before vouches for the new one.
     before = [each for each in others if is_new and signed_before and str(each.key) == signed_before[0]]
     note = signing.sign(str(Checkpoint(log.origin, edge.size, edge.root)), [newest, *before])
-    values = {"size": edge.size, "root": edge.root, "note": note, "signed_at": clock.now()}
+    values = {"size": edge.size, "root": edge.root, "note": note}
     connection.execute(insert(SignedCheckpoint), values)
     if is_new:
         former = [key for key in verification_keys(connection, log) if str(key) in signed_before]

@@ -53,11 +53,6 @@ class _Figures(Collector):
         newest = newest_checkpoint(self._connection)
         waiting = sealing.waiting(self._connection)
         yield _gauge("jawel_log_entries", "Events under the newest checkpoint.", newest.size if newest else 0)
-        yield _gauge(
-            "jawel_checkpoint_timestamp_seconds",
-            "When the newest checkpoint was signed.",
-            _unix(newest.signed_at if newest else None),
-        )
         yield _gauge("jawel_unsealed_events", "Events that wait for their place in the log.", waiting.events)
         yield _gauge(
             "jawel_unsealed_oldest_age_seconds",

@@ -9,8 +9,6 @@ import hashlib
 import sqlalchemy as sa
 from alembic import op
 
-from app.database import Instant
-
 revision = "0010"
 down_revision = "0009"
 
@@ -63,7 +61,6 @@ def create_tables() -> None:
         sa.Column("size", NUMBER, primary_key=True, autoincrement=False),
         sa.Column("root", sa.LargeBinary, nullable=False),
         sa.Column("note", sa.Text, nullable=False),
-        sa.Column("signed_at", Instant, nullable=False),
         sa.CheckConstraint("size > 0", name="size"),
     )
     op.create_table(

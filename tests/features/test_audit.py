@@ -79,7 +79,7 @@ def test_a_log_cut_short_is_found(service: Service) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "finding"),
     [
-        ("log_keys.verification_key", "CAST(x'ff1b5b324a' AS TEXT)", r"key \udcff\x1b[2J: it did not sign"),
+        ("log_keys.verification_key", "CAST(x'ff1b5b324a' AS TEXT)", r"key \udcff\x1b[2J: it did not first sign"),
         ("log_entries.leaf", "'text'", "the log: a value that is not of its column's type"),
         ("consent_events.evidence", "x'ff00'", "the events: a value that is not of its column's type"),
         ("consent_events.occurred_at", "x'ff00'", "its column occurred_at is not what its evidence says"),

@@ -33,8 +33,8 @@ ROWS = {
 }
 """Among the events: one that was erased, one that was not, and the tombstone."""
 
-UNPROVEN = {("checkpoints", "signed_at"), ("wordings", "first_used_at")}
-"""For operators. A log cannot prove by itself when it signed: that is what time stamps of others are for."""
+UNPROVEN = {("wordings", "first_used_at")}
+"""For operators. No evidence leans on it."""
 
 Fate = Literal["found", "not to be stored", "MISSED"]
 

@@ -80,14 +80,13 @@ class Heads:
         self._next = next(self._stream, None)
         self._origin = origin
         self._keys = keys
-        self._last_signed_at: Any = None
         self._last_size = 0
 
     def compare(self, edge: Edge) -> Iterator[str]:
         while (head := self._next) and head.size == edge.size:
             for wrong in self._wrong(head, edge.root):
                 yield f"checkpoint {head.size}: {wrong}"
-            self._last_size, self._last_signed_at = head.size, head.signed_at
+            self._last_size = head.size
             self._next = next(self._stream, None)
 
     def rest(self, size: int) -> Iterator[str]:
@@ -99,8 +98,6 @@ class Heads:
         yield from self._keys.findings()
 
     def _wrong(self, head: Any, root: bytes) -> Iterator[str]:
-        if self._last_signed_at is not None and head.signed_at < self._last_signed_at:
-            yield "it is dated before the one before it"
         try:
             signed = Checkpoint.parse(open_note(head.note, self._keys.known))
         except (Refuted, ValueError) as error:
@@ -153,7 +150,5 @@ _complete_at = (TreeNode.number + 1).op("<<")(TreeNode.level)
 _NODES = select(_complete_at.label("complete_at"), TreeNode.level, TreeNode.number, TreeNode.hash).order_by(
     _complete_at, TreeNode.level, TreeNode.number
 )
-_HEADS = select(
-    SignedCheckpoint.size, SignedCheckpoint.root, SignedCheckpoint.note, raw(SignedCheckpoint.signed_at)
-).order_by(SignedCheckpoint.size)
+_HEADS = select(SignedCheckpoint.size, SignedCheckpoint.root, SignedCheckpoint.note).order_by(SignedCheckpoint.size)
 _KEYS = select(LogKey.__table__)
