@@ -1,6 +1,9 @@
 """The feed: what happened, in the order of the log, for services that keep in step."""
 
+import signal
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 
 from app.keys import Scope
 from app.ledger import feed
+from tests.commands import Jawel, serving
 from tests.log import grow, log_of, seal, write_events
 from tests.service import ADA, Service
 
@@ -100,6 +104,21 @@ def test_who_waits_is_told_as_soon_as_something_is_sealed(service: Service) -> N
     assert [each["position"] for each in ask(service, key, after=1, wait=30)["events"]] == [2]
     later.join()
     assert ask(service, key, after=2, wait=1) == {"events": [], "next": 2}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_who_waits_is_answered_when_the_server_is_told_to_stop(service: Service, jawel: Jawel) -> None:
+    key = service.key(Scope.EVENTS_READ)
+    question = f"GET {FEED}?wait=30 HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key['Authorization']}\r\n\r\n"
+    with (
+        serving(jawel, "--no-worker") as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=10) as client,
+    ):
+        client.sendall(question.encode())
+        time.sleep(1)  # No sign is given of a request that waits.
+        running.process.send_signal(signal.SIGTERM)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        assert running.process.wait(10) == 0
 
 
 @pytest.mark.parametrize(
