@@ -480,13 +480,11 @@ def _check_confirmation(event: Mapping[str, Any], events: Sequence[Mapping[str, 
     if not {"title", "purpose", "consent"} <= _evidence(requests[-1]).get("wordings", {}).keys():
         raise Refuted("the evidence does not say which words were agreed to")
     letters = [each for each in earlier if each["type"] == "letter.accepted"]
-    reply = (
-        f"a mail server took the letter at {letters[-1]['event_time']}; "
-        if letters
-        else "that a mail server took the letter is not on record; "
-    )
-    asked = f"asked for at {requests[-1]['event_time']}; {reply}"
-    return f"{asked}confirmed at {event['event_time']} by the {event['entity_id']} ({event['method']})"
+    took = "that a mail server took the letter is not on record"
+    if letters:
+        took = f"a mail server took the letter at {letters[-1]['event_time']}"
+    asked = f"asked for at {requests[-1]['event_time']}; {took}"
+    return f"{asked}; confirmed at {event['event_time']} by the {event['entity_id']} ({event['method']})"
 
 
 def _check_record(
