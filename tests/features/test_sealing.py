@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 from app import worker
 from app.ledger import proofs
 from app.ledger.log import Log, LogIsInconsistent, verification_keys
-from app.ledger.signing import Signer
+from app.ledger.signing import Signer, sign
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
 from app.worker.sealer import Sealer
 from tests.commands import eventually
 from tests.features.conftest import OpenService
-from tests.log import check_everything, grow, keys_of, log_of, newest, seal, without_triggers, write_events
+from tests.log import audited, check_everything, grow, keys_of, log_of, newest, seal, without_triggers, write_events
 from tests.service import Service
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -90,13 +90,28 @@ def test_a_new_key_takes_over_and_the_old_one_vouches_for_it(open_service: OpenS
 
 
 def test_an_old_key_that_is_gone_from_the_settings_is_still_known(open_service: OpenService) -> None:
-    grow(open_service(log_signing_keys=(OLD,)), [3])
+    grow(open_service(log_signing_keys=(OLD,)), [2])
+    grow(open_service(log_signing_keys=(NEW, OLD)), [3])
     after = open_service(log_signing_keys=(NEW,))
     grow(after, [4])
     with after.database.read_only() as connection:
         known = verification_keys(connection, log_of(after))
     assert known == [Signer.of("subscribe.example.org", seed).key for seed in (NEW, OLD)]
     assert check_everything(after, keys_of(after)) == [*range(4)]
+
+
+def test_a_key_that_somebody_put_into_the_database_is_nobody(service: Service) -> None:
+    """Whoever has the database can rewrite the whole log, and sign it with a key of their own."""
+    grow(service, [4])
+    theirs = Signer.of("subscribe.example.org", NEW)
+    with without_triggers(service.database) as connection:
+        head = Checkpoint.parse(open_note(newest(service), keys_of(service)))
+        connection.execute(text("UPDATE checkpoints SET note = :note"), {"note": sign(str(head), [theirs])})
+        connection.execute(text("UPDATE log_keys SET verification_key = :key"), {"key": str(theirs.key)})
+    assert any("not signed by a key of LOG_SIGNING_KEY" in finding for finding in audited(service))
+    write_events(service.database, 1)
+    with pytest.raises(LogIsInconsistent):
+        seal(service.database, log_of(service))
 
 
 FORGERIES = {

@@ -79,22 +79,27 @@ class Heads:
         self._stream = iter(stored)
         self._next = next(self._stream, None)
         self._origin = log.origin
+        self._ours = [signer.key for signer in log.signers]
         self._stored_keys = keys
         self._keys = _parsed([*keys], log)
         self._first_signed: dict[str, int] = {}
         self._last_signed_at: Any = None
         self._last_size = 0
+        self._last_note = ""
 
     def compare(self, edge: Edge) -> Iterator[str]:
         while (head := self._next) and head.size == edge.size:
             for wrong in self._wrong(head, edge.root):
                 yield f"checkpoint {head.size}: {wrong}"
-            self._last_size, self._last_signed_at = head.size, head.signed_at
+            self._last_size, self._last_signed_at, self._last_note = head.size, head.signed_at, head.note
             self._next = next(self._stream, None)
 
     def rest(self, size: int) -> Iterator[str]:
         if size and self._last_size < size and not self._next:
             yield f"checkpoint {self._last_size}: the log goes on to {size} entries, but no checkpoint was signed there"
+        # All before it is under its root; and a key that stands in the database only may be anybody's.
+        if self._last_note and not self._is_ours(self._last_note):
+            yield f"checkpoint {self._last_size}: it is the newest, and not signed by a key of LOG_SIGNING_KEY"
         while head := self._next:
             yield f"checkpoint {head.size}: there is no such tree; the log has {size} sound entries"
             self._next = next(self._stream, None)
@@ -103,6 +108,12 @@ class Heads:
                 yield f"key {key}: it did not sign its first checkpoint at size {since}, as is stored"
         for key in self._first_signed.keys() - self._stored_keys.keys():
             yield f"key {key}: it has signed, but is not among the published keys"
+
+    def _is_ours(self, note: str) -> bool:
+        try:
+            return bool(open_note(note, self._ours))
+        except (Refuted, ValueError):
+            return False
 
     def _wrong(self, head: Any, root: bytes) -> Iterator[str]:
         if self._last_signed_at is not None and head.signed_at < self._last_signed_at:
