@@ -3,9 +3,11 @@
 import gc
 
 import config
-from app import create_app
+from app import create_app, services
+from app.web import stopping
 
 app = create_app(config.load())
+stopping.watch(services.of(app).stopping)
 
 # A request makes some thousand objects and leaves a few in circles. At Python's default the collector looks for those
 # several times a request, and now and then walks through all that start-up made.

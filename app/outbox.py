@@ -104,15 +104,14 @@ def is_served(session: Session, kind: Kind, subscriber_id: UUID, *, since: datet
 @dataclass(frozen=True, slots=True)
 class Backlog:
     by_state: Mapping[State, int]
-    due_since: datetime | None
-    """When the first letter was due that is still owed; None where none is due."""
+    first_due_at: datetime | None
+    """Maybe not yet. None where no letter is owed."""
 
 
 def backlog(connection: Connection) -> Backlog:
     counted = {row.state: row.letters for row in connection.execute(_OWED_BY_STATE, {"at_most": COUNTED})}
-    first = connection.scalar(_FIRST_DUE)
     by_state = {state: counted.get(state, 0) for state in (State.QUEUED, State.DEFERRED)}
-    return Backlog(by_state, first if first and first <= clock.now() else None)
+    return Backlog(by_state, connection.scalar(_FIRST_DUE))
 
 
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:

@@ -1,6 +1,7 @@
 """What an entry point finds at hand: settings, database, catalogue, links. Made once a process, by `create_app`."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask
@@ -25,6 +26,8 @@ class Services:
     log: Log
     limiter: RateLimiter
     signups_a_minute: RateLimitItem
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set once the server is told to stop: what waits within a request then waits no longer."""
 
 
 def install(app: Flask, services: Services) -> None:

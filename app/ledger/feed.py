@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from app.consent import ConsentEvent
 from app.ledger.model import LogEntry
@@ -32,14 +32,17 @@ class Page:
 
 
 def read(connection: Connection, after: int, *, limit: int, newsletters: Collection[str] | None) -> Page:
-    """What comes behind the position `after`, as far as these newsletters go; None: all of it."""
+    """What comes behind the position `after`, as far as these newsletters go; None: all of it.
+
+    That a whole person was erased concerns whoever may hold a copy (GDPR Art. 19), and names no newsletter.
+    """
     last = connection.scalar(select(func.max(LogEntry.position)))
     end = min(-1 if last is None else last, after + LOOK_AHEAD)
     if end <= after:
         return Page((), after)
     wanted = _BY_POSITION.where(LogEntry.position > after, LogEntry.position <= end)
     if newsletters is not None:
-        wanted = wanted.where(ConsentEvent.newsletter.in_(newsletters))
+        wanted = wanted.where(or_(ConsentEvent.newsletter.in_(newsletters), ConsentEvent.newsletter.is_(None)))
     events = [SealedEvent(*row) for row in connection.execute(wanted.limit(limit))]
     return Page(events, events[-1].position if len(events) == limit else end)
 

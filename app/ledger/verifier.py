@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 RECEIPT_DOMAIN = "jawel/receipt/v1"
 PROFILE = "urn:jawel:consent-receipt:1"
 GIVEN, RENEWED, UNKNOWN = "dpv:ConsentGiven", "dpv:RenewedConsentGiven", "dpv:ConsentUnknown"
-REQUESTED, CONFIRMED = "subscription.requested", "subscription.confirmed"
+REQUESTED, CONFIRMED, ERASED = "subscription.requested", "subscription.confirmed", "subscriber.erased"
+ENDINGS = ("subscription.declined", "subscription.expired", "subscription.unsubscribed", ERASED)
+MAILBOX_HOLDER = "mailbox holder"
 STATES = {
     REQUESTED: "dpv:ConsentRequested",
     "letter.accepted": "jawel:LetterAccepted",
@@ -40,9 +43,11 @@ STATES = {
     "subscription.expired": "dpv:ConsentExpired",
     "subscription.bounced": "dpv:ConsentRevoked",
     "subscription.complained": "dpv:ConsentRevoked",
-    "subscriber.erased": "jawel:Erased",
+    ERASED: "jawel:Erased",
 }
 """In the words of the W3C Data Privacy Vocabulary. Those with the prefix `jawel` leave the consent as it stood."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clock of a log may be ahead of an authority's."""
 _HASH_LENGTH = 32
 
 
@@ -243,6 +248,14 @@ def decode_hex(text: str) -> bytes:
     return data
 
 
+def decode_hash_in_hex(text: str) -> bytes:
+    """Of a salt too: with one of another length, evidence could begin elsewhere under the same hash."""
+    data = decode_hex(text)
+    if len(data) != _HASH_LENGTH:
+        raise Refuted("a hash or salt does not have 32 bytes")
+    return data
+
+
 def number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or (text != "0" and text.startswith("0")):
         raise Refuted("a number is not written as a plain decimal")
@@ -299,7 +312,8 @@ class Finding:
 
     def __str__(self) -> str:
         mark = {True: "ok   ", False: "WRONG", None: "note "}[self.holds]
-        return f"{mark}  {self.text}"
+        # What a receipt says about itself must not write lines of its own, or move the cursor over ours.
+        return f"{mark}  {''.join(each if each.isprintable() else '?' for each in self.text)}"
 
 
 def _find(claim: str, check: Callable[..., str], *about: Any) -> Finding:
@@ -340,18 +354,19 @@ def _examine(receipt: Mapping[str, Any], trust: Trust) -> Iterator[Finding]:
     for count, event in enumerate(events, 1):
         yield _find(f"Event {count}, {event['type']}", _check_event, record, event, keys)
     yield _find("The order of events", _check_order, events)
+    yield _find("The log behind them", _check_one_log, events)
     yield _find("The exact words", _check_words, receipt["wordings"], events)
     for event in events:
         if event["type"] == CONFIRMED:
             yield _find("The confirmation", _check_confirmation, event, events)
     yield _find("What the receipt sums up", _check_record, record, receipt["wordings"], events)
-    if record["address_commitment_key"] is not None:
+    if record["address_commitment_key"] is not None or record["pii_principal_email"] is not None:
         yield _find("The address", _check_address, record, events)
     else:
         yield Finding(None, "The address is not in this receipt in clear, so it was not compared with the evidence.")
     if not any(event["type"] == CONFIRMED for event in events):
         yield Finding(None, "Nobody confirmed: this is no proof of consent.")
-    yield from _examine_stamps(receipt["timestamp_tokens"], trust)
+    yield from _examine_stamps(receipt["timestamp_tokens"], events, trust)
 
 
 def _check_signature_of(receipt: Mapping[str, Any], keys: Sequence[Key]) -> str:
@@ -364,10 +379,10 @@ def _check_event(record: Mapping[str, Any], event: Mapping[str, Any], keys: Sequ
     if event["tlog_proof"] is None:
         raise Refuted("it is not sealed yet; ask for the receipt again in a few seconds")
     evidence, claimed = event["evidence"], event["evidence_hash"]
-    if evidence is not None and evidence_hash(evidence, decode_hex(event["salt"])).hex() != claimed:
+    if evidence is not None and evidence_hash(evidence, decode_hash_in_hex(event["salt"])).hex() != claimed:
         raise Refuted("its evidence was changed: the hash differs")
     proof = InclusionProof.parse(event["tlog_proof"])
-    checkpoint = proof.check(leaf_hash(decode_hex(claimed)), keys)
+    checkpoint = proof.check(leaf_hash(decode_hash_in_hex(claimed)), keys)
     if proof.index != event["position"]:
         raise Refuted("it stands at another position than it says")
     if evidence is None:
@@ -382,7 +397,8 @@ def _check_event(record: Mapping[str, Any], event: Mapping[str, Any], keys: Sequ
 def _check_tombstone(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
     """Else somebody could pass off as erased what they would rather not show."""
     stone = {"event": event["event_id"], "type": event["type"], "occurred_at": event["event_time"]}
-    for each in events:
+    later = [each for each in events if (each["position"] or 0) > event["position"]]
+    for each in [each for each in later if each["type"] == ERASED]:
         for erased in _evidence(each).get("erased", []):
             if stone.items() <= erased.items():
                 at = event["position"]
@@ -411,13 +427,30 @@ def _check_fields(record: Mapping[str, Any], event: Mapping[str, Any], evidence:
 def _check_order(events: Sequence[Mapping[str, Any]]) -> str:
     times = [event["event_time"] for event in events]
     for name in ("event_id", "position"):
-        if len({event[name] for event in events}) < len(events):
+        told = [event[name] for event in events if event[name] is not None]
+        if len(set(told)) < len(told):
             raise Refuted("two events are one and the same")
     if times != sorted(times):
         raise Refuted("they are not in the order of their times")
     if [event["event_state"] for event in events] != states(_steps(events)):
         raise Refuted("an event_state does not follow from the events")
     return f"{len(events)} events, each for itself, by their times"
+
+
+def _checkpoints(events: Sequence[Mapping[str, Any]]) -> dict[str, Checkpoint]:
+    """Those that the proofs lead to, by their signed note. That they are signed is each event's own claim."""
+    notes = {InclusionProof.parse(event["tlog_proof"]).checkpoint for event in events if event["tlog_proof"]}
+    return {note: Checkpoint.parse(f"{note.rpartition(chr(10) * 2)[0]}\n") for note in notes}
+
+
+def _check_one_log(events: Sequence[Mapping[str, Any]]) -> str:
+    """Else each event could be proven in a log that was made for it alone."""
+    heads = _checkpoints(events).values()
+    if len({head.origin for head in heads}) > 1:
+        raise Refuted("the events are proven in several logs")
+    if len({(head.size, head.root) for head in heads}) > len({head.size for head in heads}):
+        raise Refuted("two checkpoints of one size differ: the log was split in two, and this proves it")
+    return f"{len({head.size for head in heads})} checkpoints of one log, none against another"
 
 
 def _check_words(wordings: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> str:
@@ -434,14 +467,24 @@ def _check_confirmation(event: Mapping[str, Any], events: Sequence[Mapping[str, 
     if event["evidence"] is None:
         raise Refuted("its content was erased, so it can be shown no more")
     known = [each for each in events if each["evidence"] and each["position"] is not None]
-    earlier = [each for each in known if each["position"] < event["position"]]
+    earlier = [
+        each for each in known if each["position"] < event["position"] and each["event_time"] <= event["event_time"]
+    ]
     requests = [each for each in earlier if each["type"] == REQUESTED]
     if not requests:
         raise Refuted("nobody asked before it was confirmed")
+    if any(each["type"] in ENDINGS and each["position"] > requests[-1]["position"] for each in earlier):
+        raise Refuted("the request was over before it was confirmed")
+    if event["entity_id"] != MAILBOX_HOLDER:
+        raise Refuted("it was not the holder of the mailbox who confirmed")
+    if not {"title", "purpose", "consent"} <= _evidence(requests[-1]).get("wordings", {}).keys():
+        raise Refuted("the evidence does not say which words were agreed to")
     letters = [each for each in earlier if each["type"] == "letter.accepted"]
-    reply = f"a mail server took the letter at {letters[-1]['event_time']}; " if letters else ""
-    asked = f"asked for at {requests[-1]['event_time']}; {reply}"
-    return f"{asked}confirmed at {event['event_time']} by the {event['entity_id']} ({event['method']})"
+    took = "that a mail server took the letter is not on record"
+    if letters:
+        took = f"a mail server took the letter at {letters[-1]['event_time']}"
+    asked = f"asked for at {requests[-1]['event_time']}; {took}"
+    return f"{asked}; confirmed at {event['event_time']} by the {event['entity_id']} ({event['method']})"
 
 
 def _check_record(
@@ -480,7 +523,9 @@ def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]
     return "every request in the evidence is about it"
 
 
-def _examine_stamps(stamps: Sequence[Mapping[str, Any]], trust: Trust) -> Iterator[Finding]:
+def _examine_stamps(
+    stamps: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], trust: Trust
+) -> Iterator[Finding]:
     missing = ""
     if not trust.authorities:
         missing = "name the authority's root certificate with --authority"
@@ -490,12 +535,15 @@ def _examine_stamps(stamps: Sequence[Mapping[str, Any]], trust: Trust) -> Iterat
         yield Finding(None, f"{len(stamps)} time stamps (RFC 3161) are in it, not checked here: {missing}.")
         return
     for count, stamp in enumerate(stamps, 1):
-        yield _find(f"Time stamp {count}", _check_stamp, stamp, trust)
+        yield _find(f"Time stamp {count}", _check_stamp, stamp, events, trust)
 
 
-def _check_stamp(stamp: Mapping[str, Any], trust: Trust) -> str:
+def _check_stamp(stamp: Mapping[str, Any], events: Sequence[Mapping[str, Any]], trust: Trust) -> str:
     import rfc3161_client  # noqa: PLC0415 - all but this works without
 
+    under = [each for each in events if each["tlog_proof"] and stamp["checkpoint"] in _checkpoints([each])]
+    if not under:
+        raise Refuted("it is about a checkpoint that no event here is proven under")
     checkpoint = Checkpoint.parse(open_note(stamp["checkpoint"], trust.keys))
     judge = rfc3161_client.VerifierBuilder(roots=list(trust.authorities)).build()
     try:
@@ -503,7 +551,10 @@ def _check_stamp(stamp: Mapping[str, Any], trust: Trust) -> str:
         judge.verify_message(response, stamp["checkpoint"].encode())
     except (rfc3161_client.VerificationError, ValueError):
         raise Refuted("it is not by an authority that was named, or not about this checkpoint") from None
-    at = response.tst_info.gen_time.isoformat()
+    stamped = response.tst_info.gen_time
+    if any(datetime.fromisoformat(each["event_time"]) > stamped + CLOCK_TOLERANCE for each in under):
+        raise Refuted("an event under it says that it happened after the stamp was made")
+    at = stamped.isoformat()
     return f"an authority saw the log of {checkpoint.size} entries at {at}; all that is in it is older"
 
 

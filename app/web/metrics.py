@@ -95,10 +95,11 @@ class _Figures(Collector):
         yield _gauge(
             "jawel_letters_oldest_due_age_seconds",
             "How long the first letter that is due has been; 0 where none is.",
-            self._age(owed.due_since),
+            self._age(owed.first_due_at),
         )
 
     def _age(self, since: datetime | None) -> float:
+        """0 also for what is still to come: a letter that is put off is not late."""
         return max(0.0, (self._now - since).total_seconds()) if since else 0
 
 

@@ -1,6 +1,9 @@
 """The feed: what happened, in the order of the log, for services that keep in step."""
 
+import signal
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 
 from app.keys import Scope
 from app.ledger import feed
+from tests.commands import Jawel, serving
 from tests.log import grow, log_of, seal, write_events
 from tests.service import ADA, Service
 
@@ -79,6 +83,16 @@ def test_a_key_for_one_newsletter_is_told_of_no_other(service: Service) -> None:
     assert told["next"] == every["next"]
 
 
+def test_a_key_for_one_newsletter_is_told_who_is_to_be_forgotten(service: Service) -> None:
+    """Whoever may hold a copy of the address has to erase it too (GDPR Art. 19)."""
+    service.confirmed(newsletters="events")
+    erased = service.get(f"/api/v1/subscribers/{ADA}", headers=service.key()).json["id"]
+    service.app.test_client().delete(f"/api/v1/subscribers/{ADA}", headers=service.key(Scope.SUBSCRIBERS_WRITE))
+    service.deliver()
+    told = ask(service, service.key(Scope.EVENTS_READ, newsletters=["events"]))["events"][-1]
+    assert (told["type"], told["subscriber"], told["newsletter"]) == ("subscriber.erased", erased, None)
+
+
 def test_a_key_for_one_newsletter_goes_on_through_a_long_stretch_of_others(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +114,21 @@ def test_who_waits_is_told_as_soon_as_something_is_sealed(service: Service) -> N
     assert [each["position"] for each in ask(service, key, after=1, wait=30)["events"]] == [2]
     later.join()
     assert ask(service, key, after=2, wait=1) == {"events": [], "next": 2}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_who_waits_is_answered_when_the_server_is_told_to_stop(service: Service, jawel: Jawel) -> None:
+    key = service.key(Scope.EVENTS_READ)
+    question = f"GET {FEED}?wait=30 HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key['Authorization']}\r\n\r\n"
+    with (
+        serving(jawel, "--no-worker") as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=10) as client,
+    ):
+        client.sendall(question.encode())
+        time.sleep(1)  # No sign is given of a request that waits.
+        running.process.send_signal(signal.SIGTERM)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        assert running.process.wait(10) == 0
 
 
 @pytest.mark.parametrize(

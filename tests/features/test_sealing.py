@@ -164,6 +164,20 @@ def test_who_has_the_database_cannot_introduce_a_key_of_their_own(service: Servi
         seal(service.database, log_of(service))
 
 
+def test_a_key_that_somebody_put_into_the_database_is_nobody(service: Service) -> None:
+    """Whoever has the database can rewrite the whole log, and sign it with a key of their own."""
+    grow(service, [4])
+    theirs = Signer.of("subscribe.example.org", NEW)
+    with without_triggers(service.database) as connection:
+        head = Checkpoint.parse(open_note(newest(service), keys_of(service)))
+        connection.execute(text("UPDATE checkpoints SET note = :note"), {"note": sign(str(head), [theirs])})
+        connection.execute(text("UPDATE log_keys SET verification_key = :key"), {"key": str(theirs.key)})
+    assert any("not signed by a key of LOG_SIGNING_KEY" in finding for finding in audited(service))
+    write_events(service.database, 1)
+    with pytest.raises(LogIsInconsistent):
+        seal(service.database, log_of(service))
+
+
 FORGERIES = {
     "a leaf at the edge": "UPDATE log_entries SET leaf = :other WHERE position = 6",
     "a node at the edge": "UPDATE tree_nodes SET hash = :other WHERE level = 2",

@@ -81,21 +81,31 @@ class Heads:
         self._origin = origin
         self._keys = keys
         self._last_size = 0
+        self._last_note = ""
 
     def compare(self, edge: Edge) -> Iterator[str]:
         while (head := self._next) and head.size == edge.size:
             for wrong in self._wrong(head, edge.root):
                 yield f"checkpoint {head.size}: {wrong}"
-            self._last_size = head.size
+            self._last_size, self._last_note = head.size, head.note
             self._next = next(self._stream, None)
 
     def rest(self, size: int) -> Iterator[str]:
         if size and self._last_size < size and not self._next:
             yield f"checkpoint {self._last_size}: the log goes on to {size} entries, but no checkpoint was signed there"
+        # All before it is under its root; and a key that stands in the database only may be anybody's.
+        if self._last_note and not self._is_ours(self._last_note):
+            yield f"checkpoint {self._last_size}: it is the newest, and not signed by a key of LOG_SIGNING_KEY"
         while head := self._next:
             yield f"checkpoint {head.size}: there is no such tree; the log has {size} sound entries"
             self._next = next(self._stream, None)
         yield from self._keys.findings()
+
+    def _is_ours(self, note: str) -> bool:
+        try:
+            return bool(open_note(note, self._keys.ours))
+        except (Refuted, ValueError):
+            return False
 
     def _wrong(self, head: Any, root: bytes) -> Iterator[str]:
         try:
@@ -115,6 +125,7 @@ class Keys:
     """The keys that have signed, and what is stored of them."""
 
     def __init__(self, connection: Connection, log: Log) -> None:
+        self.ours = [signer.key for signer in log.signers]
         self.known = verification_keys(connection, log)
         self._stored = connection.execute(_KEYS).all()
         self._first_signed: dict[str, int] = {}

@@ -39,11 +39,11 @@ def show_events(question: dict[str, Any]) -> Response:
 
 
 def _await(question: dict[str, Any], deadline: float) -> Page:
-    """Until something was sealed that the key may see, or the time is up."""
-    page = _read(question)
-    while not page.events and (left := deadline - time.monotonic()) > 0:
+    """Until something was sealed that the key may see, the time is up, or the server is told to stop."""
+    page, stopping = _read(question), current.services().stopping
+    while not page.events and (left := deadline - time.monotonic()) > 0 and not stopping.is_set():
         if page.next == question["after"]:
-            time.sleep(min(LOOK_AGAIN_SECONDS, left))
+            stopping.wait(min(LOOK_AGAIN_SECONDS, left))
         question = {**question, "after": page.next}
         page = _read(question)
     return page

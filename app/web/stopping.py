@@ -1,0 +1,30 @@
+"""Tells those who wait within a request that the server was told to stop.
+
+A server has signal handlers of its own, which it sets after the application is loaded. What Python writes to a file
+descriptor at each signal (`signal.set_wakeup_fd`) comes beside them.
+"""
+
+import signal
+import socket
+import threading
+
+TOLD_BY = {signal.SIGTERM, signal.SIGINT}
+
+
+def watch(stopping: threading.Event) -> None:
+    """Set the event at SIGTERM and SIGINT. Nothing where another has the descriptor, or outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    if before != -1:
+        signal.set_wakeup_fd(before)
+        return
+    threading.Thread(target=_listen, args=(heard, told, stopping), name="stopping", daemon=True).start()
+
+
+def _listen(heard: socket.socket, _open: socket.socket, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        if TOLD_BY.intersection(heard.recv(64)):
+            stopping.set()

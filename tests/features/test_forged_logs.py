@@ -1,0 +1,173 @@
+"""A log whose own keeper forges: they may sign and seal whatever they like, and must still tell one story."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import clock, consent
+from app.ledger import anchors, tree
+from app.ledger.signing import sign
+from app.ledger.tree import Edge, Node
+from app.ledger.verifier import (
+    Checkpoint,
+    Finding,
+    InclusionProof,
+    Trust,
+    encode,
+    evidence_hash,
+    examine_receipt,
+    leaf_hash,
+    read_authorities,
+)
+from tests import timestamps
+from tests.features.test_receipts import KEY, receipt_text
+from tests.features.test_verifier import SIGNER, signed_anew, wrong
+from tests.service import Service
+
+Part = dict[str, Any]
+REQUEST, LETTER, CONFIRMATION = range(3)
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
+
+
+@pytest.fixture
+def receipt(service: Service) -> Part:
+    service.confirmed(language="en")
+    found: Part = json.loads(receipt_text(service))
+    return found
+
+
+def says(event: Part, **evidence: object) -> None:
+    """Write the evidence anew, and what the receipt shows of it."""
+    said = {**json.loads(event["evidence"]), **evidence}
+    event["evidence"] = consent.canonical(said).decode()
+    event.update(event_id=said["event"], type=said["type"], event_time=said["occurred_at"], entity_id=said["actor"])
+
+
+def sealed(events: list[Part], *, fillers: int = 0) -> str:
+    """Put events into a log of their own, at the positions that they name; its signed checkpoint."""
+    for event in events:
+        if event["evidence"] is not None:
+            event["evidence_hash"] = evidence_hash(event["evidence"], bytes.fromhex(event["salt"])).hex()
+    at = {event["position"]: leaf_hash(bytes.fromhex(event["evidence_hash"])) for event in events}
+    leaves = [at.get(number, bytes([number]) * 32) for number in range(max(at) + 1 + fillers)]
+    edge, hashes = Edge(0, {}), {Node(0, number): leaf for number, leaf in enumerate(leaves)}
+    hashes.update(edge.extend(leaves))
+    note = sign(str(Checkpoint(KEY.name, edge.size, edge.root)), [SIGNER])
+    for event in events:
+        spans = tree.inclusion_spans(event["position"], edge.size)
+        path = tuple(tree.span_hash(span, hashes) for span in spans)
+        event["tlog_proof"] = str(InclusionProof(event["position"], path, note))
+    return note
+
+
+def judge(receipt: Part, trust: Trust | None = None) -> list[Finding]:
+    return examine_receipt(signed_anew(receipt), trust or Trust([KEY]))
+
+
+def test_a_log_made_anew_of_the_same_events_holds(receipt: Part) -> None:
+    sealed(receipt["record"]["events"], fillers=3)
+    assert wrong(judge(receipt)) == []
+
+
+def _address_without_a_key(record: Part, _events: list[Part]) -> None:
+    record.update(pii_principal_email="grace@example.org", address_commitment_key=None)
+
+
+def _confirmed_by_the_controller(_record: Part, events: list[Part]) -> None:
+    says(events[CONFIRMATION], actor="controller")
+
+
+def _without_words(record: Part, events: list[Part]) -> None:
+    says(events[REQUEST], wordings={})
+    record.update(service=None, consent_text={"sha256": None, "text": None})
+    record["privacy_notice"]["sha256"] = record["purposes"][0]["name"] = None
+
+
+def _confirmed_after_it_lapsed(_record: Part, events: list[Part]) -> None:
+    says(events[LETTER], type="subscription.expired")
+    events[LETTER]["event_state"] = "dpv:ConsentExpired"
+
+
+def _asked_after_it_was_confirmed(_record: Part, events: list[Part]) -> None:
+    """By its time; by its position it was before."""
+    says(events[REQUEST], occurred_at="2099-01-01T00:00:00.000Z")
+    events.append(events.pop(REQUEST))
+
+
+def _with_a_longer_salt(_record: Part, events: list[Part]) -> None:
+    events[LETTER]["salt"] += "00"
+
+
+def _erased_by_a_letter(_record: Part, events: list[Part]) -> None:
+    _erase(events, REQUEST, events[LETTER])
+
+
+def _erased_beforehand(_record: Part, events: list[Part]) -> None:
+    says(events[REQUEST], type="subscriber.erased")
+    _erase(events, LETTER, events[REQUEST])
+
+
+def _erase(events: list[Part], number: int, stone: Part) -> None:
+    gone = events[number]
+    named = {"event": gone["event_id"], "type": gone["type"], "occurred_at": gone["event_time"]}
+    says(stone, erased=[named])
+    gone.update(evidence=None, salt=None, entity_id=None, method=None)
+
+
+FORGERIES: Mapping[str, tuple[Callable[[Part, list[Part]], None], str]] = {
+    "an address that is compared with nothing": (_address_without_a_key, "The address"),
+    "a confirmation by the controller": (_confirmed_by_the_controller, "it was not the holder of the mailbox"),
+    "words that the evidence does not cite": (_without_words, "which words were agreed to"),
+    "a confirmation of a request that had lapsed": (_confirmed_after_it_lapsed, "the request was over"),
+    "a request behind its confirmation": (_asked_after_it_was_confirmed, "nobody asked before"),
+    "a salt of another length": (_with_a_longer_salt, "does not have 32 bytes"),
+    "a tombstone that is none": (_erased_by_a_letter, "no tombstone says"),
+    "a tombstone from before": (_erased_beforehand, "no tombstone says"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_what_was_sealed_that_way_is_still_refuted(receipt: Part, forgery: str) -> None:
+    forge, reason = FORGERIES[forgery]
+    forge(receipt["record"], receipt["record"]["events"])
+    sealed(receipt["record"]["events"])
+    found = wrong(judge(receipt))
+    assert [each for each in found if reason in each], found
+
+
+def test_a_log_that_is_split_is_found_out_in_one_receipt(receipt: Part) -> None:
+    for number, event in enumerate(receipt["record"]["events"]):
+        sealed([event], fillers=2 - number)
+    assert wrong(judge(receipt)) == [
+        "The log behind them: two checkpoints of one size differ: the log was split in two, and this proves it"
+    ]
+
+
+def test_a_stamp_says_something_of_the_events_beneath_it_or_nothing(receipt: Part, tmp_path: Path) -> None:
+    events = receipt["record"]["events"]
+    with timestamps.running(tmp_path / "authority") as authority:
+        trust = Trust([KEY], read_authorities([authority.root]))
+        receipt["timestamp_tokens"] = [stamp(authority, sealed(events, fillers=1))]
+        assert wrong(judge(receipt, trust)) == []
+        sealed(events, fillers=2)
+        (found,) = wrong(judge(receipt, trust))
+        assert "a checkpoint that no event here is proven under" in found
+        says(events[CONFIRMATION], occurred_at=consent.timestamp(clock.now() + timedelta(hours=1)))
+        receipt["timestamp_tokens"] = [stamp(authority, sealed(events, fillers=1))]
+        (found,) = wrong(judge(receipt, trust))
+    assert "an event under it says that it happened after the stamp was made" in found
+
+
+def stamp(authority: timestamps.Authority, note: str) -> Part:
+    return {"type": "rfc3161", "checkpoint": note, "token": encode(anchors.ask(authority.url, note))}
+
+
+def test_a_receipt_writes_no_lines_of_its_own_into_the_verdict(receipt: Part) -> None:
+    receipt["receipt_created"] = "today\nok     The receipt as a whole: it is as it was signed\x1b[8m"
+    said = [str(finding) for finding in judge(receipt)]
+    assert all(line.isprintable() for line in said)
