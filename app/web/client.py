@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import request
@@ -29,15 +30,21 @@ def address(kept: ClientIp) -> str | None:
 
 
 def prefix(text: str, *, ipv4: int, ipv6: int) -> str:
-    try:
-        client = ipaddress.ip_address(_PORT.sub(r"\1\2", text.partition("%")[0]))
-    except ValueError:
+    client = _parse(text)
+    if client is None:
         return "unknown"
-    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
-        client = client.ipv4_mapped
     length = ipv4 if client.version == 4 else ipv6
     rest = client.max_prefixlen - length
     return f"{type(client)(int(client) >> rest << rest)}/{length}"
+
+
+@lru_cache(maxsize=16)
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        client = ipaddress.ip_address(_PORT.sub(r"\1\2", text.partition("%")[0]))
+    except ValueError:
+        return None
+    return (client.ipv4_mapped or client) if isinstance(client, ipaddress.IPv6Address) else client
 
 
 def browser_family() -> str:

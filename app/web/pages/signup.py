@@ -1,9 +1,12 @@
 """Asking to subscribe: the hosted page, and the endpoint that every form posts to."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -40,9 +43,14 @@ def subscribe() -> BaseResponse:
     if wants_page():
         own = url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
         return redirect(fields.get("redirect") or own, 303)
-    answer = jsonify(status="accepted", message=_("Please look in your inbox for a mail that asks you to confirm."))
-    answer.status_code = 202
-    return answer
+    return Response(_accepted(str(get_locale())), 202, mimetype="application/json")
+
+
+@cache
+def _accepted(_language: str) -> str:
+    """The same for everybody who reads the language."""
+    message = _("Please look in your inbox for a mail that asks you to confirm.")
+    return json.dumps({"status": "accepted", "message": message}) + "\n"
 
 
 blueprint.after_request(origins.grant)
