@@ -45,7 +45,7 @@ def waiting(connection: Connection) -> Waiting:
 
 
 def seal(session: Session, log: Log, at_most: int = 1000) -> int:
-    """Seal the oldest events under one checkpoint; return how many. None where another sealer is at it.
+    """Seal the oldest events under one checkpoint; return how many; 0 as well where another sealer is at it.
 
     Raises LogIsInconsistent, and signs nothing, where the log is not what the newest checkpoint says.
     """

@@ -10,8 +10,9 @@ import pytest
 from app import create_app, services
 from app.newsletters import apply
 from config import Settings
-from tests import smtp
+from tests import smtp, timestamps
 from tests.service import Service
+from tests.timestamps import Authority
 
 CATALOGUE = tomllib.loads((Path(__file__).parents[2] / "newsletters.example.toml").read_text())
 
@@ -44,6 +45,13 @@ def open_service(settings: Settings, mail_server: smtp.MailServer) -> Iterator[O
             return opened.enter_context(_opened(changed, mail, catalogue))
 
         yield open_
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[Authority]:
+    """States the time of checkpoints."""
+    with timestamps.running(tmp_path / "authority") as running:
+        yield running
 
 
 @contextmanager

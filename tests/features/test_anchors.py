@@ -1,7 +1,6 @@
 """Anchors: a time-stamping authority says when a checkpoint was there. It is never waited for."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ from tests.features.test_receipts import KEY, receipt, receipt_text
 from tests.log import newest
 from tests.service import Service
 from tests.timestamps import Authority
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Iterator[Authority]:
-    with timestamps.running(tmp_path / "authority") as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """The audit of what stands beside the log: the words that people were shown, and time stamps on checkpoints."""
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from tests import timestamps
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.log import audited, grow, without_triggers
@@ -16,12 +13,6 @@ from tests.timestamps import Authority
 
 SHA256 = bytes.fromhex("0609608648016503040201")
 """Its object identifier, in DER."""
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Iterator[Authority]:
-    with timestamps.running(tmp_path / "authority") as running:
-        yield running
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from sqlalchemy.orm import QueryableAttribute
 
 from app.consent import ConsentEvent, timestamp
 from app.database import AnySelect
+from app.ledger.verifier import Refuted, decode_hex
 
 STREAM = 2000
 """Rows that are in memory at once, of each stream."""
@@ -60,10 +61,9 @@ class Forms:
 def unhex(text: str) -> bytes | None:
     """None where it is not hexadecimal in its one right spelling."""
     try:
-        found = bytes.fromhex(text)
-    except ValueError:
+        return decode_hex(text)
+    except (Refuted, ValueError):
         return None
-    return found if found.hex() == text else None
 
 
 def counted(rows: Iterable[Row], seen: Callable[[int], None]) -> Iterator[Row]:
