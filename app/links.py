@@ -33,6 +33,16 @@ class Links:
     def preferences(self, subscriber_id: UUID) -> str:
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"
 
+    def manage(self, subscriber_id: UUID, until: datetime) -> str:
+        """The preferences with all rights: only for the mailbox itself, and not for long."""
+        return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id, until)}"
+
+    def change_address(self, change_id: UUID, until: datetime) -> str:
+        return f"{self.public_url}/address/{self.signer.sign(Purpose.ADDRESS, change_id, until)}"
+
+    def undo_address(self, change_id: UUID, until: datetime) -> str:
+        return f"{self.public_url}/address/undo/{self.signer.sign(Purpose.FORMER_ADDRESS, change_id, until)}"
+
     def receipt(self, subscription_id: UUID, until: datetime) -> str:
         return f"{self.public_url}/receipts/{self.signer.sign(Purpose.RECEIPT, subscription_id, until)}"
 

@@ -24,7 +24,11 @@ class Kind(StrEnum):
     CONFIRMATION = "confirmation"
     ALREADY_CONFIRMED = "already_confirmed"
     UNSUBSCRIBED = "unsubscribed"
-    RECEIPTS = "receipts"
+    PREFERENCES = "preferences"
+    ADDRESS_CHANGE = "address_change"
+    """To the new address, for its holder to confirm."""
+    ADDRESS_CHANGED = "address_changed"
+    """To the former address, with the way back."""
 
 
 class State(StrEnum):
@@ -50,10 +54,17 @@ COUNTED = 100_000
 class Letter(Base):
     __tablename__ = "letters"
     __table_args__ = (
-        CheckConstraint("kind IN ('confirmation', 'already_confirmed', 'unsubscribed', 'receipts')", "kind"),
+        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", "kind"),
         CheckConstraint("state IN ('queued', 'deferred', 'sent', 'bounced', 'failed', 'dropped')", "state"),
         Index("ix_letters_due", "due_at", postgresql_where=text(_IS_OWED), sqlite_where=text(_IS_OWED)),
         Index(None, "subscriber_id"),
+        Index(None, "address_change_id"),
+        Index(
+            "ix_letters_attempt",
+            "attempt",
+            postgresql_where=text("attempt IS NOT NULL"),
+            sqlite_where=text("attempt IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -64,6 +75,12 @@ class Letter(Base):
     """Subscription id → its nonce when the letter was owed. Where the nonce has turned since, the link is void."""
     asked_from: Mapped[str | None]
     """The page on which it was asked, for the letter to say so."""
+    attempt: Mapped[str | None]
+    """Keyed digest of the id that the signup form chose: from there the letter's code can be typed."""
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Wrong codes so far."""
+    address_change_id: Mapped[UUID | None] = mapped_column(ForeignKey("address_changes.id", ondelete="CASCADE"))
+    """The change that a letter about one is sent for: it says which address that is."""
     state: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(Instant)
     due_at: Mapped[datetime] = mapped_column(Instant)

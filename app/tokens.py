@@ -29,6 +29,12 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     RECEIPT = "receipt"
+    ADDRESS = "address"
+    """To confirm a change of address, from the new mailbox."""
+    FORMER_ADDRESS = "former address"
+    """To undo one, from the former mailbox."""
+    UNDO = "undo"
+    """To undo an unsubscription, from the very page that answered it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ WORDS = {
     Kind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
     Kind.SUPPRESSIONS: "suppressions ended",
     Kind.BUDGETS: "mail budgets forgotten",
+    Kind.ADDRESS_CHANGES: "changes of address forgotten",
 }
 
 

@@ -72,7 +72,7 @@ def compose(owed: Owed, links: Links) -> Composition:
 
 
 def _good_for(owed: Owed) -> timedelta:
-    if owed.letter.kind == Kind.RECEIPTS:
+    if owed.letter.kind == Kind.PREFERENCES:
         return RECEIPT_FOR
     return min(each.confirm_within for each in owed.newsletters.values())
 
@@ -83,7 +83,7 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
         link = links.confirm(owed.letter.id, expires_at)
         return [link], f"{link}/decline"
     exit_link = links.unsubscribe(next(iter(owed.newsletters)))
-    if owed.letter.kind == Kind.RECEIPTS:
+    if owed.letter.kind == Kind.PREFERENCES:
         return [links.receipt(each, expires_at) for each in owed.newsletters], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link
 

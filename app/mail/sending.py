@@ -157,7 +157,7 @@ def _record_acceptance(session: Session, owed: Owed, composition: Composition, r
 
     Receipts are about the evidence and no part of it: whoever asks for them adds nothing to the log.
     """
-    if owed.letter.kind == Kind.RECEIPTS:
+    if owed.letter.kind == Kind.PREFERENCES:
         return
     now = clock.now()
     for subscription_id, newsletter in owed.newsletters.items():

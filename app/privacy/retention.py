@@ -18,7 +18,7 @@ from app.database import Database
 from app.newsletters.terms import Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
-from app.subscriptions import ending, stubs
+from app.subscriptions import ending, moving, stubs
 from app.subscriptions.model import HAS_ENDED, Subscription
 from app.subscriptions.stubs import Stub
 
@@ -34,6 +34,7 @@ class Kind(StrEnum):
     WITHDRAWN = "withdrawn.erased"
     SUPPRESSIONS = "suppressions.ended"
     BUDGETS = "mail_budgets.forgotten"
+    ADDRESS_CHANGES = "address_changes.forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
         yield Chore(Kind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
     yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
     yield Chore(Kind.SUPPRESSIONS, lambda session: suppressions.purge(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.ADDRESS_CHANGES, lambda session: moving.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.BUDGETS, lambda session: budgets.purge(session, clock.now(), at_most=AT_MOST))
 
 

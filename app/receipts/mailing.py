@@ -20,8 +20,8 @@ def owe(session: Session, subscriber_id: UUID) -> None:
     """
     # Of two that ask at once the second finds the letter of the first.
     found = session.scalars(select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()).first()
-    if found is None or outbox.is_served(session, Kind.RECEIPTS, found.id, since=clock.now() - COOL_DOWN):
+    if found is None or outbox.is_served(session, Kind.PREFERENCES, found.id, since=clock.now() - COOL_DOWN):
         return
     theirs = select(Subscription.id, Subscription.nonce).where(Subscription.subscriber_id == found.id)
     about = {str(each.id): each.nonce for each in session.execute(theirs)}
-    outbox.owe(session, Kind.RECEIPTS, subscriber_id=found.id, language=found.language, about=about)
+    outbox.owe(session, Kind.PREFERENCES, subscriber_id=found.id, language=found.language, about=about)

@@ -33,6 +33,8 @@ class Signup:
     sincerity: Sincerity
     evidence: Mapping[str, JsonValue]
     """How the request reached us."""
+    attempt: str | None = None
+    """Keyed digest of the id that the form chose, where it means to ask for the code."""
 
 
 @dataclass(frozen=True, slots=True)

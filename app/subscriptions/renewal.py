@@ -1,0 +1,59 @@
+"""Renewal: what was agreed to once holds on, because the person said so by another way than a new signup.
+
+Two steps are recorded, as in every double opt-in: that it was asked for, and that the holder of the mailbox confirmed.
+Both cite the words that were agreed to then, and the event that says so.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import clock, consent
+from app.consent import Act, ConsentEvent, EventType, Step
+from app.subscriptions.model import Status, Subscription
+
+CARRIED_OVER = ("address_commitment", "control", "language", "wordings")
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How the person asked for it, and how they confirmed. Each act names its `method`."""
+
+    asked: Act
+    asked_at: datetime
+    confirmed: Act
+
+
+def renew(session: Session, subscription: Subscription, renewal: Renewal) -> None:
+    """Make the subscription, which is locked, confirmed, whatever it was. Not idempotent: each call is two events."""
+    now = clock.now()
+    subscription.status = Status.CONFIRMED
+    subscription.since = now
+    subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
+    subscription.version += 1
+    asked = Act(renewal.asked.actor, {**_carried_over(session, subscription), **renewal.asked.details})
+    consent.record(session, _step(EventType.REQUESTED, subscription, renewal.asked_at), asked)
+    consent.record(session, _step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
+
+
+def _carried_over(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:
+    """What the newest request in the evidence says of words and person."""
+    basis = session.execute(
+        select(ConsentEvent.id, ConsentEvent.evidence)
+        .where(
+            ConsentEvent.subscription_id == subscription.id,
+            ConsentEvent.type == EventType.REQUESTED,
+            ConsentEvent.evidence.is_not(None),
+        )
+        .order_by(ConsentEvent.occurred_at.desc())
+        .limit(1)
+    ).one()
+    known = json.loads(basis.evidence)
+    return {"renews": str(basis.id), **{name: known[name] for name in CARRIED_OVER if name in known}}
+
+
+def _step(type: EventType, subscription: Subscription, occurred_at: datetime) -> Step:
+    return Step(type, subscription.subscriber_id, subscription.id, subscription.newsletter, occurred_at)
