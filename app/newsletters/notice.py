@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from babel import units
+from babel import lists, units
 from babel.support import NullTranslations, Translations
 
 from app.newsletters.terms import TRACES_KEPT_FOR, Controller, Newsletter
@@ -31,9 +31,13 @@ def compose(controller: Controller, newsletter: Newsletter) -> Mapping[str, str]
 
 
 def in_words(length: timedelta, language: str) -> str:
-    """Exact, such as "3 years" or "90 minutes": a promise is not rounded."""
-    unit, one = next((unit, one) for unit, one in _UNITS if not length % one)
-    return units.format_unit(length // one, unit, "long", locale=language)
+    """Exact, such as "3 years" or "1 day, 6 hours": a promise is not rounded."""
+    parts = []
+    for unit, one in _UNITS:
+        count, length = divmod(length, one)
+        if count:
+            parts.append(units.format_unit(count, unit, "long", locale=language))
+    return lists.format_list(parts, "unit", locale=language)
 
 
 @dataclass(frozen=True, slots=True)
