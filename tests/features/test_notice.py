@@ -16,7 +16,7 @@ from app.newsletters import catalogue, notice, terms
 from app.subscriptions import confirmation, stubs
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_receipts import KEY, receipt_text
+from tests.features.test_receipts import KEY, ask, receipt_text, subscription
 from tests.features.test_verifier import wrong
 from tests.service import BROWSER, Service
 
@@ -160,6 +160,8 @@ def test_evidence_cites_the_bytes_that_people_saw(service: Service) -> None:
     assert url == "https://subscribe.example.org/privacy/weekly?language=en"
     assert read(service, url.removeprefix("https://subscribe.example.org")) == shown
     assert wrong(examine_receipt(receipt, Trust([KEY]))) == []
+    printed = ask(service, subscription(service), "text/html")
+    assert f'href="/privacy/weekly/{cited["notice"]}"' in printed.text
 
 
 @pytest.mark.usefixtures("noticed")
