@@ -47,7 +47,8 @@ class _About:
     language: str
 
     def gettext(self, message: str, **values: str) -> str:
-        return _translations(self.language).gettext(message) % values
+        translated = _translations(self.language).gettext(message)
+        return translated % values if values else translated
 
     def in_words(self, length: timedelta) -> str:
         return in_words(length, self.language)
