@@ -196,6 +196,14 @@ def test_words_that_come_back_are_the_version_they_were(service: Service, jawel:
     assert [len(each) for each in versions.values()] == [1, 1, 1, 2]
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_no_request_composes_it(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(notice, "compose")
+    assert "One mail a week" in read(service)
+    assert service.confirmed(language="en")
+    assert '"notice":' in service.rows("SELECT evidence FROM consent_events ORDER BY occurred_at")[0].evidence
+
+
 def test_an_upgrade_that_words_it_anew_is_part_of_the_plan(
     service: Service, jawel: Jawel, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
