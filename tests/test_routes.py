@@ -35,6 +35,8 @@ PAGES = {
     "/newsletters/<slug>",
     "/newsletters/<slug>/inbox",
     "/openapi.json",
+    "/privacy/<slug>",
+    "/privacy/<slug>/<sha256>",
     "/preferences/<token>",
     "/preferences/<token>/receipts",
     "/readyz",

@@ -1,4 +1,4 @@
-"""`jawel privacy purge`: what the worker does every minute, now and with a report."""
+"""`jawel privacy`: what the worker purges every minute, now and with a report; and the record of processing."""
 
 import sys
 from collections import Counter
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.cli.record import record
 from app.newsletters import catalogue
 from app.privacy import retention
 from app.privacy.retention import Kind
@@ -22,7 +23,7 @@ WORDS = {
 
 @click.group()
 def privacy() -> None:
-    """Erase what is kept no longer."""
+    """Erase what is kept no longer, and account for what is kept."""
 
 
 @privacy.command()
@@ -38,3 +39,6 @@ def purge(context: Any) -> None:
     context.database.scrub()
     for kind, words in WORDS.items():
         click.echo(f"{counts[kind]:>7} {words}")
+
+
+privacy.add_command(record)

@@ -502,7 +502,7 @@ def _check_record(
         "service": (record["service"], texts.get(cited.get("title"))),
         "consent_text": (record["consent_text"]["text"], texts.get(cited.get("consent"))),
         "consent_text sha256": (record["consent_text"]["sha256"], cited.get("consent")),
-        "privacy_notice": (record["privacy_notice"]["sha256"], cited.get("purpose")),
+        "privacy_notice": (record["privacy_notice"]["sha256"], cited.get("notice", cited.get("purpose"))),
         "presented_at": (record["privacy_notice"]["presented_at"], basis.get("occurred_at")),
         "purpose": (purpose["name"], texts.get(cited.get("purpose"))),
         "control": (purpose["control"], basis.get("control")),

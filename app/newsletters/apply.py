@@ -1,18 +1,18 @@
 """Making the catalogue match a file. Applying twice changes nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.newsletters import reading
+from app.newsletters import notice, reading
 from app.newsletters.model import ControllerRow, NewsletterRow, Wording
 from app.newsletters.terms import sha256
 from app.newsletters.values import Table
 
-WORDS = ("title", "purpose", "consent")
+WORDS = ("title", "purpose", "consent", "notice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +43,26 @@ def plan(session: Session, file: Table) -> list[Change]:
     before = {row.slug: row for row in session.scalars(select(NewsletterRow).order_by(NewsletterRow.slug))}
     wanted = {table["slug"]: table for table in file.get("newsletter", [])}
     controller = session.scalars(select(ControllerRow)).first()
+    texts = _notices(file)
     return [
         *_compared("controller", controller.terms if controller else None, file["controller"]),
-        *(change for slug, table in wanted.items() for change in _newsletter(before.get(slug), slug, table)),
+        *(change for slug, table in wanted.items() for change in _newsletter(before.get(slug), table, texts[slug])),
         *(Change("-", slug) for slug, row in before.items() if slug not in wanted and row.retired_at is None),
     ]
 
 
 def apply(session: Session, file: Table) -> None:
     now = clock.now()
+    notices = _notices(file)
     session.merge(ControllerRow(id=1, terms=dict(file["controller"])))
     wanted = {table["slug"]: table for table in file.get("newsletter", [])}
     for slug, table in wanted.items():
-        session.merge(NewsletterRow(slug=slug, terms=dict(table), retired_at=None))
+        row = session.merge(NewsletterRow(slug=slug, terms=dict(table), retired_at=None))
+        row.notices = _with_newest(row.notices or {}, notices[slug])
     for row in session.scalars(select(NewsletterRow).where(NewsletterRow.retired_at.is_(None))):
         if row.slug not in wanted:
             row.retired_at = now
-    texts = {sha256(each): each for table in wanted.values() for each in _texts(table)}
+    texts = {sha256(each): each for slug, table in wanted.items() for each in (*_texts(table), *notices[slug].values())}
     known = set(session.scalars(select(Wording.sha256).where(Wording.sha256.in_(texts))))
     session.add_all(
         Wording(sha256=digest, text=words, first_used_at=now) for digest, words in texts.items() if digest not in known
@@ -70,11 +73,32 @@ def _texts(table: Table) -> Iterable[str]:
     return reading.read_newsletter(table, (), []).texts()
 
 
-def _newsletter(row: NewsletterRow | None, slug: str, table: Table) -> Iterator[Change]:
-    if row is not None and row.retired_at is not None:
+def _notices(file: Table) -> dict[str, Mapping[str, str]]:
+    """By slug, the notice in each language."""
+    controller = reading.read_controller(file["controller"], [])
+    newsletters = (reading.read_newsletter(table, (), []) for table in file.get("newsletter", []))
+    return {each.slug: notice.compose(controller, each) for each in newsletters}
+
+
+def _with_newest(known: Mapping[str, list[str]], notices: Mapping[str, str]) -> dict[str, list[str]]:
+    """Those of a language that is spoken no more stay: evidence cites them."""
+    kept = dict(known)
+    for language, words in notices.items():
+        newest = sha256(words)
+        kept[language] = [newest, *(each for each in known.get(language, []) if each != newest)]
+    return kept
+
+
+def _newsletter(row: NewsletterRow | None, table: Table, notices: Mapping[str, str]) -> Iterator[Change]:
+    slug = table["slug"]
+    if row is None:
+        yield Change("+", slug)
+    elif row.retired_at is not None:
         yield Change("+", slug, ("taken up again",))
     else:
-        yield from _compared(slug, row.terms if row else None, table)
+        renewed = (f"notice.{each}" for each in notices if row.notices.get(each, [""])[0] != sha256(notices[each]))
+        if keys := sorted([*_differing(row.terms, table), *renewed]):
+            yield Change("~", slug, tuple(keys))
 
 
 def _compared(name: str, before: Table | None, after: Table) -> Iterator[Change]:

@@ -2,16 +2,16 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from app.database import Database
+from app.database import AnyRow, Database
 from app.newsletters import reading
-from app.newsletters.model import ControllerRow, NewsletterRow
+from app.newsletters.model import ControllerRow, NewsletterRow, Wording
 from app.newsletters.terms import Catalogue, Newsletter
-from app.newsletters.values import Table
 
 FRESH_FOR_SECONDS = 1.0
 
@@ -19,13 +19,22 @@ FRESH_FOR_SECONDS = 1.0
 def load(connection: Connection | Session) -> Catalogue:
     terms = connection.execute(select(ControllerRow.terms)).scalar()
     controller = reading.read_controller(terms, []) if terms else None
-    rows = connection.execute(select(NewsletterRow.slug, NewsletterRow.terms, NewsletterRow.retired_at))
-    newsletters = {row.slug: _newsletter(row.terms, is_retired=row.retired_at is not None) for row in rows}
+    rows = connection.execute(
+        select(NewsletterRow.slug, NewsletterRow.terms, NewsletterRow.retired_at, NewsletterRow.notices)
+    )
+    newsletters = {row.slug: _newsletter(row) for row in rows}
     return Catalogue(controller, dict(sorted(newsletters.items())))
 
 
-def _newsletter(terms: Table, *, is_retired: bool) -> Newsletter:
-    return replace(reading.read_newsletter(terms, (), []), is_retired=is_retired)
+def _newsletter(row: AnyRow) -> Newsletter:
+    read = reading.read_newsletter(row.terms, (), [])
+    return replace(read, is_retired=row.retired_at is not None, notices=row.notices)
+
+
+def wordings(connection: Connection, digests: Sequence[str]) -> dict[str, AnyRow]:
+    """Of those that people were shown: `text` and `first_used_at`, by SHA-256."""
+    found = connection.execute(select(Wording.__table__).where(Wording.sha256.in_(digests)))
+    return {row.sha256: row for row in found}
 
 
 class CurrentCatalogue:

@@ -8,8 +8,9 @@ from typing import Any
 
 from app.errors import JawelError
 from app.newsletters import reading
-from app.newsletters.reading import Problem
 from app.newsletters.terms import Catalogue
+from app.newsletters.values import Path as KeyPath
+from app.newsletters.values import Problem
 
 _HEADER = re.compile(r"^\s*(\[{1,2})\s*([\w.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([\w.\-\"']+)\s*=")
@@ -43,7 +44,7 @@ def _explain(problem: Problem) -> str:
     return f"{name} {problem.remedy}"
 
 
-def _line(problem: Problem, lines: dict[reading.Path, int]) -> int:
+def _line(problem: Problem, lines: dict[KeyPath, int]) -> int:
     """That of the key, or of the nearest table around it where the key itself is missing."""
     nearest = problem.path
     while nearest and nearest not in lines:
@@ -51,16 +52,16 @@ def _line(problem: Problem, lines: dict[reading.Path, int]) -> int:
     return lines.get(nearest, 1)
 
 
-def _lines(text: str) -> dict[reading.Path, int]:
+def _lines(text: str) -> dict[KeyPath, int]:
     """Where each table and key stands. `tomllib` does not say, and a person needs to be led to the line."""
-    found: dict[reading.Path, int] = {}
+    found: dict[KeyPath, int] = {}
     for number, path in _keys(text):
         found.setdefault(path, number)
     return found
 
 
-def _keys(text: str) -> Iterator[tuple[int, reading.Path]]:
-    section: reading.Path = ()
+def _keys(text: str) -> Iterator[tuple[int, KeyPath]]:
+    section: KeyPath = ()
     newsletters = -1
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):

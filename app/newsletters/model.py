@@ -24,8 +24,8 @@ class NewsletterRow(Base):
     terms: Mapped[dict[str, Any]] = mapped_column(JSON)
     retired_at: Mapped[datetime | None] = mapped_column(Instant)
     """Retired ones take no signups; who is subscribed can still leave."""
-    notices: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
-    """The privacy notice by language, as composed when the catalogue was applied: these are the bytes people see."""
+    notices: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict, server_default="{}")
+    """By language, the SHA-256 of each privacy notice that people were shown, newest first. The texts are wordings."""
 
 
 class Wording(Base):

@@ -3,20 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from app.newsletters import values
-from app.newsletters.terms import Catalogue, Controller, Newsletter
-from app.newsletters.values import Table
+from app.newsletters import completeness, values
+from app.newsletters.terms import LANGUAGES, Catalogue, Controller, Newsletter
+from app.newsletters.values import Path, Problem, Table
 
-Path = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    path: Path
-    """Such as ("newsletter", 0, "title", "nl")."""
-    remedy: str
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(slots=True)
@@ -62,6 +55,8 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
             problems.append(
                 Problem(("newsletter", n, "slug"), f"{newsletter.slug!r} is taken by another newsletter above")
             )
+    if found is not None:
+        problems += completeness.lacking(found, newsletters, {problem.path for problem in problems})
     return Catalogue(found, {each.slug: each for each in newsletters}), problems
 
 
@@ -74,6 +69,10 @@ def read_controller(table: Table, problems: list[Problem]) -> Controller:
         url=reader.take("url", values.url),
         jurisdiction=reader.take("jurisdiction", values.line),
         authority=reader.take("authority", values.line),
+        representative=reader.take("representative", values.line, None),
+        dpo=reader.take("dpo", values.line, None),
+        recipients=_by_language(reader, "recipients", values.lines),
+        transfers=_by_language(reader, "transfers", values.text),
     )
     reader.finish()
     return controller
@@ -81,7 +80,7 @@ def read_controller(table: Table, problems: list[Problem]) -> Controller:
 
 def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsletter:
     reader = Reader(table, path, problems)
-    languages = reader.take("languages", values.languages, ())
+    languages = reader.take("languages", values.languages) or ()
     newsletter = Newsletter(
         slug=reader.take("slug", values.slug),
         sender=reader.take("sender", values.sender),
@@ -102,6 +101,15 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
     )
     reader.finish()
     return newsletter
+
+
+def _by_language(reader: Reader, key: str, parse: Callable[[Any], Parsed]) -> dict[str, Parsed]:
+    """What may be left out; which languages there have to be depends on the newsletters."""
+    table = reader.take(key, values.table, {})
+    words = Reader(table, (*reader.path, key), reader.problems)
+    found = {language: words.take(language, parse, None) for language in LANGUAGES}
+    words.finish()
+    return {language: value for language, value in found.items() if value is not None}
 
 
 def _words(reader: Reader, key: str, languages: tuple[str, ...], parse: Callable[[Any], str]) -> dict[str, str]:

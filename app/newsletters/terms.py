@@ -11,6 +11,8 @@ from datetime import timedelta
 from functools import cached_property
 
 LANGUAGES = ("nl", "fr", "de", "en")
+TRACES_KEPT_FOR = timedelta(days=30)
+"""What stays, without the address, of a request that nobody confirmed or that was declined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class Controller:
     url: str
     jurisdiction: str
     authority: str
+    representative: str | None
+    """In the Union, of a controller outside it (GDPR Art. 27)."""
+    dpo: str | None
+    """How to reach the data protection officer (GDPR Art. 37)."""
+    recipients: Mapping[str, tuple[str, ...]]
+    """By language; none where the controller has named none."""
+    transfers: Mapping[str, str]
+    """By language: to which countries outside the EEA, and under which safeguard. None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class Newsletter:
     purpose: Mapping[str, str]
     consent: Mapping[str, str]
     is_retired: bool = False
+    notices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By language, the SHA-256 of each privacy notice that people were shown, newest first."""
 
     def language_for(self, preferred: Sequence[str]) -> str:
         """The first of the reader's languages that the newsletter speaks, else its own first one."""
@@ -66,7 +78,10 @@ class Newsletter:
         return Words(self.title[language], self.purpose[language], self.consent[language])
 
     def wording_digests(self, language: str) -> Mapping[str, str]:
-        """SHA-256, in hex, of the exact words shown in a language that the newsletter speaks."""
+        """SHA-256, in hex, of the exact words shown in a language that the newsletter speaks.
+
+        Without `notice` where the catalogue was not applied since notices are kept: what is cited has to be there.
+        """
         return self._digests[language]
 
     @cached_property
@@ -76,6 +91,7 @@ class Newsletter:
                 "title": sha256(self.title[language]),
                 "purpose": sha256(self.purpose[language]),
                 "consent": sha256(self.consent[language]),
+                **({"notice": self.notices[language][0]} if language in self.notices else {}),
             }
             for language in self.languages
         }

@@ -6,6 +6,7 @@ Whatever cannot be used raises `Invalid`, whose text is the remedy.
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import quote
 from typing import Any
@@ -15,6 +16,7 @@ from app.addresses import EmailAddress, InvalidAddress
 from app.newsletters.terms import LANGUAGES
 
 Table = Mapping[str, Any]
+Path = tuple[str | int, ...]
 
 PROOF_OF_WORK = ("never", "when attacked", "always")
 LONGEST = timedelta(days=100 * 365)
@@ -26,6 +28,13 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 class Invalid(ValueError):
     """One value that cannot be used; the text is the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    path: Path
+    """Such as ("newsletter", 0, "title", "nl")."""
+    remedy: str
 
 
 def duration(value: object) -> timedelta:
@@ -83,6 +92,13 @@ def texts(value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise Invalid("needs a list of texts")
     return value
+
+
+def lines(value: object) -> tuple[str, ...]:
+    found = tuple(line(each) for each in texts(value))
+    if not found:
+        raise Invalid("needs at least one line")
+    return found
 
 
 def boolean(value: object) -> bool:

@@ -121,6 +121,7 @@ def _asked(history: History, newsletter: Newsletter, issue: Issue) -> dict[str, 
     cited = details.get("wordings", {})
     language = details.get("language", history.language)
     state = standing(history.steps)
+    shown = "privacy" if "notice" in cited else "newsletters"
     return {
         "language": language,
         "consent_state": state,
@@ -128,8 +129,9 @@ def _asked(history: History, newsletter: Newsletter, issue: Issue) -> dict[str, 
         "privacy_notice": {
             "language": language,
             "presented_at": timestamp(basis.occurred_at) if basis else None,
-            "sha256": cited.get("purpose"),
-            "url": f"{issue.links.public_url}/newsletters/{newsletter.slug}?language={language}",
+            # Before notices were kept, evidence cited the purpose as what told the person what the data is for.
+            "sha256": cited.get("notice", cited.get("purpose")),
+            "url": f"{issue.links.public_url}/{shown}/{newsletter.slug}?language={language}",
         },
         "consent_text": {"sha256": cited.get("consent"), "text": history.wordings.get(cited.get("consent", ""))},
         "purposes": [

@@ -4,16 +4,17 @@ The address is erased with the request. Its keyed digest leads to the evidence f
 the address it can be answered that a form was filled in, when, and that nothing but one letter came of it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
+from app.newsletters.terms import TRACES_KEPT_FOR
 from app.subscriptions.model import Subscriber, Subscription
 
-KEPT_FOR = timedelta(days=30)
+KEPT_FOR = TRACES_KEPT_FOR
 
 
 class Stub(Base):

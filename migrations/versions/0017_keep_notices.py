@@ -1,4 +1,4 @@
-"""The privacy notice of each newsletter, as it was composed when the catalogue was applied."""
+"""By language, the SHA-256 of each privacy notice that a newsletter had, newest first."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -70,7 +70,8 @@ def test_the_plan_names_what_is_added_changed_and_retired(service: Service, jawe
     file = write('frequency = "weekly"', 'frequency = "every week"\nconfirm_within = "48h"', content=changed)
     plan = [
         "~ controller: address",
-        "~ weekly: confirm_within, frequency",
+        "~ weekly: confirm_within, frequency, notice.de, notice.en, notice.fr, notice.nl"
+        " (new words make a new version; the old ones stay)",
         "+ readings",
         "- events: retired: takes no more signups; who is subscribed can still leave",
     ]

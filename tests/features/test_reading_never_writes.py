@@ -53,6 +53,8 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/preferences/<token>": [tokens["preferences"]],
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
         "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox"],
+        "/privacy/<slug>": ["/privacy/weekly", "/privacy/events?language=en"],
+        "/privacy/<slug>/<sha256>": [f"/privacy/weekly/{tokens['notice']}"],
         "/receipts/<token>": [tokens["receipt"]],
         "/receipts/<token>/json": [f"{tokens['receipt']}/json"],
         "/api/v1/subscriptions/<subscription>/receipt": [f"/api/v1/subscriptions/{tokens['subscription']}/receipt"],
@@ -76,8 +78,9 @@ def tokens(service: Service) -> dict[str, str]:
     weekly = service.status()["weekly"]
     receipt = services.of(service.app).links.receipt(UUID(weekly["id"]), clock.now() + timedelta(minutes=30))
     links = {**weekly["links"], "receipt": receipt}
+    notice = services.of(service.app).catalogue.get().newsletters["weekly"].notices["nl"][0]
     ours = {name: url.removeprefix("https://subscribe.example.org") for name, url in links.items()}
-    return {"done": done, "open": service.letter().link, "subscription": weekly["id"], **ours}
+    return {"done": done, "open": service.letter().link, "subscription": weekly["id"], "notice": notice, **ours}
 
 
 def test_every_page_is_read_while_the_database_refuses_to_write(service: Service, tokens: dict[str, str]) -> None:

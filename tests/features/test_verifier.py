@@ -147,6 +147,9 @@ FORGERIES: dict[str, Callable[[Part, Part, list[Part]], object]] = {
     "another person": lambda _receipt, record, _events: record.update(pii_principal_id=record["record_id"]),
     "another address": lambda _receipt, record, _events: record.update(pii_principal_email="grace@example.org"),
     "other words": lambda _receipt, record, _events: record["consent_text"].update(text="Yes, call me at any hour."),
+    "the purpose for a notice": lambda _receipt, record, _events: record["privacy_notice"].update(
+        sha256=sha256(record["purposes"][0]["name"].encode()).hexdigest()
+    ),
     "another control": lambda _receipt, record, _events: record["purposes"][0].update(control={"type": "button"}),
     "consent that is not there": lambda _receipt, record, _events: record["purposes"][0].update(granted=False),
     "words that nobody was shown": lambda receipt, _record, _events: receipt["wordings"].append(UNSEEN),

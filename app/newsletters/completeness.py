@@ -1,0 +1,76 @@
+"""What a privacy notice has to say (GDPR Art. 13), item by item, and where the catalogue has to say it.
+
+A newsletter whose notice would lack an item is not applied. Items that are the same for all, such as the rights of
+Art. 15 to 22, are in the text of `notice` itself; tests look for each of them there.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.newsletters.terms import Controller, Newsletter
+from app.newsletters.values import Path, Problem
+
+_TOO_VAGUE = frozenset(
+    {
+        "advertising", "commercial communication", "commerciële communicatie", "communication commerciale",
+        "communications commerciales", "direct mailing", "direct marketing", "direktmarketing", "direktwerbung",
+        "e mail marketing", "email marketing", "e mailmarketing", "marketing", "marketing direct", "promo", "promotie",
+        "promotion", "promotions", "prospection", "prospection commerciale", "publicité", "publiciteit", "reclame",
+        "werbung",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    article: str
+    path: Path
+    """The key of the catalogue that says it."""
+    is_said: bool
+    remedy: str = "is missing"
+
+
+def lacking(controller: Controller, newsletters: Sequence[Newsletter], told: Collection[Path]) -> list[Problem]:
+    """A problem for each item that a notice would lack, but for keys of which something is told already."""
+    every = [*_of_controller(controller, newsletters)]
+    for number, newsletter in enumerate(newsletters):
+        every += _of_newsletter(newsletter, ("newsletter", number))
+    silent = {item.path: item for item in every if not item.is_said and not _is_told(item.path, told)}
+    return [
+        Problem(path, f"{item.remedy} (the privacy notice has to say it: GDPR Art. {item.article})")
+        for path, item in silent.items()
+    ]
+
+
+def _is_told(path: Path, told: Collection[Path]) -> bool:
+    return any(path[:length] in told for length in range(1, len(path) + 1))
+
+
+def _of_controller(controller: Controller, newsletters: Sequence[Newsletter]) -> Iterator[Item]:
+    for key in ("name", "address", "email", "url"):
+        yield Item("13(1)(a)", ("controller", key), bool(getattr(controller, key)))
+    yield Item("13(2)(d)", ("controller", "authority"), bool(controller.authority))
+    spoken = dict.fromkeys(language for each in newsletters for language in each.languages)
+    for article, key in (("13(1)(e)", "recipients"), ("13(1)(f)", "transfers")):
+        texts = getattr(controller, key)
+        for language in spoken if texts else ():
+            yield Item(article, ("controller", key, language), language in texts)
+
+
+def _of_newsletter(newsletter: Newsletter, path: Path) -> Iterator[Item]:
+    for language in newsletter.languages:
+        purpose = newsletter.purpose.get(language) or ""
+        yield Item(
+            "13(1)(c)",
+            (*path, "purpose", language),
+            is_said=bool(purpose) and not _is_vague(purpose),
+            remedy="is too vague: say what kind of mail it is, about what, and how often it comes",
+        )
+    for key in ("confirm_within", "purge_pending_after", "keep_evidence"):
+        yield Item("13(2)(a)", (*path, key), bool(getattr(newsletter, key)))
+
+
+def _is_vague(purpose: str) -> bool:
+    """The Belgian authority takes "direct marketing" for no purpose (recommendation 01/2020 and its successor)."""
+    return " ".join(re.findall(r"\w+", purpose.casefold())) in _TOO_VAGUE

@@ -1,0 +1,46 @@
+"""The record of processing as text: to read, for programs, and for spreadsheets."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, fields
+
+from app.privacy.record import HEADINGS, Activity, Lines, Record
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ORDER = [each.name for each in fields(Activity)[1:]]
+
+
+def as_markdown(record: Record) -> str:
+    parts = ["# Record of processing activities (GDPR Art. 30)", *_section(2, "controller", record.controller)]
+    for activity in record.activities:
+        parts.append(f"## {activity.name}")
+        for name in _ORDER:
+            parts += _section(3, name, getattr(activity, name))
+    parts += _section(2, "security", record.security)
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(level: int, name: str, lines: Lines) -> list[str]:
+    return [f"{'#' * level} {HEADINGS[name]}", "\n".join(f"- {' '.join(line.split())}" for line in lines)]
+
+
+def as_json(record: Record) -> str:
+    return json.dumps({**asdict(record), "missing": record.missing}, ensure_ascii=False, indent=2) + "\n"
+
+
+def as_csv(record: Record) -> str:
+    """A row for each activity, with what holds for all of them in each, so that rows can be sorted and filtered."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["activity", *HEADINGS.values()])
+    for activity in record.activities:
+        own = [getattr(activity, name) for name in _ORDER]
+        cells = ["\n".join(lines) for lines in (record.controller, *own, record.security)]
+        writer.writerow([_harmless(cell) for cell in (activity.name, *cells)])
+    return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """Spreadsheets run what begins like a formula (CWE-1236); an apostrophe makes it text."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

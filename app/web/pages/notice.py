@@ -1,0 +1,78 @@
+"""The privacy notice of a newsletter (GDPR Art. 13): the text that evidence cites, and every earlier one.
+
+What is shown is what was kept when the catalogue was applied. Whoever asks for `text/plain` gets its very bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from flask import Blueprint, Response, make_response, render_template, request
+from werkzeug.exceptions import NotFound
+
+from app.newsletters import catalogue, notice
+from app.newsletters.terms import Newsletter
+from app.web import current, language
+
+blueprint = Blueprint("notice", __name__, url_prefix="/privacy/<slug>")
+
+Block = tuple[str, Sequence[str]]
+"""The name of its HTML element, and its lines."""
+_MARKS = {"# ": "h1", "## ": "h2", "- ": "ul"}
+
+
+@blueprint.get("")
+def show(slug: str) -> Response:
+    newsletter = _find(slug)
+    spoken = newsletter.language_for(language.preferred())
+    versions = newsletter.notices.get(spoken)
+    if versions:
+        return _answer(newsletter, spoken, versions[0])
+    # Notices are kept since revision 0017; until the catalogue is applied again there is nothing to cite.
+    controller = current.catalogue().controller
+    assert controller is not None
+    return _page(notice.compose(controller, newsletter)[spoken], newsletter=newsletter, spoken=spoken)
+
+
+@blueprint.get("/<sha256>")
+def version(slug: str, sha256: str) -> Response:
+    """One that people were shown, in force or not, as receipts cite it."""
+    newsletter = _find(slug)
+    for spoken, versions in newsletter.notices.items():
+        if sha256 in versions:
+            return _answer(newsletter, spoken, sha256)
+    raise NotFound
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """What the marks of `app.newsletters.notice` stand for."""
+    for block in text.strip().split("\n\n"):
+        lines = block.split("\n")
+        mark = next((mark for mark in _MARKS if all(line.startswith(mark) for line in lines)), "")
+        yield _MARKS.get(mark, "p"), [line.removeprefix(mark) for line in lines]
+
+
+def _find(slug: str) -> Newsletter:
+    """Retired ones too: who is subscribed has the same rights as before."""
+    newsletter = current.catalogue().newsletters.get(slug)
+    if newsletter is None:
+        raise NotFound
+    return newsletter
+
+
+def _answer(newsletter: Newsletter, spoken: str, digest: str) -> Response:
+    versions = newsletter.notices[spoken]
+    with current.database().read_only() as connection:
+        texts = catalogue.wordings(connection, versions)
+    return _page(
+        texts[digest].text,
+        newsletter=newsletter,
+        spoken=spoken,
+        digest=digest,
+        newest=versions[0],
+        since={each: texts[each].first_used_at for each in versions},
+    )
+
+
+def _page(text: str, **about: object) -> Response:
+    if request.accept_mimetypes.best_match(["text/html", "text/plain"]) == "text/plain":
+        return Response(text, mimetype="text/plain")
+    return make_response(render_template("pages/notice.html", blocks=list(blocks(text)), **about))
