@@ -29,7 +29,7 @@ def grant(response: Response) -> Response:
     response.headers.add("Vary", "Origin")
     if origin and _is_named_by_any(origin):
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = "Link, Retry-After"
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = "POST"
             response.headers["Access-Control-Allow-Headers"] = "Content-Type, Accept, Accept-Language, Idempotency-Key"
