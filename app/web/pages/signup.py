@@ -1,6 +1,7 @@
 """Asking to subscribe: the hosted page, and the endpoint that every form posts to."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -11,10 +12,12 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from app import codes
 from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, headers, intake, language, limits, origins, problems
+from app.web.pages import code
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
 blueprint = Blueprint("signup", __name__)
@@ -37,11 +40,15 @@ def subscribe() -> BaseResponse:
     newsletters = _newsletters(fields)
     origins.check(newsletters)
     _check_redirect(fields, newsletters)
+    if wants_page() and not fields.get("redirect"):
+        # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
+        fields.setdefault("attempt", _new_attempt())
     signup = _signup(fields, newsletters)
     with current.database().single_statement() as connection:
         requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
     if wants_page():
-        own = url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
+        shown = {"language": fields.get("language"), "attempt": fields.get("attempt")}
+        own = url_for("signup.inbox", slug=newsletters[0].slug, **shown)
         return redirect(fields.get("redirect") or own, 303)
     return Response(_accepted(str(get_locale())), 202, mimetype="application/json")
 
@@ -65,14 +72,20 @@ def page(slug: str) -> Response:
 
 
 @blueprint.get("/newsletters/<slug>/inbox")
-def inbox(slug: str) -> str:
-    """Where a browser lands after signing up. The same for everybody."""
+def inbox(slug: str) -> Response:
+    """Where a browser lands after signing up. The same for everybody, but for the attempt that the form chose."""
     newsletter = current.catalogue().open.get(slug)
     if newsletter is None:
         raise NotFound
-    return render_template(
-        "pages/inbox.html", newsletter=newsletter, spoken=newsletter.language_for(language.preferred())
+    page = render_template(
+        "pages/inbox.html",
+        newsletter=newsletter,
+        spoken=newsletter.language_for(language.preferred()),
+        attempt=request.args.get("attempt"),
     )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = code.form_policy()
+    return response
 
 
 @blueprint.errorhandler(InvalidFields)
@@ -97,6 +110,7 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
         spoken=newsletters[0].language_for(language.preferred()),
         values=values,
         errors=errors,
+        attempt=_attempt(values, errors),
     )
     response = make_response(page)
     targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]
@@ -104,6 +118,17 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
     # Under `no-referrer` browsers send `Origin: null` with the form, which anybody may send. The URL holds no secret.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
+
+
+def _attempt(values: Mapping[str, str], errors: FieldErrors) -> str | None:
+    """None where another page follows than ours, which did not ask for one."""
+    kept = None if "attempt" in errors else values.get("attempt")
+    return kept or (None if values.get("redirect") else _new_attempt())
+
+
+def _new_attempt() -> str:
+    """Nothing is stored of it."""
+    return secrets.token_urlsafe(18)
 
 
 def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
@@ -136,14 +161,18 @@ def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> S
         newsletters=newsletters,
         language=newsletters[0].language_for(language.preferred()),
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
+        attempt=_digest(fields.get("attempt")),
         sincerity=Sincerity.TRAPPED if fields["website"] else Sincerity.HUMAN,
         evidence={
-            "browser": client.browser_family(),
+            **client.details(),
             "checks": {"honeypot": "empty"},
-            "client": client.address(current.settings().client_ip),
             # Only our own page is known to show an unticked box; of a foreign form we know what it sent.
             "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
             "form_url": page,
             "method": "web_form" if request.mimetype in intake.FORM_TYPES else "json",
         },
     )
+
+
+def _digest(attempt: str | None) -> str | None:
+    return codes.digests(current.settings().secret_keys, attempt)[0] if attempt else None
