@@ -25,6 +25,7 @@ PAGES = {
     "/confirm/<token>",
     "/confirm/<token>/decline",
     "/confirm/<token>/resend",
+    "/confirm/code",
     "/docs",
     "/healthz",
     "/mailbox",

@@ -52,7 +52,10 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/unsubscribe/<token>": [tokens["unsubscribe"]],
         "/preferences/<token>": [tokens["preferences"]],
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
-        "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox", "/newsletters/weekly/inbox?mailbox=gmail"],
+        "/newsletters/<slug>/inbox": [
+            "/newsletters/weekly/inbox?mailbox=gmail",
+            "/newsletters/weekly/inbox?attempt=an-attempt-of-22-chars",
+        ],
         "/newsletters/<slug>/embed": ["/newsletters/weekly/embed", "/newsletters/events/embed?language=fr"],
         "/receipts/<token>": [tokens["receipt"]],
         "/receipts/<token>/json": [f"{tokens['receipt']}/json"],

@@ -1,6 +1,7 @@
 """Asking to subscribe: the hosted page, and the endpoint that every form posts to."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -11,10 +12,12 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from app import codes
 from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, headers, intake, language, limits, mailboxes, origins, problems
+from app.web.pages import code
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
 blueprint = Blueprint("signup", __name__)
@@ -35,6 +38,9 @@ def subscribe() -> BaseResponse:
     newsletters = _newsletters(fields)
     origins.check(newsletters)
     _check_redirect(fields, newsletters)
+    if wants_page() and not fields.get("redirect"):
+        # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
+        fields.setdefault("attempt", _new_attempt())
     signup = _signup(fields, newsletters)
     with current.database().single_statement() as connection:
         requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
@@ -66,15 +72,19 @@ def page(slug: str) -> Response:
 
 
 @blueprint.get("/newsletters/<slug>/inbox")
-def inbox(slug: str) -> str:
-    """Where a browser lands after signing up. The same for everybody."""
+def inbox(slug: str) -> Response:
+    """Where a browser lands after signing up. The same for everybody, but for the attempt that the form chose."""
     newsletter = on_offer(slug)
-    return render_template(
+    page = render_template(
         "pages/inbox.html",
         newsletter=newsletter,
         spoken=newsletter.language_for(language.preferred()),
-        mailbox=mailboxes.find(request.args.get("mailbox", "")),
+        attempt=request.args.get("attempt"),
+        mailbox=mailboxes.find(request.args.get("mailbox")),
     )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = code.form_policy()
+    return response
 
 
 def on_offer(slug: str) -> Newsletter:
@@ -111,6 +121,7 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
         spoken={each.slug: each.language_for(preferred) for each in newsletters},
         values=values,
         errors=errors,
+        attempt=_attempt(values, errors),
     )
     response = make_response(page)
     targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]
@@ -118,6 +129,17 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
     # Under `no-referrer` browsers send `Origin: null` with the form, which anybody may send. The URL holds no secret.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
+
+
+def _attempt(values: Mapping[str, str], errors: FieldErrors) -> str | None:
+    """None where another page follows than ours, which did not ask for one."""
+    kept = None if "attempt" in errors else values.get("attempt")
+    return kept or (None if values.get("redirect") else _new_attempt())
+
+
+def _new_attempt() -> str:
+    """Nothing is stored of it."""
+    return secrets.token_urlsafe(18)
 
 
 def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
@@ -144,6 +166,7 @@ def _inbox(fields: Mapping[str, Any], newsletter: Newsletter) -> str:
         "signup.inbox",
         slug=newsletter.slug,
         language=fields.get("language"),
+        attempt=fields.get("attempt"),
         mailbox=mailboxes.key_for(fields["email"].domain),
     )
 
@@ -163,11 +186,11 @@ def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> S
         newsletters=newsletters,
         language=newsletters[0].language_for(language.preferred()),
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
+        attempt=_digest(fields.get("attempt")),
         sincerity=Sincerity.TRAPPED if fields["website"] else Sincerity.HUMAN,
         evidence={
-            "browser": client.browser_family(),
+            **client.details(),
             "checks": {"honeypot": "empty"},
-            "client": client.address(current.settings().client_ip),
             # Only our own pages are known to show unticked boxes; of a foreign form we know what it sent.
             "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
             "form_url": page,
@@ -180,3 +203,7 @@ def _own_pages() -> tuple[str, ...]:
     """Where our own form is: its page, and the page that names a mistake in it."""
     own = current.settings().public_url
     return f"{own}/newsletters/", f"{own}{url_for('signup.subscribe')}"
+
+
+def _digest(attempt: str | None) -> str | None:
+    return codes.digests(current.settings().secret_keys, attempt)[0] if attempt else None
