@@ -44,6 +44,7 @@ PAGES = {
     "/receipts/<token>/json",
     "/static/<path:filename>",
     "/unsubscribe/<token>",
+    "/unsubscribe/<token>/undo",
 }
 """For people, browsers, orchestrators and monitors: what is not here is in the OpenAPI document."""
 

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import clock
 from app.links import RECEIPT_FOR
 from app.newsletters.terms import Words
+from app.subscriptions import agreed as agreed_words
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
 from app.web import current, language
@@ -41,8 +42,11 @@ def redirects(names: Iterable[str]) -> list[str]:
 
 
 def words(asked: Asked) -> dict[str, Words]:
+    """What was agreed to is told in the words of then. Where no evidence is left, in those of now."""
     newsletters = current.catalogue().newsletters
-    return {name: newsletters[name].words(language.preferred()) for name in asked.standings}
+    with current.database().read_only() as connection:
+        agreed = agreed_words.find(connection, asked.letter_id)
+    return {name: agreed.get(name) or newsletters[name].words(language.preferred()) for name in asked.standings}
 
 
 def _receipts(asked: Asked) -> dict[str, str]:

@@ -39,7 +39,7 @@ blueprint.after_request(origins.grant)
 
 @blueprint.errorhandler(InvalidFields)
 def show_form_again(error: InvalidFields) -> Response:
-    if not wants_page():
+    if not wants_page() or request.mimetype not in intake.FORM_TYPES:
         return problems.answer(error)
     attempt = request.form.get("attempt", "")
     response = make_response(render_template("pages/code.html", attempt=attempt, errors=error.errors), 422)

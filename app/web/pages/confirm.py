@@ -6,6 +6,7 @@ button posts, and nothing presses it but a person.
 
 import hashlib
 from dataclasses import replace
+from types import MappingProxyType
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
@@ -19,7 +20,7 @@ from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
 from app.web import client, confirmed, current, headers, intake, language, problems
-from app.web.problems import InvalidFields, wants_page
+from app.web.problems import FieldErrors, InvalidFields, wants_page
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 
@@ -48,6 +49,17 @@ def press(token: str) -> BaseResponse:
         if _status(asked, claim) != 200:
             return _gone(asked, token, claim)
     return confirmed.answer(asked)
+
+
+@blueprint.errorhandler(InvalidFields)
+def show_again(error: InvalidFields) -> Response:
+    """Whoever unticked everything is told so on the page where they did."""
+    token = str((request.view_args or {})["token"])
+    claim = _claim(token)
+    asked = _asked(claim)
+    if not wants_page() or asked is None or not _open(asked, claim):
+        return problems.answer(error)
+    return make_response(_page(asked, token, claim, error.errors), 422)
 
 
 @blueprint.get("/decline")
@@ -115,15 +127,14 @@ def _gone(asked: Asked | None, token: str, claim: Claim) -> BaseResponse:
     return problems.answer(Gone("This link cannot confirm anything any more. Sign up again, or ask for a new mail."))
 
 
-def _page(asked: Asked | None, token: str, claim: Claim) -> str:
+def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = MappingProxyType({})) -> str:
     status = _status(asked, claim)
     if status == 200 and asked and not _open(asked, claim):
         return confirmed.page(asked)
     template = "pages/confirm.html" if status == 200 else "pages/expired.html"
     names = asked.those(Standing.OPEN) if asked else []
-    return render_template(
-        template, asked=asked, names=names, words=confirmed.words(asked) if asked else {}, token=token
-    )
+    words = confirmed.words(asked) if asked else {}
+    return render_template(template, asked=asked, names=names, words=words, token=token, errors=errors)
 
 
 def _chosen(asked: Asked) -> list[str]:
