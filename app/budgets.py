@@ -7,6 +7,7 @@ whoever is being bombed through a thousand forms gets no more than somebody who 
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Index, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -48,6 +49,13 @@ def next_confirmation(confirmations: list[int], now: datetime) -> datetime | Non
 
 def may_tell(told_at: datetime | None, now: datetime) -> bool:
     return told_at is None or told_at <= now - DAY
+
+
+def touch(session: Session, digest: str, now: datetime) -> None:
+    """Write the row of a digest under which nothing is counted: for work that must cost a write whatever it finds."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    row = insert(MailBudget).values(digest=digest, version=0, confirmations=[], used_at=now)
+    session.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"used_at": now}))
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:

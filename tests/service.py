@@ -48,6 +48,13 @@ class Letter:
         return [str(link) for link in links]
 
     @property
+    def code(self) -> str:
+        """The digits, as they stand in both parts; empty where the letter has none."""
+        found = re.findall(r"\b(\d{3}) (\d{3})\b", self.text)
+        assert found == re.findall(r"\b(\d{3}) (\d{3})\b", self.delivered.part("html"))
+        return "".join(*found) if found else ""
+
+    @property
     def one_click(self) -> str:
         """Where a mail program's own unsubscribe button posts to, read from the bytes on the wire."""
         match = re.search(rb"^List-Unsubscribe: <https://subscribe\.example\.org(/\S+)>\r?$", self.delivered.raw, re.M)
@@ -74,6 +81,10 @@ class Service:
         """The form on a page, sent by a browser."""
         sent = {"email": email, "newsletters": "weekly", "consent": "yes", **fields}
         return self.post("/subscribe", data=sent, headers=BROWSER)
+
+    def type_code(self, attempt: str, code: object, **options: Any) -> TestResponse:
+        """On the page that is still open, by its script."""
+        return self.post("/confirm/code", json={"attempt": attempt, "code": code}, **options)
 
     def deliver(self) -> list[Letter]:
         """Let the worker do what is due; return what arrived."""

@@ -25,6 +25,7 @@ PAGES = {
     "/confirm/<token>",
     "/confirm/<token>/decline",
     "/confirm/<token>/resend",
+    "/confirm/code",
     "/docs",
     "/healthz",
     "/mailbox",
@@ -33,6 +34,7 @@ PAGES = {
     "/mailbox/<name>/raw",
     "/metrics",
     "/newsletters/<slug>",
+    "/newsletters/<slug>/embed",
     "/newsletters/<slug>/inbox",
     "/openapi.json",
     "/privacy/<slug>",
@@ -44,6 +46,7 @@ PAGES = {
     "/receipts/<token>/json",
     "/static/<path:filename>",
     "/unsubscribe/<token>",
+    "/unsubscribe/<token>/undo",
 }
 """For people, browsers, orchestrators and monitors: what is not here is in the OpenAPI document."""
 
@@ -113,7 +116,7 @@ def check_headers(answer: Any) -> None:
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
     lax = {"'unsafe-inline'", "'unsafe-eval'", "*", "data:"} & {each for part in policy.values() for each in part}
     assert lax <= ({"data:"} if answer.request.path == "/docs" else set())
-    holds_form = answer.request.path == "/subscribe" or re.fullmatch("/newsletters/[^/]+", answer.request.path)
+    holds_form = answer.request.path == "/subscribe" or re.fullmatch("/newsletters/[^/]+(/embed)?", answer.request.path)
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin" if holds_form else "")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Robots-Tag"] == "noindex"

@@ -15,7 +15,7 @@ from uuid import UUID
 from flask import current_app, render_template
 from flask_babel import force_locale
 
-from app import clock
+from app import clock, codes
 from app.addresses import EmailAddress
 from app.links import RECEIPT_FOR, Links, one_click
 from app.mail.message import ComposedLetter
@@ -48,13 +48,14 @@ class Composition:
     expires_at: datetime
     template_sha256: str
     rendered_sha256: str
-    """Of the parts with their links masked: the proof of what was sent must not be a way to confirm it."""
+    """Of the parts with links and code masked: the proof of what was sent must not be a way to confirm it."""
 
 
 def compose(owed: Owed, links: Links) -> Composition:
     expires_at = clock.now() + _good_for(owed)
     inner, exit_link = _links(owed, links, expires_at)
-    parts = _render(owed, inner, expires_at)
+    code = _code(owed, links)
+    parts = _render(owed, inner, expires_at, code)
     letter = ComposedLetter(
         sender=owed.first.sender,
         reply_to=owed.first.reply_to,
@@ -66,8 +67,8 @@ def compose(owed: Owed, links: Links) -> Composition:
         headers={"List-Id": owed.first.list_id, "Auto-Submitted": "auto-generated", **one_click(exit_link)},
     )
     masked = "\n".join(parts.values())
-    for link in inner:
-        masked = masked.replace(link, "…")
+    for secret in [*inner, code] if code else inner:
+        masked = masked.replace(secret, "…")
     return Composition(letter, expires_at, _template_sha256(owed.letter.kind), _sha256(masked))
 
 
@@ -88,7 +89,12 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
     return [links.preferences(owed.letter.subscriber_id)], exit_link
 
 
-def _render(owed: Owed, links: list[str], expires_at: datetime) -> dict[str, str]:
+def _code(owed: Owed, links: Links) -> str | None:
+    """Only where a page may still be open that takes it."""
+    return codes.grouped(codes.code(links.signer.keys[0], owed.letter.id)) if owed.letter.attempt else None
+
+
+def _render(owed: Owed, links: list[str], expires_at: datetime, code: str | None) -> dict[str, str]:
     language = owed.letter.language
     with force_locale(language):
         return {
@@ -100,6 +106,7 @@ def _render(owed: Owed, links: list[str], expires_at: datetime) -> dict[str, str
                 asked_at=owed.letter.created_at,
                 asked_from=owed.letter.asked_from,
                 expires_at=expires_at,
+                code=code,
                 language=language,
                 links=links,
                 link=links[0],

@@ -139,6 +139,8 @@ def _still_owed(letter: Letter, row: AnyRow) -> bool:
         return row.status == Status.PENDING and newest and not row.forbids_asking
     if letter.kind == Kind.ALREADY_CONFIRMED:
         return row.status == Status.CONFIRMED and not row.forbids_mail
+    if letter.kind == Kind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
+        return False  # they have undone it, or come back
     return not row.forbids_mail
 
 

@@ -123,7 +123,7 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
 
     Returns where each newsletter stands now; those that the link can do nothing about are left out.
     """
-    letter, subscriptions = _locked(session, letter_id)
+    letter, subscriptions = lock(session, letter_id)
     for subscription in subscriptions:
         if subscription.status == Status.PENDING and subscription.newsletter in chosen:
             now = clock.now()
@@ -141,7 +141,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
 
     What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. Idempotent.
     """
-    letter, subscriptions = _locked(session, letter_id)
+    letter, subscriptions = lock(session, letter_id)
     now = clock.now()
     left = [each for each in subscriptions if each.status == Status.CONFIRMED]
     for subscription in subscriptions:
@@ -156,7 +156,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
     ending.acknowledge(session, left, catalogue)
 
 
-def _locked(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
+def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
     """The letter's subscriptions whose nonce stands, locked: of two presses at once the second finds the first done."""
     found = session.execute(
         select(Letter, Subscription)

@@ -149,7 +149,8 @@ def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> d
         "language": draft.signup.language,
         "about": about,
         "asked_from": draft.signup.asked_from,
-        "attempt": draft.signup.attempt,
+        # Only a confirmation has a code.
+        "attempt": draft.signup.attempt if plan.letter is Kind.CONFIRMATION else None,
         "tries": 0,
         "state": State.QUEUED,
         "state_at": draft.now,

@@ -6,6 +6,7 @@ anything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, select
@@ -18,6 +19,16 @@ from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 LEAVABLE = (Status.PENDING, Status.CONFIRMED)
+
+
+class LeavingReason(StrEnum):
+    """What people may say about why they leave, and need not."""
+
+    TOO_MANY = "too_many"
+    NOT_INTERESTED = "not_interested"
+    NOT_EXPECTED = "not_expected"
+    NEVER_ASKED = "never_asked"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +70,15 @@ def find_membership(connection: Connection, subscriber_id: UUID) -> Membership |
     return Membership(subscriber_id, EmailAddress(first.address, first.canonical), first.language, statuses)
 
 
-def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
-    """Leave one newsletter. Idempotent."""
-    _leave(session, Subscription.id == subscription_id, catalogue, act)
+def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> Sequence[Subscription]:
+    """Leave one newsletter. Idempotent. Returns what was confirmed before."""
+    return _leave(session, Subscription.id == subscription_id, catalogue, act)
 
 
-def leave_all_of(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
-    """Leave every newsletter of the person whose subscription it is. Idempotent."""
+def leave_all_of(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> Sequence[Subscription]:
+    """Leave every newsletter of the person whose subscription it is. Idempotent. Returns what was confirmed before."""
     theirs = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
-    _leave(session, Subscription.subscriber_id == theirs, catalogue, act)
+    return _leave(session, Subscription.subscriber_id == theirs, catalogue, act)
 
 
 def leave_newsletters(
@@ -102,7 +113,7 @@ def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, ac
     _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, act)
 
 
-def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> None:
+def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> list[Subscription]:
     found = session.scalars(
         select(Subscription)
         .where(which, Subscription.status.in_(LEAVABLE))
@@ -113,3 +124,4 @@ def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, a
     for subscription in found:
         ending.end(session, subscription, Status.UNSUBSCRIBED, act)
     ending.acknowledge(session, left, catalogue)
+    return left

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from app.web import current
 from config import ClientIp
 
 # Some proxies add the port: 192.0.2.1:5678, or [2001:db8::1]:5678.
@@ -20,6 +21,11 @@ _FAMILIES = (
     ("Safari", re.compile(r"\bSafari/")),
     ("curl", re.compile(r"^curl/")),
 )
+
+
+def details() -> dict[str, str | None]:
+    """What evidence of a press keeps of the client."""
+    return {"browser": browser_family(), "client": address(current.settings().client_ip)}
 
 
 def address(kept: ClientIp) -> str | None:

@@ -14,6 +14,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
+from app.subscriptions.by_code import Guess
 from app.web.problems import InvalidFields
 
 MAX_BYTES = 16 * 1024
@@ -120,6 +121,13 @@ class SignupFields(Schema):
 def signup_fields() -> dict[str, Any]:
     unknown: Literal["raise", "exclude"] = "raise" if request.mimetype == "application/json" else "exclude"
     return cast(dict[str, Any], _SCHEMA.load({"email": "", "consent": "", **body()}, unknown=unknown))
+
+
+def guess() -> Guess:
+    """A code and its attempt. What is missing, or no text, is as wrong as any other."""
+    found = body()
+    attempt, typed = (value if isinstance(value := found.get(name), str) else "" for name in ("attempt", "code"))
+    return Guess(attempt, typed)
 
 
 _SCHEMA = SignupFields()

@@ -1,14 +1,25 @@
-"""Which language a reader is answered in: the one asked for in the URL, else the one their browser asks for."""
+"""Which language a reader is answered in.
+
+The one asked for, in the URL or by the form; else what is stored of the person; else what their browser asks for;
+else the first of the newsletter that the page is about; else English. A tag that means nothing to us is passed over.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 
 from babel import Locale
 from flask import g, request
-from flask_babel import refresh
+from flask_babel import get_locale, refresh
+from werkzeug.exceptions import HTTPException
 
-LANGUAGES = ("en", "nl")
-"""Those that pages and letters are translated into. English comes first: it is what is left when nothing matches."""
+from app.newsletters.terms import LANGUAGES, Newsletter
 
+FALLBACK = "en"
+"""What pages and letters are written in, before translation."""
 
 _LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
+NAMES = {language: str(locale.get_language_name(language)).capitalize() for language, locale in _LOCALES.items()}
+"""What each language calls itself."""
 
 
 def use(tag: str | None) -> None:
@@ -17,13 +28,44 @@ def use(tag: str | None) -> None:
     refresh()
 
 
+def about(newsletters: Sequence[Newsletter]) -> None:
+    """From here on a reader whose languages we do not know is answered in the first newsletter's own."""
+    g.newsletters_language = newsletters[0].languages[0]
+    refresh()
+
+
 def preferred() -> list[str]:
-    """The reader's languages, best first, as two letters; `?language=` wins over Accept-Language."""
-    asked = request.args.get("language") or g.get("language")
-    accepted = [tag for tag, _quality in request.accept_languages]
-    return [tag.partition("-")[0].lower() for tag in ([asked] if asked else []) + accepted]
+    """The reader's languages, best first, as two or three letters."""
+    return [re.split("[-_]", tag)[0].lower() for tag in _wishes() if tag]
 
 
 def choose() -> Locale:
     """For Flask-Babel: the language of pages."""
-    return _LOCALES[next((language for language in preferred() if language in LANGUAGES), LANGUAGES[0])]
+    wanted = [*preferred(), g.get("newsletters_language")]
+    return _LOCALES[next((language for language in wanted if language in LANGUAGES), FALLBACK)]
+
+
+def direction() -> str:
+    """`ltr` or `rtl`: which way the language of the page is written."""
+    return str((get_locale() or _LOCALES[FALLBACK]).text_direction)
+
+
+def asked() -> str | None:
+    """What the URL asks for: for links and forms that are to lead on in the same language."""
+    return request.args.get("language") if request else None
+
+
+def _wishes() -> Iterator[str | None]:
+    yield asked()
+    yield _asked_by_form()
+    yield g.get("language")
+    yield from (tag for tag, _quality in request.accept_languages)
+
+
+def _asked_by_form() -> str | None:
+    if request.method != "POST":
+        return None
+    try:
+        return request.form.get("language")
+    except HTTPException:  # too big, which is for whoever reads the other fields to say
+        return None

@@ -1,16 +1,24 @@
-"""What templates can say that Jinja cannot: an instant in the reader's language, with its time zone named."""
+"""What templates can say that Jinja cannot: instants and languages as their reader knows them, and who speaks."""
 
 from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, request
 from flask_babel import format_datetime, get_locale, get_timezone
 
+from app.web import language, masthead
+
+LED_ON = ("also", "attempt", "mailbox")
+"""Arguments without which a page would be another one in another language. What else a URL holds is nobody's wish."""
+
 
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
+    app.jinja_env.globals.update(masthead_of=masthead.of, notice_of=masthead.notice_of)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.context_processor(lambda: {"page_language": str(get_locale() or "en"), "own_path": _own_path()})
+    app.context_processor(_of_the_page)
 
 
 def moment(instant: datetime) -> str:
@@ -19,6 +27,19 @@ def moment(instant: datetime) -> str:
     return f"{format_datetime(instant, 'd MMMM y, HH:mm')} {zone}"
 
 
-def _own_path() -> str:
-    """Letters are rendered outside any request."""
-    return request.path if request else ""
+def _of_the_page() -> dict[str, Any]:
+    return {
+        "page_language": str(get_locale() or language.FALLBACK),
+        "page_direction": language.direction(),
+        "asked_language": language.asked(),
+        "languages": language.NAMES,
+        "in_other_languages": _in_other_languages(),
+    }
+
+
+def _in_other_languages() -> dict[str, str]:
+    """By language: a link that is good on this page, and says nothing of its path, which may be secret."""
+    if not request:  # as for letters
+        return {}
+    kept = [(name, value) for name in LED_ON for value in request.args.getlist(name)]
+    return {tag: "?" + urlencode([*kept, ("language", tag)]) for tag in language.NAMES}

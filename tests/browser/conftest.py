@@ -42,7 +42,9 @@ consent = {{ en = "Yes, send it to me." }}
 class Shop(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        for policy in self.server.policies:  # type: ignore[attr-defined]
+            self.send_header("Content-Security-Policy", policy)
         self.end_headers()
         self.wfile.write(self.server.form)  # type: ignore[attr-defined]
 
@@ -93,6 +95,7 @@ class Witness:
 @pytest.fixture
 def shop() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    server.policies = []  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield server

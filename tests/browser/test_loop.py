@@ -19,7 +19,7 @@ def test_sign_up_read_the_mail_confirm_and_leave(site: Site, kind: str, request:
     page.get_by_label("Your e-mail address").fill(ADA)
     page.get_by_label("Yes, send me the weekly letter by e-mail.").check()
     page.get_by_role("button", name="Subscribe").click()
-    expect(page.get_by_role("heading")).to_have_text("One step left: look in your inbox")
+    expect(page.get_by_role("heading", level=1)).to_have_text("One step left: look in your inbox")
 
     open_newest_letter(page, site, count=1)
     link(page, "/confirm/").click()

@@ -22,6 +22,7 @@ from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, COOL_DOWN, Service
 
 ROUNDS = 5
+ATTEMPT = "an-attempt-of-22-chars"
 EXAMPLE = ROOT / "newsletters.example.toml"
 
 
@@ -78,6 +79,46 @@ def test_confirmations_at_once_are_one_event(service: Service, presses: int) -> 
     assert {answer.status_code for answer in answers} == {200}
     assert {tuple(answer.get_json()["newsletters"]) for answer in answers} == {("weekly",)}
     assert kinds(service) == ["subscription.requested", "subscription.confirmed"]
+
+
+@pytest.mark.parametrize("presses", [2, 8])
+def test_codes_at_once_are_one_event(service: Service, presses: int) -> None:
+    service.subscribe(attempt=ATTEMPT)
+    code = service.letter().code
+    answers = at_once([lambda: service.type_code(ATTEMPT, code)] * presses)
+    assert {answer.status_code for answer in answers} == {200}
+    assert kinds(service) == ["subscription.requested", "subscription.confirmed"]
+
+
+def test_wrong_codes_at_once_are_all_counted(service: Service) -> None:
+    service.subscribe(attempt=ATTEMPT)
+    code = service.letter().code
+    answers = at_once([lambda: service.type_code(ATTEMPT, "no code")] * 8)
+    assert {answer.status_code for answer in answers} == {422}
+    assert service.rows("SELECT tries FROM letters") == [(8,)]
+    assert service.type_code(ATTEMPT, code).status_code == 422
+
+
+def test_link_and_code_at_once_are_one_event(service: Service) -> None:
+    service.subscribe(attempt=ATTEMPT)
+    letter = service.letter()
+    answers = at_once([partial(service.post, letter.link), partial(service.type_code, ATTEMPT, letter.code)] * 4)
+    assert {answer.status_code for answer in answers} == {200}
+    assert kinds(service) == ["subscription.requested", "subscription.confirmed"]
+
+
+def test_typing_the_code_and_declining_at_once_ends_in_no_subscription(service: Service) -> None:
+    for number in range(ROUNDS):
+        email, attempt = f"ada{number}@example.org", f"{ATTEMPT}{number}"
+        service.subscribe(email, attempt=attempt)
+        letter = service.letter()
+        typed, declined = at_once(
+            [partial(service.type_code, attempt, letter.code), partial(service.post, f"{letter.link}/decline")]
+        )
+        assert declined.status_code == 200
+        assert typed.status_code in (200, 422)
+        assert (service.status(email) or {"weekly": {"status": "unsubscribed"}})["weekly"]["status"] == "unsubscribed"
+        service.deliver()
 
 
 def test_confirming_and_declining_at_once_ends_in_no_subscription(service: Service) -> None:

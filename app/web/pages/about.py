@@ -10,5 +10,10 @@ blueprint = Blueprint("about", __name__)
 @blueprint.get("/")
 def show() -> str:
     catalogue = current.catalogue()
-    words = {slug: each.words(language.preferred()) for slug, each in catalogue.open.items()}
-    return render_template("pages/about.html", controller=catalogue.controller, words=words)
+    preferred = language.preferred()
+    return render_template(
+        "pages/about.html",
+        controller=catalogue.controller,
+        words={slug: each.words(preferred) for slug, each in catalogue.open.items()},
+        spoken={slug: each.language_for(preferred) for slug, each in catalogue.open.items()},
+    )

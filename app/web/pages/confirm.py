@@ -5,24 +5,22 @@ button posts, and nothing presses it but a person.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import Gone
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
-from app.consent import Act, Actor, JsonValue
-from app.links import RECEIPT_FOR
-from app.newsletters.terms import Words
+from app.consent import Act, Actor
 from app.subscriptions import confirmation, requests
 from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
-from app.web import client, current, headers, intake, language, problems
-from app.web.problems import InvalidFields, wants_page
+from app.web import client, confirmed, current, headers, intake, language, problems
+from app.web.problems import FieldErrors, InvalidFields, wants_page
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 
@@ -32,7 +30,7 @@ def show(token: str) -> Response:
     claim = _claim(token)
     asked = _asked(claim)
     response = make_response(_page(asked, token, claim), _status(asked, claim))
-    response.headers["Content-Security-Policy"] = headers.policy(_redirects(asked.standings if asked else ()))
+    response.headers["Content-Security-Policy"] = headers.policy(confirmed.redirects(asked.standings if asked else ()))
     return response
 
 
@@ -50,14 +48,27 @@ def press(token: str) -> BaseResponse:
         asked = replace(asked, standings=standings)
         if _status(asked, claim) != 200:
             return _gone(asked, token, claim)
-    return _confirmed(asked)
+    return confirmed.answer(asked)
+
+
+@blueprint.errorhandler(InvalidFields)
+def show_again(error: InvalidFields) -> Response:
+    """Whoever unticked everything is told so on the page where they did."""
+    token = str((request.view_args or {})["token"])
+    claim = _claim(token)
+    asked = _asked(claim)
+    if not wants_page() or asked is None or not _open(asked, claim):
+        return problems.answer(error)
+    return make_response(_page(asked, token, claim, error.errors), 422)
 
 
 @blueprint.get("/decline")
 def show_decline(token: str) -> str:
     asked = _asked(_claim(token))
     names = asked.those(Standing.OPEN) if asked else []
-    return render_template("pages/decline.html", asked=asked, names=names, words=_words(asked), token=token)
+    return render_template(
+        "pages/decline.html", asked=asked, names=names, words=confirmed.words(asked) if asked else {}, token=token
+    )
 
 
 @blueprint.post("/decline")
@@ -66,7 +77,7 @@ def decline(token: str) -> Response:
     claim = _claim(token)
     asked = _asked(claim)
     with current.database().transaction() as session:
-        act = Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **_client()})
+        act = Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **client.details()})
         confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act)
     if wants_page():
         return make_response(render_template("pages/declined.html", asked=asked))
@@ -116,41 +127,14 @@ def _gone(asked: Asked | None, token: str, claim: Claim) -> BaseResponse:
     return problems.answer(Gone("This link cannot confirm anything any more. Sign up again, or ask for a new mail."))
 
 
-def _confirmed(asked: Asked) -> BaseResponse:
-    names = asked.those(Standing.CONFIRMED)
-    if not wants_page():
-        return jsonify(status="confirmed", newsletters=names)
-    for target in _redirects(names):
-        return redirect(target, 303)
-    return make_response(_page_confirmed(asked))
-
-
-def _redirects(names: Iterable[str]) -> list[str]:
-    newsletters = current.catalogue().newsletters
-    return [target for name in names if (target := newsletters[name].confirmed_redirect)]
-
-
-def _page(asked: Asked | None, token: str, claim: Claim) -> str:
+def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = MappingProxyType({})) -> str:
     status = _status(asked, claim)
     if status == 200 and asked and not _open(asked, claim):
-        return _page_confirmed(asked)
+        return confirmed.page(asked)
     template = "pages/confirm.html" if status == 200 else "pages/expired.html"
     names = asked.those(Standing.OPEN) if asked else []
-    return render_template(template, asked=asked, names=names, words=_words(asked), token=token)
-
-
-def _page_confirmed(asked: Asked) -> str:
-    names = asked.those(Standing.CONFIRMED)
-    return render_template("pages/confirmed.html", names=names, words=_words(asked), receipts=_receipts(asked))
-
-
-def _receipts(asked: Asked) -> dict[str, str]:
-    """Links for whoever pressed the button just now. The letter may be forwarded, so it leads there for no longer."""
-    with current.database().read_only() as connection:
-        earliest = clock.now() - RECEIPT_FOR
-        confirmed = confirmation.confirmed_since(connection, asked.letter_id, earliest)
-    links = current.links()
-    return {name: links.receipt(each.subscription_id, each.since + RECEIPT_FOR) for name, each in confirmed.items()}
+    words = confirmed.words(asked) if asked else {}
+    return render_template(template, asked=asked, names=names, words=words, token=token, errors=errors)
 
 
 def _chosen(asked: Asked) -> list[str]:
@@ -168,23 +152,14 @@ def _chosen(asked: Asked) -> list[str]:
 def _act(asked: Asked, claim: Claim) -> Act:
     """A program that posts JSON was shown no page, so there is none to vouch for."""
     if not wants_page():
-        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **_client()})
+        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **client.details()})
     page = _page(asked, "…", claim)
     shown = {"method": "button", "page_sha256": hashlib.sha256(page.encode()).hexdigest()}
-    return Act(Actor.MAILBOX_HOLDER, {**shown, **_client()})
-
-
-def _client() -> Mapping[str, JsonValue]:
-    return {"browser": client.browser_family(), "client": client.address(current.settings().client_ip)}
+    return Act(Actor.MAILBOX_HOLDER, {**shown, **client.details()})
 
 
 def _how_declined() -> str:
     return "one_click" if intake.mentioned("List-Unsubscribe") == "One-Click" else "page"
-
-
-def _words(asked: Asked | None) -> dict[str, Words]:
-    newsletters = current.catalogue().newsletters
-    return {name: newsletters[name].words(language.preferred()) for name in asked.standings} if asked else {}
 
 
 def _ask_again(asked: Asked, names: list[str]) -> None:
@@ -195,7 +170,7 @@ def _ask_again(asked: Asked, names: list[str]) -> None:
         language=asked.language,
         asked_from=asked.asked_from,
         sincerity=Sincerity.HUMAN,
-        evidence={"method": "resend_button", "letter": str(asked.letter_id), **_client()},
+        evidence={"method": "resend_button", "letter": str(asked.letter_id), **client.details()},
     )
     if signup.newsletters:
         with current.database().single_statement() as connection:

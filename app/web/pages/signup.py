@@ -1,6 +1,7 @@
 """Asking to subscribe: the hosted page, and the endpoint that every form posts to."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -11,10 +12,12 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from app import codes
 from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, headers, intake, language, limits, origins, problems
+from app.web import client, current, headers, intake, language, limits, mailboxes, origins, problems
+from app.web.pages import code
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
 blueprint = Blueprint("signup", __name__)
@@ -30,20 +33,23 @@ def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
     request.max_content_length = intake.MAX_BYTES
     limits.count_signup()
-    if request.mimetype in intake.FORM_TYPES:
-        language.use(request.form.get("language"))  # for what is said of the other fields
     fields = intake.signup_fields()
     language.use(fields.get("language"))
     newsletters = _newsletters(fields)
     origins.check(newsletters)
     _check_redirect(fields, newsletters)
+    if wants_page() and not fields.get("redirect"):
+        # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
+        fields.setdefault("attempt", _new_attempt())
     signup = _signup(fields, newsletters)
     with current.database().single_statement() as connection:
         requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
     if wants_page():
-        own = url_for("signup.inbox", slug=newsletters[0].slug, language=fields.get("language"))
-        return redirect(fields.get("redirect") or own, 303)
-    return Response(_accepted(str(get_locale())), 202, mimetype="application/json")
+        return redirect(fields.get("redirect") or _inbox(fields, newsletters[0]), 303)
+    answer = Response(_accepted(str(get_locale())), 202, mimetype="application/json")
+    if mailbox := mailboxes.find(mailboxes.key_for(signup.address.domain)):
+        answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
+    return answer
 
 
 @cache
@@ -58,21 +64,36 @@ blueprint.after_request(origins.grant)
 
 @blueprint.get("/newsletters/<slug>")
 def page(slug: str) -> Response:
-    newsletter = current.catalogue().open.get(slug)
-    if newsletter is None:
-        raise NotFound
-    return _form([newsletter], values={}, errors={})
+    """`?also=` names others to choose from; those that are not on offer are passed over."""
+    newsletter = on_offer(slug)
+    open_ = current.catalogue().open
+    others = [open_[each] for each in dict.fromkeys(request.args.getlist("also")) if each in open_ and each != slug]
+    return _form([newsletter, *others], values={}, errors={})
 
 
 @blueprint.get("/newsletters/<slug>/inbox")
-def inbox(slug: str) -> str:
-    """Where a browser lands after signing up. The same for everybody."""
+def inbox(slug: str) -> Response:
+    """Where a browser lands after signing up. The same for everybody, but for the attempt that the form chose."""
+    newsletter = on_offer(slug)
+    page = render_template(
+        "pages/inbox.html",
+        newsletter=newsletter,
+        spoken=newsletter.language_for(language.preferred()),
+        attempt=request.args.get("attempt"),
+        mailbox=mailboxes.find(request.args.get("mailbox")),
+    )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = code.form_policy()
+    return response
+
+
+def on_offer(slug: str) -> Newsletter:
+    """The newsletter that a page is about: in its own language where nothing else is known. Raises NotFound."""
     newsletter = current.catalogue().open.get(slug)
     if newsletter is None:
         raise NotFound
-    return render_template(
-        "pages/inbox.html", newsletter=newsletter, spoken=newsletter.language_for(language.preferred())
-    )
+    language.about([newsletter])
+    return newsletter
 
 
 @blueprint.errorhandler(InvalidFields)
@@ -80,23 +101,27 @@ def show_form_again(error: InvalidFields) -> Response:
     """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
     if not wants_page() or request.mimetype not in intake.FORM_TYPES:
         return problems.answer(error)
-    on_offer = current.catalogue().open
-    asked = request.form.getlist("newsletters") + request.form.getlist("newsletter")
-    newsletters = [on_offer[slug] for slug in dict.fromkeys(_or_the_only_one(asked)) if slug in on_offer]
+    open_ = current.catalogue().open
+    asked = [slug for name in ("offered", "newsletters", "newsletter") for slug in request.form.getlist(name)]
+    newsletters = [open_[slug] for slug in dict.fromkeys(_or_the_only_one(asked)) if slug in open_]
     if not newsletters:
         return problems.answer(error)
+    language.about(newsletters)
     response = _form(newsletters, values=request.form, errors=error.errors)
     response.status_code = 422
     return response
 
 
 def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> Response:
+    preferred = language.preferred()
     page = render_template(
         "pages/signup.html",
         newsletters=newsletters,
-        spoken=newsletters[0].language_for(language.preferred()),
+        words={each.slug: each.words(preferred) for each in newsletters},
+        spoken={each.slug: each.language_for(preferred) for each in newsletters},
         values=values,
         errors=errors,
+        attempt=_attempt(values, errors),
     )
     response = make_response(page)
     targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]
@@ -106,19 +131,44 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
     return response
 
 
+def _attempt(values: Mapping[str, str], errors: FieldErrors) -> str | None:
+    """None where another page follows than ours, which did not ask for one."""
+    kept = None if "attempt" in errors else values.get("attempt")
+    return kept or (None if values.get("redirect") else _new_attempt())
+
+
+def _new_attempt() -> str:
+    """Nothing is stored of it."""
+    return secrets.token_urlsafe(18)
+
+
 def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
-    on_offer = current.catalogue().open
-    slugs = _or_the_only_one(fields.get("newsletters", []))
+    open_ = current.catalogue().open
+    named = fields.get("newsletters", [])
+    if not named and request.form.getlist("offered"):
+        raise InvalidFields({"newsletters": [_("Tick at least one newsletter.")]})
+    slugs = _or_the_only_one(named)
     if not slugs:
         raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
-    if any(slug not in on_offer for slug in slugs):
+    if any(slug not in open_ for slug in slugs):
         raise InvalidFields({"newsletters": [_("There is no such newsletter.")]})
-    return tuple(on_offer[slug] for slug in slugs)
+    return tuple(open_[slug] for slug in slugs)
 
 
 def _or_the_only_one(slugs: Sequence[str]) -> Sequence[str]:
-    on_offer = list(current.catalogue().open)
-    return slugs or (on_offer if len(on_offer) == 1 else [])
+    open_ = list(current.catalogue().open)
+    return slugs or (open_ if len(open_) == 1 else [])
+
+
+def _inbox(fields: Mapping[str, Any], newsletter: Newsletter) -> str:
+    """Says nothing of the person but whose mailbox it is, where thousands share one."""
+    return url_for(
+        "signup.inbox",
+        slug=newsletter.slug,
+        language=fields.get("language"),
+        attempt=fields.get("attempt"),
+        mailbox=mailboxes.key_for(fields["email"].domain),
+    )
 
 
 def _check_redirect(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> None:
@@ -129,21 +179,31 @@ def _check_redirect(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]
 
 def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> Signup:
     page = client.form_url()
-    hosted = page is not None and page.startswith(f"{current.settings().public_url}/newsletters/")
+    hosted = page is not None and page.startswith(_own_pages())
     sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
     return Signup(
         address=fields["email"],
         newsletters=newsletters,
         language=newsletters[0].language_for(language.preferred()),
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
+        attempt=_digest(fields.get("attempt")),
         sincerity=Sincerity.TRAPPED if fields["website"] else Sincerity.HUMAN,
         evidence={
-            "browser": client.browser_family(),
+            **client.details(),
             "checks": {"honeypot": "empty"},
-            "client": client.address(current.settings().client_ip),
-            # Only our own page is known to show an unticked box; of a foreign form we know what it sent.
+            # Only our own pages are known to show unticked boxes; of a foreign form we know what it sent.
             "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
             "form_url": page,
             "method": "web_form" if request.mimetype in intake.FORM_TYPES else "json",
         },
     )
+
+
+def _own_pages() -> tuple[str, ...]:
+    """Where our own form is: its page, and the page that names a mistake in it."""
+    own = current.settings().public_url
+    return f"{own}/newsletters/", f"{own}{url_for('signup.subscribe')}"
+
+
+def _digest(attempt: str | None) -> str | None:
+    return codes.digests(current.settings().secret_keys, attempt)[0] if attempt else None

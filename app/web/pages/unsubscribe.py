@@ -1,20 +1,23 @@
 """Leaving. Mail programs post here on their own (RFC 8058), people through a page with one button.
 
 The POST asks for nothing: no cookie, Origin, token or particular body. It never redirects and always answers 200 to a
-genuine link, so that a program that retries is satisfied, and a link that was used before says so kindly.
+genuine link, so that a program that retries is satisfied, and a link that was used before says so kindly. Only the
+page that answers a person's press can lead back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from werkzeug.exceptions import Gone
 
 from app.consent import Act, Actor
 from app.newsletters.terms import Newsletter
-from app.subscriptions import withdrawal
-from app.subscriptions.model import Status
-from app.subscriptions.withdrawal import Membership
+from app.subscriptions import undoing, withdrawal
+from app.subscriptions.model import Status, Subscription
+from app.subscriptions.withdrawal import LeavingReason, Membership
 from app.tokens import Purpose
-from app.web import client, current, intake, language
+from app.web import client, current, intake, language, problems
 from app.web.problems import wants_page
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>")
@@ -43,17 +46,38 @@ def show(token: str) -> str:
 @blueprint.post("")
 def press(token: str) -> Response:
     claim = current.links().signer.read(Purpose.UNSUBSCRIBE, token)
-    method = "one_click" if _is_one_click() else "page"
-    act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family()})
+    is_one_click = _is_one_click()
+    method = "one_click" if is_one_click else "page"
+    act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family(), **_reason()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
         if intake.mentioned("all") == "1":
-            withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
+            left = withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
         else:
-            withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
+            left = withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
     if wants_page():
-        return make_response(_page("pages/unsubscribed.html", _look_up(token)))
+        tokens = [] if is_one_click else _undo_tokens(left)
+        return make_response(_page("pages/unsubscribed.html", _look_up(token), undo=tokens))
     return jsonify(status=Status.UNSUBSCRIBED)
+
+
+@blueprint.post("/undo")
+def undo(token: str) -> Response:
+    """`undo`, once or more: the tokens of the page that answered the press. Twice is as good as once."""
+    leaving = _look_up(token)
+    claims = [current.links().signer.read(Purpose.UNDO, each) for each in request.form.getlist("undo")]
+    act = Act(Actor.MAILBOX_HOLDER, {"method": "undo", **client.details()})
+    names: list[str] = []
+    if leaving.membership:
+        with current.database().transaction() as session:
+            names = undoing.undo(session, leaving.membership.subscriber_id, claims, act)
+    if not wants_page():
+        return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(Gone(_TOO_LATE))
+    words = [current.catalogue().newsletters[name].words(language.preferred()) for name in names]
+    return make_response(render_template("pages/undone.html", words=words), 200 if names else 410)
+
+
+_TOO_LATE = "This can be undone for half an hour, unless something else has happened since. Sign up again."
 
 
 def _look_up(token: str) -> Leaving:
@@ -66,9 +90,19 @@ def _look_up(token: str) -> Leaving:
     return Leaving(token, current.catalogue().newsletters.get(found[1]) if found else None, membership)
 
 
-def _page(template: str, leaving: Leaving) -> str:
+def _page(template: str, leaving: Leaving, undo: Sequence[str] = ()) -> str:
     words = leaving.newsletter.words(language.preferred()) if leaving.newsletter else None
-    return render_template(template, leaving=leaving, words=words)
+    return render_template(template, leaving=leaving, words=words, undo=undo)
+
+
+def _undo_tokens(left: Sequence[Subscription]) -> list[str]:
+    return [current.links().undo(each.id, undoing.until(each.ended_at)) for each in left if each.ended_at]
+
+
+def _reason() -> dict[str, str]:
+    """None of ours is no reason: whatever comes with a withdrawal, it is never refused (RFC 8058)."""
+    said = intake.mentioned("reason")
+    return {"reason": said} if said in list(LeavingReason) else {}
 
 
 def _is_one_click() -> bool:

@@ -1,0 +1,58 @@
+"""The answer to whoever confirmed, by the link or by the code."""
+
+from collections.abc import Iterable
+
+from flask import jsonify, make_response, redirect, render_template
+from werkzeug.wrappers import Response as BaseResponse
+
+from app import clock
+from app.links import RECEIPT_FOR
+from app.newsletters.terms import Words
+from app.subscriptions import agreed as agreed_words
+from app.subscriptions import confirmation
+from app.subscriptions.confirmation import Asked, Standing
+from app.web import current, language
+from app.web.problems import wants_page
+
+
+def answer(asked: Asked) -> BaseResponse:
+    """The same however often it is confirmed."""
+    names = asked.those(Standing.CONFIRMED)
+    if not wants_page():
+        return jsonify(status="confirmed", newsletters=names)
+    for target in redirects(names):
+        return redirect(target, 303)
+    return make_response(page(asked))
+
+
+def page(asked: Asked) -> str:
+    return render_template(
+        "pages/confirmed.html",
+        names=asked.those(Standing.CONFIRMED),
+        words=words(asked),
+        receipts=_receipts(asked),
+        controller=current.catalogue().controller,
+    )
+
+
+def redirects(names: Iterable[str]) -> list[str]:
+    """The pages of their own on which newsletters let people end."""
+    newsletters = current.catalogue().newsletters
+    return [target for name in names if (target := newsletters[name].confirmed_redirect)]
+
+
+def words(asked: Asked) -> dict[str, Words]:
+    """What was agreed to is told in the words of then. Where no evidence is left, in those of now."""
+    newsletters = current.catalogue().newsletters
+    with current.database().read_only() as connection:
+        agreed = agreed_words.find(connection, asked.letter_id)
+    return {name: agreed.get(name) or newsletters[name].words(language.preferred()) for name in asked.standings}
+
+
+def _receipts(asked: Asked) -> dict[str, str]:
+    """Links for whoever confirmed just now. The letter may be forwarded, so it leads there for no longer."""
+    with current.database().read_only() as connection:
+        earliest = clock.now() - RECEIPT_FOR
+        found = confirmation.confirmed_since(connection, asked.letter_id, earliest)
+    links = current.links()
+    return {name: links.receipt(each.subscription_id, each.since + RECEIPT_FOR) for name, each in found.items()}

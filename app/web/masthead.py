@@ -1,0 +1,44 @@
+"""Who speaks: what is at the head and the foot of every page, so that people recognise whom they deal with."""
+
+from dataclasses import dataclass
+
+from flask import url_for
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.newsletters.terms import Catalogue, Controller
+from app.web import current, language
+
+
+@dataclass(frozen=True, slots=True)
+class Masthead:
+    controller: Controller | None
+    """None before a catalogue was applied, and while the database is away."""
+    title: str | None = None
+    """Of the newsletter that the page is about."""
+    spoken: str | None = None
+    """The language of the title."""
+    notice: str | None = None
+    """Where its privacy notice is read."""
+
+
+def of(slug: str) -> Masthead:
+    """`slug` is empty, or unknown, where a page is about no newsletter in particular."""
+    catalogue = _catalogue()
+    newsletter = catalogue.newsletters.get(slug)
+    if newsletter is None:
+        return Masthead(catalogue.controller)
+    spoken = newsletter.language_for(language.preferred())
+    return Masthead(catalogue.controller, newsletter.title[spoken], spoken, notice_of(slug))
+
+
+def notice_of(slug: str) -> str:
+    """The page of GDPR Art. 13, in the language that was asked for here."""
+    return url_for("notice.show", slug=slug, language=language.asked())
+
+
+def _catalogue() -> Catalogue:
+    """The page that says that the database is away has a head and a foot too."""
+    try:
+        return current.catalogue()
+    except SQLAlchemyError:
+        return Catalogue(None)

@@ -1,0 +1,62 @@
+"""Confirming by the six digits of the letter, typed on the page that is still open after signing up.
+
+Whatever fails is one answer: no such attempt, wrong, too late, too often, declined, left since.
+"""
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.consent import Act, Actor
+from app.subscriptions import by_code, confirmation
+from app.subscriptions.by_code import Guess
+from app.subscriptions.confirmation import Asked
+from app.web import client, confirmed, current, headers, intake, language, limits, origins, problems
+from app.web.problems import InvalidFields, wants_page
+
+blueprint = Blueprint("code", __name__, url_prefix="/confirm/code")
+
+
+@blueprint.route("", methods=["OPTIONS"])
+def preflight() -> Response:
+    return origins.grant(Response(status=204))
+
+
+@blueprint.post("")
+def press() -> BaseResponse:
+    """Confirm all that the letter asked for. Twice is as good as once."""
+    limits.count_signup()
+    origins.check_any()
+    asked = _confirm(intake.guess())
+    if asked is None:
+        raise InvalidFields({"code": [_("This code did not work. Check it, or open the link in the mail.")]})
+    language.use(asked.language)
+    return confirmed.answer(asked)
+
+
+blueprint.after_request(origins.grant)
+
+
+@blueprint.errorhandler(InvalidFields)
+def show_form_again(error: InvalidFields) -> Response:
+    if not wants_page() or request.mimetype not in intake.FORM_TYPES:
+        return problems.answer(error)
+    attempt = request.form.get("attempt", "")
+    response = make_response(render_template("pages/code.html", attempt=attempt, errors=error.errors), 422)
+    response.headers["Content-Security-Policy"] = form_policy()
+    return response
+
+
+def form_policy() -> str:
+    """For a page with the code's form: which newsletters it will confirm, and so where it may end, nobody knows yet."""
+    return headers.policy(confirmed.redirects(current.catalogue().newsletters))
+
+
+def _confirm(guess: Guess) -> Asked | None:
+    act = Act(Actor.MAILBOX_HOLDER, {"method": "code", **client.details()})
+    with current.database().transaction() as session:
+        letter_id = by_code.confirm(session, guess, current.settings().secret_keys, act)
+    if letter_id is None:
+        return None
+    with current.database().read_only() as connection:
+        return confirmation.find(connection, letter_id)

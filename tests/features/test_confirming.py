@@ -1,0 +1,100 @@
+"""Confirming, as people do it: tired, on a phone, twice, a week later."""
+
+import re
+from datetime import timedelta
+
+import time_machine
+
+from tests.features.conftest import CATALOGUE, OpenService
+from tests.service import ADA, BROWSER, Service
+
+EVENING = "2026-11-23 20:00:00+00:00"
+BOTH = ["events", "weekly"]
+SEEN = re.compile(r"<(?:button|select|a|input(?![^>]*hidden))\b[^>]*>[^<]*")
+"""What can be pressed or filled in."""
+
+
+def seen(page: str) -> list[str]:
+    """Between head and foot, which are the same on every page."""
+    return SEEN.findall(page.partition("<main>")[2].partition("</main>")[0])
+
+
+def read(service: Service, link: str) -> str:
+    """The page as a person finds it, which must not be an error."""
+    page = service.get(f"{link}?language=en", headers=BROWSER)
+    assert page.status_code == 200
+    return page.text
+
+
+def test_there_is_one_button_and_it_comes_first(service: Service) -> None:
+    service.subscribe(newsletters=BOTH, language="en")
+    page = read(service, service.letter().link)
+    assert "<title>One step left" in page
+    first, *_choices, last = seen(page)
+    assert first.endswith(">Confirm")
+    assert last.endswith(">This was not me")
+    assert 'class="quiet"' in last
+    assert page.count("<button") == 2
+    assert page.count(" checked>") == 2
+
+
+def test_whoever_unticks_everything_is_told_so_where_they_did(service: Service) -> None:
+    service.subscribe(newsletters=BOTH)
+    link = service.letter().link
+    answer = service.post(f"{link}?language=en", data={"choose": "1"}, headers=BROWSER)
+    assert answer.status_code == 422
+    assert "Choose at least one" in answer.text
+    assert 'name="newsletters"' in answer.text
+    assert service.status()["weekly"]["status"] == "pending"
+
+
+def test_the_page_that_says_it_is_done_says_what_was_agreed_and_how_to_leave(service: Service) -> None:
+    service.subscribe(language="en")
+    done = service.post(service.letter().link, headers=BROWSER)
+    assert "Done: you are subscribed" in done.text
+    assert "<q>Yes, send me the weekly letter by e-mail.</q>" in done.text
+    assert "unsubscribe with one press" in done.text
+    assert "privacy@example.org" in done.text
+    assert "/receipts/" in done.text
+
+
+def test_it_says_the_words_that_were_agreed_to_though_the_catalogue_has_others_now(open_service: OpenService) -> None:
+    service = open_service()
+    service.subscribe(language="en")
+    link = service.letter().link
+    weekly, *others = CATALOGUE["newsletter"]
+    other_words = {**weekly["consent"], "en": "Yes, and sell my address."}
+    later = open_service({**CATALOGUE, "newsletter": [{**weekly, "consent": other_words}, *others]})
+    assert "Yes, and sell my address." in later.get("/newsletters/weekly?language=en", headers=BROWSER).text
+    asked, done = later.get(link, headers=BROWSER), later.post(link, headers=BROWSER)
+    for page in (asked, done, later.get(f"{link}?language=fr", headers=BROWSER)):
+        assert page.status_code == 200
+        assert "<q>Yes, send me the weekly letter by e-mail.</q>" in page.text
+        assert "sell" not in page.text
+
+
+def test_coming_again_is_never_an_error(service: Service) -> None:
+    with time_machine.travel(EVENING, tick=False) as clock:
+        service.subscribe(language="en")
+        link = service.letter().link
+        service.post(link, headers=BROWSER)
+        for later in (timedelta(minutes=1), timedelta(days=30), timedelta(days=400)):
+            clock.shift(later)
+            assert "Done: you are subscribed" in read(service, link)
+            assert service.post(link, headers=BROWSER).status_code == 200
+        assert "/receipts/" not in read(service, link)
+
+
+def test_an_expired_link_has_one_button_for_a_new_mail(service: Service) -> None:
+    with time_machine.travel(EVENING, tick=False) as clock:
+        service.subscribe(language="en")
+        link = service.letter().link
+        clock.shift(timedelta(hours=72))
+        page = service.get(link, headers=BROWSER)
+        assert page.status_code == 410
+        assert [each.rpartition(">")[2] for each in seen(page.text)] == ["Send me a new mail"]
+        assert "inbox" in service.post(f"{link}/resend", headers=BROWSER).text
+        again = service.letter()
+        assert again.delivered.recipient == ADA
+        service.post(again.link, headers=BROWSER)
+        assert "Done: you are subscribed" in read(service, link)

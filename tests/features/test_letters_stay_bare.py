@@ -1,0 +1,185 @@
+"""What a confirmation letter may not be is advertising: courts have found a logo, a slogan or a welcome to be enough.
+
+So all letters are held to it, in every language: who asks for what, when, where, until when, and what to do.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from app.web.language import LANGUAGES
+from tests.features.conftest import CATALOGUE
+from tests.service import ADA, Letter, Service
+
+TEMPLATES = Path(__file__).parents[2] / "app/templates/letters"
+CONTROLLER = CATALOGUE["controller"]
+OURS = "https://subscribe.example.org/"
+TEMPTING = re.compile(
+    r"\b(welcome|welkom|bienvenue|willkommen"
+    r"|offers?|aanbod|aanbieding\w*|offres?|angebot\w*"
+    r"|discounts?|korting\w*|remises?|rabatt\w*"
+    r"|free|gratis|gratuit\w*|kostenlos\w*"
+    r"|thank\w*|thanks|bedankt|dank\w*|merci|congratulations|gefeliciteerd|félicitations|glückwunsch\w*"
+    r"|discover|ontdek\w*|découvr\w*|entdeck\w*)\b|!",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(params=["sqlite"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """What a letter says does not depend on the database."""
+    return str(request.param)
+
+
+def confirmation(service: Service, language: str) -> Letter:
+    service.subscribe(newsletters=["weekly", "events"], language=language, attempt="an-attempt-of-22-chars")
+    return service.letter()
+
+
+def already_confirmed(service: Service, language: str) -> Letter:
+    service.confirmed(language=language)
+    service.subscribe(language=language)
+    return service.letter()
+
+
+def unsubscribed(service: Service, language: str) -> Letter:
+    service.confirmed(language=language)
+    service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(OURS.rstrip("/")))
+    return service.letter()
+
+
+def preferences(service: Service, language: str) -> Letter:
+    service.confirmed(language=language)
+    link = service.status()["weekly"]["links"]["preferences"].removeprefix(OURS.rstrip("/"))
+    service.post(f"{link}/receipts")
+    return service.letter()
+
+
+LETTERS: dict[str, Callable[[Service, str], Letter]] = {
+    each.__name__: each for each in (confirmation, already_confirmed, unsubscribed, preferences)
+}
+
+
+def test_every_kind_of_letter_is_looked_at() -> None:
+    assert {each.name for each in TEMPLATES.iterdir() if each.is_dir()} == set(LETTERS), "say here how one comes to be"
+
+
+@dataclass
+class Seen(HTMLParser):
+    """What a mail program shows of the HTML part, and what it would fetch."""
+
+    html: str
+    texts: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._in_head = False
+        self.feed(self.html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_head = tag == "head" or (self._in_head and tag != "body")
+        if tag not in ALLOWED_TAGS:
+            self.found.append(f"<{tag}>")
+        for name, value in attrs:
+            if name == "href":
+                self.targets.append(value or "")
+            elif name not in ALLOWED_ATTRIBUTES:
+                self.found.append(f"{name}={value}")
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_head and data.strip():
+            self.texts.append(" ".join(data.split()))
+
+
+ALLOWED_TAGS = {"html", "head", "meta", "title", "body", "p", "ul", "li", "a", "br"}
+ALLOWED_ATTRIBUTES = {"lang", "charset", "name", "content"}
+
+
+def faults(subject: str, text: str, html: str) -> list[str]:
+    """What makes a letter more than it may be. Its words, links and tags; not the catalogue's own texts."""
+    seen = Seen(html)
+    own_words = "\n".join([subject, text, *seen.texts])
+    for given in [
+        *CONTROLLER.values(),
+        *(word for each in CATALOGUE["newsletter"] for word in each["purpose"].values()),
+    ]:
+        own_words = own_words.replace(given, "")
+    found = [f"says {match[0]!r}" for match in TEMPTING.finditer(own_words)]
+    links = [*re.findall(r"\bhttps?://\S+", text), *seen.targets]
+    allowed = (OURS, f"mailto:{CONTROLLER['email']}")
+    found += [f"leads to {each}" for each in links if not each.startswith(allowed)]
+    found += [f"leads to {each}" for each in re.findall(r"\bwww\.\S+", own_words)]
+    return found + [f"holds {each}" for each in seen.found]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", LETTERS)
+def test_a_letter_is_bare(service: Service, kind: str, language: str) -> None:
+    letter = LETTERS[kind](service, language)
+    assert faults(letter.subject, letter.text, letter.delivered.part("html")) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", LETTERS)
+def test_a_letter_makes_sense_in_the_list_of_an_inbox(service: Service, kind: str, language: str) -> None:
+    letter = LETTERS[kind](service, language)
+    first, *_rest = letter.text.splitlines()
+    assert len(letter.subject) <= 60
+    titles = [each["title"].get(language, each["title"]["nl"]) for each in CATALOGUE["newsletter"]]
+    assert any(title in letter.subject for title in titles), "what it is about"
+    assert "Voorbeeld" in str(letter.delivered.message["From"]), "who writes"
+    assert len(first) >= 40, "enough to fill the line beside the subject"
+    assert first != letter.subject
+    # Mail programs show what comes first in the HTML.
+    assert Seen(letter.delivered.part("html")).texts[0] == first
+    assert ADA not in letter.subject + letter.text
+
+
+def test_the_first_line_of_a_confirmation_says_who_asks(service: Service) -> None:
+    for language in LANGUAGES:
+        service.subscribe(f"{language}@example.org", language=language)
+        assert CONTROLLER["name"] in service.letter().text.splitlines()[0]
+
+
+BARE = '<html lang="en"><head><title>t</title></head><body><p>Open this page:</p></body></html>'
+
+
+@pytest.mark.parametrize(
+    ("part", "planted"),
+    [
+        ("text", "Welcome to our letter."),
+        ("text", "Welkom bij de weekbrief."),
+        ("text", "Bienvenue"),
+        ("text", "Willkommen"),
+        ("text", "See our offer."),
+        ("text", "Bekijk ons aanbod"),
+        ("text", "Nos offres"),
+        ("text", "Unser Angebot"),
+        ("text", "Thank you."),
+        ("text", "Vielen Dank"),
+        ("text", "Press the button!"),
+        ("text", "https://shop.example/sale"),
+        ("text", "www.shop.example"),
+        ("html", "<p>Welcome</p>"),
+        ("html", '<img src="https://subscribe.example.org/pixel.gif">'),
+        ("html", '<p style="background: url(https://t.example/x)">x</p>'),
+        ("html", "<style>p { background: url(https://t.example/x) }</style>"),
+        ("html", '<a href="https://t.example/">x</a>'),
+        ("html", '<a href="mailto:sales@example.org">x</a>'),
+        ("html", '<link rel="stylesheet" href="https://subscribe.example.org/static/jawel.css">'),
+        ("html", '<table background="x"></table>'),
+        ("subject", "Welcome: Weekly letter"),
+        ("subject", "Please confirm!"),
+    ],
+)
+def test_what_is_planted_is_found(part: str, planted: str) -> None:
+    letter = {"subject": "Please confirm: Weekly letter", "text": "Open this page:\n", "html": BARE}
+    assert faults(**letter) == []
+    letter[part] = BARE.replace("</body>", f"{planted}</body>") if part == "html" else f"{letter[part]} {planted}"
+    assert len(faults(**letter)) >= 1
