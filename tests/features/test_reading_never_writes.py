@@ -50,7 +50,11 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/confirm/<token>": [tokens["open"], tokens["done"]],
         "/confirm/<token>/decline": [f"{tokens['open']}/decline", f"{tokens['done']}/decline"],
         "/unsubscribe/<token>": [tokens["unsubscribe"]],
-        "/preferences/<token>": [tokens["preferences"]],
+        "/preferences/<token>": [tokens["preferences"], tokens["fresh"]],
+        "/preferences/<token>/data": [f"{tokens['fresh']}/data"],
+        "/preferences/<token>/data.json": [f"{tokens['fresh']}/data.json"],
+        "/preferences/<token>/erase": [f"{tokens['fresh']}/erase"],
+        "/preferences/<token>/link": [f"{tokens['preferences']}/link", f"{tokens['fresh']}/link"],
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
         "/newsletters/<slug>/inbox": ["/newsletters/weekly/inbox"],
         "/receipts/<token>": [tokens["receipt"]],
@@ -74,9 +78,12 @@ def tokens(service: Service) -> dict[str, str]:
     done = service.confirmed().link
     service.subscribe("grace@example.org", newsletters=["weekly", "events"])
     weekly = service.status()["weekly"]
-    receipt = services.of(service.app).links.receipt(UUID(weekly["id"]), clock.now() + timedelta(minutes=30))
-    links = {**weekly["links"], "receipt": receipt}
-    ours = {name: url.removeprefix("https://subscribe.example.org") for name, url in links.items()}
+    links, until = services.of(service.app).links, clock.now() + timedelta(minutes=30)
+    (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
+    fresh = {"receipt": links.receipt(UUID(weekly["id"]), until), "fresh": links.manage(UUID(str(ada.id)), until)}
+    ours = {
+        name: url.removeprefix("https://subscribe.example.org") for name, url in {**weekly["links"], **fresh}.items()
+    }
     return {"done": done, "open": service.letter().link, "subscription": weekly["id"], **ours}
 
 
