@@ -5,16 +5,17 @@ is told but those of `WORKINGS`.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.budgets import MailBudget
 from app.consent import ConsentEvent
-from app.database import AnyRow, Base
+from app.database import AnyRow
 from app.ledger.model import LogEntry
 from app.newsletters.model import Wording
 from app.outbox import Letter
@@ -36,38 +37,33 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One kind of thing that is kept about people: where it is kept, and which rows are theirs."""
+    """One kind of thing that is kept about people."""
 
-    model: type[Base]
-    theirs: Callable[[Identity], ColumnElement[bool]]
-    order_by: ColumnElement[Any]
+    whose: InstrumentedAttribute[Any]
+    """Whose a row is: a subscriber's id, or the digest of an address."""
+    order_by: InstrumentedAttribute[Any]
+
+    @property
+    def table(self) -> Table:
+        return cast(Table, self.whose.class_.__table__)
 
     @property
     def columns(self) -> list[str]:
-        return [each.name for each in self.model.__table__.columns if each.name not in WORKINGS]
+        return [each.name for each in self.table.columns if each.name not in WORKINGS]
+
+    def theirs(self, who: Identity) -> ColumnElement[bool]:
+        return self.whose.in_([who.digest] if self.whose.key == "digest" else who.subscriber_ids)
 
 
 PARTS: Mapping[str, Part] = {
-    "person": Part(Subscriber, lambda who: Subscriber.id.in_(who.subscriber_ids), Subscriber.__table__.c.created_at),
-    "subscriptions": Part(
-        Subscription,
-        lambda who: Subscription.subscriber_id.in_(who.subscriber_ids),
-        Subscription.__table__.c.newsletter,
-    ),
-    "consent_events": Part(
-        ConsentEvent,
-        lambda who: ConsentEvent.subscriber_id.in_(who.subscriber_ids),
-        ConsentEvent.__table__.c.occurred_at,
-    ),
-    "letters": Part(Letter, lambda who: Letter.subscriber_id.in_(who.subscriber_ids), Letter.__table__.c.created_at),
-    "address_changes": Part(
-        AddressChange,
-        lambda who: AddressChange.subscriber_id.in_(who.subscriber_ids),
-        AddressChange.__table__.c.asked_at,
-    ),
-    "lapsed_requests": Part(Stub, lambda who: Stub.subscriber_id.in_(who.subscriber_ids), Stub.__table__.c.lapsed_at),
-    "suppressions": Part(Suppression, lambda who: Suppression.digest == who.digest, Suppression.__table__.c.since),
-    "mail_budget": Part(MailBudget, lambda who: MailBudget.digest == who.digest, MailBudget.__table__.c.used_at),
+    "person": Part(Subscriber.id, Subscriber.created_at),
+    "subscriptions": Part(Subscription.subscriber_id, Subscription.newsletter),
+    "consent_events": Part(ConsentEvent.subscriber_id, ConsentEvent.occurred_at),
+    "letters": Part(Letter.subscriber_id, Letter.created_at),
+    "address_changes": Part(AddressChange.subscriber_id, AddressChange.asked_at),
+    "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
+    "suppressions": Part(Suppression.digest, Suppression.since),
+    "mail_budget": Part(MailBudget.digest, MailBudget.used_at),
 }
 """By the name under which the person finds it."""
 
@@ -107,7 +103,7 @@ def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
 
 
 def _rows(connection: Connection, part: Part, who: Identity) -> Sequence[AnyRow]:
-    return connection.execute(select(part.model.__table__).where(part.theirs(who)).order_by(part.order_by)).all()
+    return connection.execute(select(part.table).where(part.theirs(who)).order_by(part.order_by)).all()
 
 
 def _told(part: Part, row: AnyRow) -> Mapping[str, Any]:

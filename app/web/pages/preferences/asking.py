@@ -29,9 +29,7 @@ def ask() -> Response:
     digest = fields["email"].digest(current.settings().suppression_key)
     with current.database().transaction() as session:
         fresh_links.owe(session, fields["email"].canonical, digest)
-    if wants_page():
-        return make_response(_mailed())
-    return Response(_accepted(str(get_locale())), 202, mimetype="application/json")
+    return _mailed()
 
 
 @blueprint.get("/<token>/link")
@@ -41,7 +39,7 @@ def show_offer(token: str) -> str:
 
 
 @blueprint.post("/<token>/link")
-def mail_link(token: str) -> str:
+def mail_link(token: str) -> Response:
     """Mail the link to whom the present one is about."""
     person = visits.begin(token).find_person()
     if person is not None:
@@ -54,8 +52,10 @@ def form(*, address: str, errors: FieldErrors) -> str:
     return render_template("pages/preferences/ask.html", address=address, errors=errors)
 
 
-def _mailed() -> str:
-    return render_template("pages/preferences/mailed.html")
+def _mailed() -> Response:
+    if wants_page():
+        return make_response(render_template("pages/preferences/mailed.html"))
+    return Response(_accepted(str(get_locale())), 202, mimetype="application/json")
 
 
 @cache

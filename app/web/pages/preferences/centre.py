@@ -11,7 +11,7 @@ from babel import Locale
 from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 
-from app.newsletters.terms import LANGUAGES, Words
+from app.newsletters.terms import LANGUAGES, Newsletter
 from app.receipts import history
 from app.subscriptions import person as people
 from app.subscriptions import requests, withdrawal
@@ -39,7 +39,16 @@ class Done(StrEnum):
 class Outcome:
     done: Done | None = None
     newsletter: str | None = None
+    """Which one the press was about."""
     errors: FieldErrors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The exact words that were agreed to, and their language."""
+
+    words: str
+    language: str
 
 
 @blueprint.get("/<token>")
@@ -89,11 +98,19 @@ def _join(visit: Visit, wanted: str) -> Outcome:
     if newsletter is None:
         raise InvalidFields({"join": [_("There is no such newsletter.")]})
     if request.form.get("consent", "").lower() not in intake.Affirmation.FORM:
-        raise InvalidFields({f"consent-{wanted}": [_("Tick the box to agree.")]})
+        raise InvalidFields({"consent": [_("Tick the box to agree.")]})
     person = visit.find_person()
     if person is None or person.status_of(wanted) is Status.CONFIRMED:
         return Outcome()
-    signup = Signup(
+    with current.database().single_statement() as connection:
+        requests.request(connection, _signup(person, newsletter), person.digest)
+    asked = visit.find_person()
+    is_asked = asked is not None and asked.status_of(wanted) is Status.PENDING
+    return Outcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)
+
+
+def _signup(person: Person, newsletter: Newsletter) -> Signup:
+    return Signup(
         address=person.address,
         newsletters=(newsletter,),
         language=person.language,
@@ -108,11 +125,6 @@ def _join(visit: Visit, wanted: str) -> Outcome:
         },
         only_for=person.id,
     )
-    with current.database().single_statement() as connection:
-        requests.request(connection, signup, person.digest)
-    asked = visit.find_person()
-    is_asked = asked is not None and asked.status_of(wanted) is Status.PENDING
-    return Outcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)
 
 
 @blueprint.errorhandler(InvalidFields)
@@ -122,7 +134,8 @@ def show_again(error: InvalidFields) -> Response:
         return problems.answer(error)
     token = (request.view_args or {}).get("token")
     if token is not None:
-        return make_response(_page(visits.begin(token), Outcome(errors=error.errors)), 422)
+        outcome = Outcome(newsletter=request.form.get("join"), errors=error.errors)
+        return make_response(_page(visits.begin(token), outcome), 422)
     if request.mimetype not in intake.FORM_TYPES:
         return problems.answer(error)
     language.use(request.form.get("language"))
@@ -151,20 +164,19 @@ def _page(visit: Visit, outcome: Outcome) -> str:
     )
 
 
-def _agreed(person: Person) -> Mapping[str, str]:
-    """The exact words that were agreed to, by newsletter, from the evidence."""
+def _agreed(person: Person) -> Mapping[str, Agreed]:
+    """By newsletter, from the evidence."""
     found = {}
     with current.database().read_only() as connection:
         for each in person.those(Status.CONFIRMED):
             told = history.find(connection, each.subscription_id, current.services().log)
-            cited = told.basis.details.get("wordings", {}) if told and told.basis else {}
-            if told and (words := told.wordings.get(cited.get("consent", ""))):
-                found[each.newsletter] = words
+            if told and told.basis:
+                basis = told.basis.details
+                found[each.newsletter] = Agreed(told.wordings[basis["wordings"]["consent"]], basis["language"])
     return found
 
 
-def _on_offer(person: Person) -> Mapping[str, Words]:
-    """What else there is, in the language in which evidence will say that it was agreed to."""
+def _on_offer(person: Person) -> Mapping[str, Newsletter]:
+    """What else there is: also what was left, so that one can come back."""
     taken = {each.newsletter for each in person.held if each.status in withdrawal.LEAVABLE}
-    on_offer = current.catalogue().open
-    return {slug: each.words([person.language]) for slug, each in on_offer.items() if slug not in taken}
+    return {slug: each for slug, each in current.catalogue().open.items() if slug not in taken}
