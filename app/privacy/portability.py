@@ -103,7 +103,7 @@ def _purpose(newsletter: Newsletter, language: str) -> dict[str, str]:
 
 
 def _recipients(newsletters: Sequence[Newsletter]) -> dict[str, Any]:
-    """Art. 15(1)(c) and (2), as far as the service itself knows. What the controller names is added here."""
+    """Art. 15(1)(c) and (2), as far as the service itself knows; what it was not told of is an empty list."""
     senders = sorted({each.sender for each in newsletters})
     return {
         "recipients": ["the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders)],

@@ -64,6 +64,7 @@ def test_article_15_1_a_person_is_shown_everything_there_is_and_what_for(service
         "Voorbeeld BV",
         "Gegevensbeschermingsautoriteit",
         "Who gets to see it",
+        "Whether it leaves the European Union",
         "Where it comes from",
         "None are made about you.",
         "for 1095 days after",
