@@ -6,7 +6,7 @@ whoever is being bombed through a thousand forms gets no more than somebody who 
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import Index, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -18,7 +18,7 @@ CONFIRMATIONS_A_DAY = 5
 
 
 class MailBudget(Base):
-    """Every signup writes the row of its address, whatever comes of it: so all of them cost the same time."""
+    """Whoever asks for a letter writes the row of its address, whatever comes of it: all of them cost the same time."""
 
     __tablename__ = "mail_budgets"
     __table_args__ = (Index(None, "used_at"),)
@@ -30,6 +30,8 @@ class MailBudget(Base):
     """When confirmation mails fell due in the last day, in seconds since 1970, oldest first."""
     told_at: Mapped[datetime | None] = mapped_column(Instant)
     """When the person was last told that all is confirmed already."""
+    linked_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When a fresh link to the preferences was last asked for."""
     used_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -56,6 +58,20 @@ def touch(session: Session, digest: str, now: datetime) -> None:
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     row = insert(MailBudget).values(digest=digest, version=0, confirmations=[], used_at=now)
     session.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"used_at": now}))
+def take_link(session: Session, digest: str, now: datetime) -> bool:
+    """Whether a fresh link may be mailed now. Then none may for the next 10 minutes, whoever asks."""
+    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
+    asked = {"linked_at": now, "used_at": now}
+    taken = (
+        dialect.insert(MailBudget)
+        .values(digest=digest, version=1, confirmations=[], **asked)
+        .on_conflict_do_update(
+            index_elements=[MailBudget.digest],
+            set_={**asked, "version": MailBudget.version + 1},
+            where=or_(MailBudget.linked_at.is_(None), MailBudget.linked_at <= now - COOL_DOWN),
+        )
+    )
+    return session.scalars(taken.returning(MailBudget.digest)).first() is not None
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:

@@ -13,7 +13,22 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, bindparam, func, or_, select, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    Index,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
@@ -72,7 +87,10 @@ class Letter(Base):
     subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
     language: Mapped[str]
     about: Mapped[dict[str, str]]
-    """Subscription id → its nonce when the letter was owed. Where the nonce has turned since, the link is void."""
+    """Subscription id → its nonce when the letter was owed. Where the nonce has turned since, the link is void.
+
+    Empty where it is about the person as a whole.
+    """
     asked_from: Mapped[str | None]
     """The page on which it was asked, for the letter to say so."""
     attempt: Mapped[str | None]
@@ -111,11 +129,27 @@ def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, abo
     )
 
 
-def is_served(session: Session, kind: Kind, subscriber_id: UUID, *, since: datetime) -> bool:
-    """Whether such a letter is still owed to the person, or was sent or given up since then."""
-    theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind)
-    lately = or_(text(_IS_OWED), Letter.state_at > since)
-    return session.scalars(select(Letter.id).where(theirs, lately).limit(1)).first() is not None
+def owe_whom(session: Session, kind: Kind, found: Select[UUID, str]) -> None:
+    """Owe a letter about the person as a whole to whoever is found, by id and language: one person or nobody.
+
+    Not where such a letter is still owed. One statement, whoever is found.
+    """
+    now = clock.now()
+    whom = found.subquery()
+    is_owed = exists().where(Letter.subscriber_id == whom.c.id, Letter.kind == kind, text(_IS_OWED))
+    values = {
+        Letter.id: uuid4(),
+        Letter.kind: kind,
+        Letter.about: {},
+        Letter.state: State.QUEUED,
+        Letter.state_at: now,
+        Letter.created_at: now,
+        Letter.due_at: now,
+        Letter.attempts: 0,
+    }
+    constants = [literal(value, column.type) for column, value in values.items()]
+    letter = select(whom.c.id, whom.c.language, *constants).where(~is_owed)
+    session.execute(insert(Letter).from_select([Letter.subscriber_id, Letter.language, *values], letter))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from flask_babel import force_locale
 
 from app import clock, codes
 from app.addresses import EmailAddress
-from app.links import RECEIPT_FOR, Links, one_click
+from app.links import FRESH_FOR, Links, one_click
 from app.mail.message import ComposedLetter
 from app.newsletters.terms import Controller, Newsletter
 from app.outbox import Kind, Letter
@@ -74,7 +74,7 @@ def compose(owed: Owed, links: Links) -> Composition:
 
 def _good_for(owed: Owed) -> timedelta:
     if owed.letter.kind == Kind.PREFERENCES:
-        return RECEIPT_FOR
+        return FRESH_FOR
     return min(each.confirm_within for each in owed.newsletters.values())
 
 
@@ -85,7 +85,7 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
         return [link], f"{link}/decline"
     exit_link = links.unsubscribe(next(iter(owed.newsletters)))
     if owed.letter.kind == Kind.PREFERENCES:
-        return [links.receipt(each, expires_at) for each in owed.newsletters], exit_link
+        return [links.manage(owed.letter.subscriber_id, expires_at)], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link
 
 
@@ -108,7 +108,6 @@ def _render(owed: Owed, links: list[str], expires_at: datetime, code: str | None
                 expires_at=expires_at,
                 code=code,
                 language=language,
-                links=links,
                 link=links[0],
             )
             for part in PARTS

@@ -11,7 +11,7 @@ from threading import Event
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -118,7 +118,7 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
             suppressions.forbids_mail(Subscriber.digest, now).label("forbids_mail"),
         )
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
-        .where(Subscriber.id == letter.subscriber_id, Subscription.id.in_(UUID(each) for each in letter.about))
+        .where(Subscriber.id == letter.subscriber_id, *_about(letter))
         # The letter comes from the first, and its one-click leaves that one: better one that the person gets.
         .order_by(Subscription.status != Status.CONFIRMED, Subscription.newsletter)
     ).all()
@@ -131,6 +131,10 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
         newsletters={row.id: catalogue.newsletters[row.newsletter] for row in still},
         controller=catalogue.controller,
     )
+
+
+def _about(letter: Letter) -> list[ColumnElement[bool]]:
+    return [Subscription.id.in_(UUID(each) for each in letter.about)] if letter.about else []
 
 
 def _still_owed(letter: Letter, row: AnyRow) -> bool:
@@ -157,7 +161,7 @@ def _lock(session: Session, owed: Owed) -> Owed:
 def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:
     """The evidence that the letter reached the relay; for a confirmation, the link's time runs from here.
 
-    Receipts are about the evidence and no part of it: whoever asks for them adds nothing to the log.
+    A link to the preferences is no part of the evidence: whoever asks for one adds nothing to the log.
     """
     if owed.letter.kind == Kind.PREFERENCES:
         return

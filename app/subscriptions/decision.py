@@ -35,6 +35,8 @@ class Signup:
     """How the request reached us."""
     attempt: str | None = None
     """Keyed digest of the id that the form chose, where it means to ask for the code."""
+    only_for: UUID | None = None
+    """The subscriber who asks through a link of their own: should they be erased meanwhile, nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
     """None: nothing happens. The person who asked cannot tell."""
     statuses = {slug: found.status for slug, found in facts.subscriptions.items()}
     if signup.sincerity is Sincerity.TRAPPED or facts.suppressed or Status.COMPLAINED in statuses.values():
+        return None
+    if signup.only_for not in (None, facts.subscriber_id):
         return None
     unconfirmed = tuple(each for each in signup.newsletters if statuses.get(each.slug) != Status.CONFIRMED)
     if not unconfirmed:

@@ -43,9 +43,8 @@ def _replace_if_unchanged(
     insert: rows.Insert, model: type[MailBudget | Subscription], key: tuple[str, ...]
 ) -> rows.Insert:
     """Where the stored version is not the one that was read, `version` becomes NULL, which the column refuses."""
-    replacement = {
-        each.name: insert.excluded[each.name] for each in model.__table__.columns if each.name not in ("id", *key)
-    }
+    kept = ("id", MailBudget.linked_at.key, *key)
+    replacement = {each.name: insert.excluded[each.name] for each in model.__table__.columns if each.name not in kept}
     follows = model.version + 1 == insert.excluded.version
     return insert.on_conflict_do_update(
         index_elements=key, set_={**replacement, "version": case((follows, insert.excluded.version))}

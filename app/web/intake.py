@@ -102,15 +102,9 @@ class Affirmation(fields.Field[bool]):
         return True
 
 
-class SignupFields(Schema):
+class AddressFields(Schema):
     email = Address(required=True)
-    newsletters = Slugs()
-    consent = Affirmation(required=True)
     language = fields.String(validate=validate.Regexp(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"))
-    redirect = fields.String()
-    website = fields.String(load_default="")
-    attempt = fields.String(validate=validate.Length(min=22, max=200))
-    proof_of_work = fields.String()
 
     error_messages = {"unknown": "Unknown field."}
 
@@ -118,9 +112,27 @@ class SignupFields(Schema):
         raise InvalidFields(cast(dict[str, Any], error.messages))
 
 
+class SignupFields(AddressFields):
+    newsletters = Slugs()
+    consent = Affirmation(required=True)
+    redirect = fields.String()
+    website = fields.String(load_default="")
+    attempt = fields.String(validate=validate.Length(min=22, max=200))
+    proof_of_work = fields.String()
+
+
 def signup_fields() -> dict[str, Any]:
+    return _load(_SIGNUP, {"email": "", "consent": "", **body()})
+
+
+def address_fields() -> dict[str, Any]:
+    """`email`, and maybe `language`."""
+    return _load(_ADDRESS, {"email": "", **body()})
+
+
+def _load(schema: Schema, sent: Mapping[str, Any]) -> dict[str, Any]:
     unknown: Literal["raise", "exclude"] = "raise" if request.mimetype == "application/json" else "exclude"
-    return cast(dict[str, Any], _SCHEMA.load({"email": "", "consent": "", **body()}, unknown=unknown))
+    return cast(dict[str, Any], schema.load(sent, unknown=unknown))
 
 
 def guess() -> Guess:
@@ -130,4 +142,5 @@ def guess() -> Guess:
     return Guess(attempt, typed)
 
 
-_SCHEMA = SignupFields()
+_SIGNUP = SignupFields()
+_ADDRESS = AddressFields()

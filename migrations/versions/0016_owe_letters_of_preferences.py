@@ -8,6 +8,8 @@ concerned, so each subscription would forget its letter, and its link could not 
 import sqlalchemy as sa
 from alembic import op
 
+from app.database import Instant
+
 revision = "0016"
 down_revision = "0015"
 
@@ -26,6 +28,7 @@ def upgrade() -> None:
         op.execute("DROP TABLE asked")
     else:
         widen()
+    op.add_column("mail_budgets", sa.Column("linked_at", Instant))
     op.create_index("ix_letters_address_change_id", "letters", ["address_change_id"])
     op.create_index(
         "ix_letters_attempt", "letters", ["attempt"], postgresql_where=HAS_AN_ATTEMPT, sqlite_where=HAS_AN_ATTEMPT

@@ -182,7 +182,17 @@ def test_declining_after_all_is_acknowledged_like_any_leaving(service: Service) 
     assert service.deliver() == []
 
 
-@pytest.mark.parametrize("path", ["/confirm/{}", "/unsubscribe/{}", "/preferences/{}", "/confirm/{}/decline"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/confirm/{}",
+        "/unsubscribe/{}",
+        "/preferences/{}",
+        "/preferences/{}/link",
+        "/preferences/{}/erase",
+        "/confirm/{}/decline",
+    ],
+)
 @pytest.mark.parametrize("token", ["forged", "aaaaaaaa" * 8, "%00", "a" * 2000, "é"])
 def test_a_forged_link_finds_nothing(service: Service, path: str, token: str) -> None:
     assert service.get(path.format(token)).status_code == 404

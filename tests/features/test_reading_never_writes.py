@@ -50,7 +50,11 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/confirm/<token>": [tokens["open"], tokens["done"]],
         "/confirm/<token>/decline": [f"{tokens['open']}/decline", f"{tokens['done']}/decline"],
         "/unsubscribe/<token>": [tokens["unsubscribe"]],
-        "/preferences/<token>": [tokens["preferences"]],
+        "/preferences/<token>": [tokens["preferences"], tokens["fresh"]],
+        "/preferences/<token>/data": [f"{tokens['fresh']}/data"],
+        "/preferences/<token>/data.json": [f"{tokens['fresh']}/data.json"],
+        "/preferences/<token>/erase": [f"{tokens['fresh']}/erase"],
+        "/preferences/<token>/link": [f"{tokens['preferences']}/link", f"{tokens['fresh']}/link"],
         "/newsletters/<slug>": ["/newsletters/weekly", "/newsletters/events?language=en"],
         "/privacy/<slug>": ["/privacy/weekly", "/privacy/events?language=en"],
         "/privacy/<slug>/<sha256>": [f"/privacy/weekly/{tokens['notice']}"],
@@ -80,10 +84,13 @@ def tokens(service: Service) -> dict[str, str]:
     done = service.confirmed().link
     service.subscribe("grace@example.org", newsletters=["weekly", "events"])
     weekly = service.status()["weekly"]
-    receipt = services.of(service.app).links.receipt(UUID(weekly["id"]), clock.now() + timedelta(minutes=30))
-    links = {**weekly["links"], "receipt": receipt}
+    links, until = services.of(service.app).links, clock.now() + timedelta(minutes=30)
+    (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
+    fresh = {"receipt": links.receipt(UUID(weekly["id"]), until), "fresh": links.manage(UUID(str(ada.id)), until)}
     notice = services.of(service.app).catalogue.get().newsletters["weekly"].notices["nl"][0]
-    ours = {name: url.removeprefix("https://subscribe.example.org") for name, url in links.items()}
+    ours = {
+        name: url.removeprefix("https://subscribe.example.org") for name, url in {**weekly["links"], **fresh}.items()
+    }
     return {"done": done, "open": service.letter().link, "subscription": weekly["id"], "notice": notice, **ours}
 
 

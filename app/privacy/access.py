@@ -1,0 +1,129 @@
+"""Access (GDPR Art. 15(1) and (3)): everything there is about one person, as rows.
+
+Invariant: every table that speaks of a person, by id or by digest of the address, is a `Part`, and each of its columns
+is told but those of `WORKINGS`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.budgets import MailBudget
+from app.consent import ConsentEvent
+from app.database import AnyRow
+from app.ledger.model import LogEntry
+from app.newsletters.model import Wording
+from app.outbox import Letter
+from app.subscriptions.model import Subscriber, Subscription
+from app.subscriptions.moving import AddressChange
+from app.subscriptions.stubs import Stub
+from app.suppressions import Suppression
+
+WORKINGS = frozenset({"attempt", "digest", "lease", "leased_until", "nonce", "tries", "version"})
+"""What keeps links and workers from being fooled or from colliding. It says nothing about anyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    subscriber_ids: Sequence[UUID]
+    """The person's own, and those under which earlier requests from the address came to nothing."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of thing that is kept about people."""
+
+    whose: InstrumentedAttribute[Any]
+    """Whose a row is: a subscriber's id, or the digest of an address."""
+    order_by: InstrumentedAttribute[Any]
+
+    @property
+    def table(self) -> Table:
+        return cast(Table, self.whose.class_.__table__)
+
+    @property
+    def columns(self) -> list[str]:
+        return [each.name for each in self.table.columns if each.name not in WORKINGS]
+
+    def theirs(self, who: Identity) -> ColumnElement[bool]:
+        return self.whose.in_([who.digest] if self.whose.key == "digest" else who.subscriber_ids)
+
+
+PARTS: Mapping[str, Part] = {
+    "person": Part(Subscriber.id, Subscriber.created_at),
+    "subscriptions": Part(Subscription.subscriber_id, Subscription.newsletter),
+    "consent_events": Part(ConsentEvent.subscriber_id, ConsentEvent.occurred_at),
+    "letters": Part(Letter.subscriber_id, Letter.created_at),
+    "address_changes": Part(AddressChange.subscriber_id, AddressChange.asked_at),
+    "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
+    "suppressions": Part(Suppression.digest, Suppression.since),
+    "mail_budget": Part(MailBudget.digest, MailBudget.used_at),
+}
+"""By the name under which the person finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Everything there is about one person."""
+
+    parts: Mapping[str, Sequence[Mapping[str, Any]]]
+    """Rows by the names of PARTS. An event has `position`, where it is sealed, and `details`, its evidence parsed."""
+    wordings: Mapping[str, str]
+    """Every text that the evidence cites, by its SHA-256."""
+
+    @property
+    def person(self) -> Mapping[str, Any]:
+        return self.parts["person"][0]
+
+    @property
+    def sources(self) -> list[str]:
+        """The pages on which something was asked for (Art. 15(1)(g))."""
+        pages = (each["details"].get("form_url") for each in self.parts["consent_events"])
+        return sorted({page for page in pages if page})
+
+
+def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
+    """None where the person has been erased."""
+    digest = connection.scalar(select(Subscriber.digest).where(Subscriber.id == subscriber_id))
+    if digest is None:
+        return None
+    earlier = connection.scalars(select(Stub.subscriber_id).where(Stub.digest == digest))
+    who = Identity(sorted({subscriber_id, *earlier}), digest)
+    parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
+    if not parts["person"]:
+        return None  # erased since the line above
+    parts["consent_events"] = _events(connection, parts["consent_events"])
+    return Holdings(parts, _wordings(connection, parts["consent_events"]))
+
+
+def _rows(connection: Connection, part: Part, who: Identity) -> Sequence[AnyRow]:
+    return connection.execute(select(part.table).where(part.theirs(who)).order_by(part.order_by)).all()
+
+
+def _told(part: Part, row: AnyRow) -> Mapping[str, Any]:
+    return {name: row._mapping[name] for name in part.columns}
+
+
+def _events(connection: Connection, events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    sealed = select(LogEntry.event_id, LogEntry.position).where(LogEntry.event_id.in_(each["id"] for each in events))
+    positions = {row.event_id: row.position for row in connection.execute(sealed)}
+    return [
+        {
+            **each,
+            "details": json.loads(each["evidence"]) if each["evidence"] else {},
+            "position": positions.get(each["id"]),
+        }
+        for each in events
+    ]
+
+
+def _wordings(connection: Connection, events: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    cited = {digest for each in events for digest in each["details"].get("wordings", {}).values()}
+    found = connection.execute(select(Wording.sha256, Wording.text).where(Wording.sha256.in_(sorted(cited))))
+    return {row.sha256: row.text for row in found}

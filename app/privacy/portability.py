@@ -1,0 +1,136 @@
+"""Portability (GDPR Art. 20): what is held about a person as a file that another program can read.
+
+The same file answers what Art. 15(1)(a) to (h) and (2) ask: what for, from where, for whom, for how long, which rights.
+Its form is versioned: names may be added, and none changes its meaning under one version.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.consent import timestamp
+from app.newsletters.terms import Catalogue, Controller, Newsletter
+from app.privacy.access import Holdings
+from app.subscriptions import stubs
+
+FORMAT = "jawel-personal-data/1"
+RIGHTS = {
+    "access": "GDPR Art. 15",
+    "rectification": "GDPR Art. 16",
+    "erasure": "GDPR Art. 17",
+    "restriction": "GDPR Art. 18",
+    "notification of recipients": "GDPR Art. 19",
+    "portability": "GDPR Art. 20",
+    "objection": "GDPR Art. 21",
+    "withdrawal of consent": "GDPR Art. 7(3)",
+    "complaint to a supervisory authority": "GDPR Art. 77",
+}
+CATEGORIES = (
+    "e-mail address",
+    "language",
+    "subscriptions and what became of them",
+    "evidence of consent: words, times, form, family of the browser, part of the client's address where that is kept",
+    "letters sent: kind, state, times",
+    "objections and mail budget, under a keyed digest of the address",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """This one file, beside what is held."""
+
+    created: datetime
+    catalogue: Catalogue
+
+
+def build(holdings: Holdings, issue: Issue) -> dict[str, Any]:
+    parts = {name: [_plain(row) for row in rows] for name, rows in holdings.parts.items()}
+    return {
+        "format": FORMAT,
+        "created": timestamp(issue.created),
+        "about": _about(holdings, issue.catalogue),
+        **parts,
+        "wordings": [{"sha256": digest, "text": text} for digest, text in sorted(holdings.wordings.items())],
+    }
+
+
+def newsletters_of(holdings: Holdings, catalogue: Catalogue) -> list[Newsletter]:
+    """Those that anything held is about."""
+    named = {row.get("newsletter") for rows in holdings.parts.values() for row in rows}
+    return [each for slug, each in catalogue.newsletters.items() if slug in named]
+
+
+def _about(holdings: Holdings, catalogue: Catalogue) -> dict[str, Any]:
+    controller = catalogue.controller
+    assert controller is not None
+    newsletters = newsletters_of(holdings, catalogue)
+    language = str(holdings.person["language"])
+    return {
+        "controller": _controller(controller),
+        "purposes": [_purpose(each, language) for each in newsletters],
+        "categories": list(CATEGORIES),
+        **_recipients(newsletters),
+        "retention": {each.slug: _retention(each) for each in newsletters},
+        "rights": RIGHTS,
+        "complaint_to": {"authority": controller.authority, "jurisdiction": controller.jurisdiction},
+        "source": {"from": "the person, or whoever filled in a form with the address", "forms": holdings.sources},
+        "automated_decisions": False,
+    }
+
+
+def _controller(controller: Controller) -> dict[str, str]:
+    return {
+        "name": controller.name,
+        "address": controller.address,
+        "email": controller.email,
+        "url": controller.url,
+    }
+
+
+def _purpose(newsletter: Newsletter, language: str) -> dict[str, str]:
+    words = newsletter.words([language])
+    return {
+        "newsletter": newsletter.slug,
+        "title": words.title,
+        "purpose": words.purpose,
+        "frequency": newsletter.frequency,
+        "sender": newsletter.sender,
+        "legal_basis": "consent, GDPR Art. 6(1)(a)",
+        "legal_basis_of_evidence": "GDPR Art. 7(1), 17(3)(e)",
+    }
+
+
+def _recipients(newsletters: Sequence[Newsletter]) -> dict[str, Any]:
+    """Art. 15(1)(c) and (2), as far as the service itself knows; what it was not told of is an empty list."""
+    senders = sorted({each.sender for each in newsletters})
+    return {
+        "recipients": ["the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders)],
+        "transfers_to_third_countries": [],
+    }
+
+
+def _retention(newsletter: Newsletter) -> dict[str, str]:
+    return {
+        "unconfirmed_request": _days(newsletter.confirm_within + newsletter.purge_pending_after),
+        "its_evidence": _days(stubs.KEPT_FOR),
+        "subscription": "until it ends",
+        "evidence_after_the_end": _days(newsletter.keep_evidence),
+    }
+
+
+def _days(length: timedelta) -> str:
+    """ISO 8601."""
+    seconds = int(length.total_seconds())
+    return f"P{seconds // 86400}D" if seconds % 86400 == 0 else f"PT{seconds}S"
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return timestamp(value) if isinstance(value, datetime) else value

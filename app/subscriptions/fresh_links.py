@@ -1,0 +1,23 @@
+"""Fresh links: whoever has the mailbox is mailed a link to the preferences that shows and changes all there is.
+
+Anybody may ask in anybody's name, so neither the answer nor the work tells whether the address is known: the same two
+statements run, and its mail budget is written.
+"""
+
+from sqlalchemy import literal, select
+from sqlalchemy.orm import Session
+
+from app import budgets, clock, outbox
+from app.outbox import Kind
+from app.subscriptions.model import Subscriber
+
+
+def owe(session: Session, canonical: str, digest: str) -> None:
+    """Owe whoever has the address the letter with the link, also where all their subscriptions have ended.
+
+    Not where one is still owed or was asked for in the last 10 minutes; so it is idempotent.
+    """
+    may = budgets.take_link(session, digest, clock.now())
+    known = select(Subscriber.id, Subscriber.language).where(Subscriber.canonical == canonical, literal(may))
+    # Whoever is being erased is waited for, and then not found.
+    outbox.owe_whom(session, Kind.PREFERENCES, known.with_for_update(read=True, key_share=True))

@@ -1,0 +1,71 @@
+"""A person as their own link to the preferences leads to them: the address, the language, and each subscription."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.orm import Session
+
+from app.addresses import EmailAddress
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription, ended ones included."""
+
+    subscription_id: UUID
+    newsletter: str
+    status: Status
+    since: datetime
+    expires_at: datetime | None
+    """Until when a pending one can be confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: UUID
+    address: EmailAddress
+    digest: str
+    language: str
+    held: tuple[Held, ...]
+    """By newsletter; at least one."""
+
+    def those(self, status: Status) -> list[Held]:
+        return [each for each in self.held if each.status == status]
+
+    def status_of(self, newsletter: str) -> Status | None:
+        return next((each.status for each in self.held if each.newsletter == newsletter), None)
+
+
+def find(connection: Connection, subscriber_id: UUID) -> Person | None:
+    """None where the person has been erased."""
+    found = connection.execute(
+        select(
+            Subscriber.address,
+            Subscriber.canonical,
+            Subscriber.digest,
+            Subscriber.language,
+            Subscription.id,
+            Subscription.newsletter,
+            Subscription.status,
+            Subscription.since,
+            Subscription.expires_at,
+        )
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Subscriber.id == subscriber_id)
+        .order_by(Subscription.newsletter)
+    ).all()
+    if not found:
+        return None
+    first = found[0]
+    held = [Held(row.id, row.newsletter, Status(row.status), row.since, row.expires_at) for row in found]
+    return Person(
+        subscriber_id, EmailAddress(first.address, first.canonical), first.digest, first.language, tuple(held)
+    )
+
+
+def speak(session: Session, subscriber_id: UUID, language: str) -> None:
+    """Write and answer in that language from now on (GDPR Art. 16). Idempotent; no consent event, for none changes."""
+    session.execute(update(Subscriber).where(Subscriber.id == subscriber_id).values(language=language))

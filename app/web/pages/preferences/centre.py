@@ -1,0 +1,182 @@
+"""The page itself: what a person has, what else there is, and the small forms that change it.
+
+Every form posts to the page, which answers with what is so afterwards. All of it may happen twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from babel import Locale
+from flask import Response, make_response, render_template, request
+from flask_babel import gettext as _
+
+from app.newsletters.terms import LANGUAGES, Newsletter
+from app.receipts import history
+from app.subscriptions import person as people
+from app.subscriptions import requests, withdrawal
+from app.subscriptions.decision import Signup, Sincerity
+from app.subscriptions.model import Status
+from app.subscriptions.person import Person
+from app.web import client, current, intake, language, problems
+from app.web.pages.preferences import asking, visits
+from app.web.pages.preferences.visits import Visit, blueprint
+from app.web.problems import FieldErrors, InvalidFields, wants_page
+
+
+class Done(StrEnum):
+    """What the press before did, for the page to say so."""
+
+    LEFT = "left"
+    LEFT_ALL = "left all"
+    ASKED = "asked"
+    NOT_ASKED = "not asked"
+    """No confirmation mail may go to the address now."""
+    SPEAKS = "speaks"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    done: Done | None = None
+    newsletter: str | None = None
+    """Which one the press was about."""
+    errors: FieldErrors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The exact words that were agreed to, and their language."""
+
+    words: str
+    language: str
+
+
+@blueprint.get("/<token>")
+def show(token: str) -> str:
+    return _page(visits.begin(token), Outcome())
+
+
+@blueprint.post("/<token>")
+def change(token: str) -> Response:
+    """`leave` names a newsletter, once or more; `all=1` means every one. With a fresh link, `join` names one to ask
+    for, together with `consent`; `language` is the one to be written to in."""
+    visit = visits.begin(token)
+    if "join" in request.form:
+        visits.require_fresh(visit)
+        return make_response(_page(visit, _join(visit, request.form["join"])))
+    if "language" in request.form:
+        visits.require_fresh(visit)
+        return make_response(_page(visit, _speak(visit, request.form["language"])))
+    return make_response(_page(visit, _leave(visit)))
+
+
+def _leave(visit: Visit) -> Outcome:
+    catalogue = current.catalogue()
+    everything = request.form.get("all") == "1"
+    names = [name for name in request.form.getlist("leave") if name in catalogue.newsletters]
+    if not everything and not names:
+        return Outcome()
+    with current.database().transaction() as session:
+        if everything:
+            withdrawal.leave_all(session, visit.subscriber_id, catalogue=catalogue, act=visit.act)
+        else:
+            withdrawal.leave_newsletters(session, visit.subscriber_id, names, catalogue=catalogue, act=visit.act)
+    return Outcome(Done.LEFT_ALL) if everything else Outcome(Done.LEFT, names[0])
+
+
+def _speak(visit: Visit, wanted: str) -> Outcome:
+    if wanted not in LANGUAGES:
+        raise InvalidFields({"language": [_("Choose one of the languages on the list.")]})
+    with current.database().transaction() as session:
+        people.speak(session, visit.subscriber_id, wanted)
+    return Outcome(Done.SPEAKS)
+
+
+def _join(visit: Visit, wanted: str) -> Outcome:
+    """A new double opt-in: whoever holds the link has the mailbox, and is asked there all the same."""
+    newsletter = current.catalogue().open.get(wanted)
+    if newsletter is None:
+        raise InvalidFields({"join": [_("There is no such newsletter.")]})
+    if request.form.get("consent", "").lower() not in intake.Affirmation.FORM:
+        raise InvalidFields({"consent": [_("Tick the box to agree.")]})
+    person = visit.find_person()
+    if person is None or person.status_of(wanted) is Status.CONFIRMED:
+        return Outcome()
+    with current.database().single_statement() as connection:
+        requests.request(connection, _signup(person, newsletter), person.digest)
+    asked = visit.find_person()
+    is_asked = asked is not None and asked.status_of(wanted) is Status.PENDING
+    return Outcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)
+
+
+def _signup(person: Person, newsletter: Newsletter) -> Signup:
+    return Signup(
+        address=person.address,
+        newsletters=(newsletter,),
+        language=person.language,
+        asked_from=current.links().origin,
+        sincerity=Sincerity.HUMAN,
+        evidence={
+            "browser": client.browser_family(),
+            "client": client.address(current.settings().client_ip),
+            "control": {"type": "checkbox", "initial_state": "unchecked"},
+            "form_url": f"{current.settings().public_url}/preferences",
+            "method": "preferences",
+        },
+        only_for=person.id,
+    )
+
+
+@blueprint.errorhandler(InvalidFields)
+def show_again(error: InvalidFields) -> Response:
+    """The page with what to change, for people; whoever asked for JSON gets the problem document."""
+    if not wants_page():
+        return problems.answer(error)
+    token = (request.view_args or {}).get("token")
+    if token is not None:
+        outcome = Outcome(newsletter=request.form.get("join"), errors=error.errors)
+        return make_response(_page(visits.begin(token), outcome), 422)
+    if request.mimetype not in intake.FORM_TYPES:
+        return problems.answer(error)
+    language.use(request.form.get("language"))
+    return make_response(asking.form(address=request.form.get("email", ""), errors=error.errors), 422)
+
+
+def _page(visit: Visit, outcome: Outcome) -> str:
+    person = visit.find_person()
+    if person is None:
+        return visits.nobody()
+    newsletters = current.catalogue().newsletters
+    words = {slug: each.words(language.preferred()) for slug, each in newsletters.items()}
+    shown = {"person": person, "words": words, "outcome": outcome, "token": visit.token}
+    if visit.fresh_until is None:
+        return render_template("pages/preferences/weak.html", **shown)
+    return render_template(
+        "pages/preferences/fresh.html",
+        **shown,
+        fresh_until=visit.fresh_until,
+        agreed=_agreed(person),
+        on_offer=_on_offer(person),
+        receipts={
+            each.newsletter: current.links().receipt(each.subscription_id, visit.fresh_until) for each in person.held
+        },
+        languages={tag: Locale.parse(tag).display_name for tag in LANGUAGES},
+    )
+
+
+def _agreed(person: Person) -> Mapping[str, Agreed]:
+    """By newsletter, from the evidence."""
+    found = {}
+    with current.database().read_only() as connection:
+        for each in person.those(Status.CONFIRMED):
+            told = history.find(connection, each.subscription_id, current.services().log)
+            if told and told.basis:
+                basis = told.basis.details
+                found[each.newsletter] = Agreed(told.wordings[basis["wordings"]["consent"]], basis["language"])
+    return found
+
+
+def _on_offer(person: Person) -> Mapping[str, Newsletter]:
+    """What else there is: also what was left, so that one can come back."""
+    taken = {each.newsletter for each in person.held if each.status in withdrawal.LEAVABLE}
+    return {slug: each for slug, each in current.catalogue().open.items() if slug not in taken}

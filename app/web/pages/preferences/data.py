@@ -1,0 +1,55 @@
+"""Download my data (GDPR Art. 15 and 20): everything there is, to read and as a file."""
+
+import json
+
+from flask import Response, make_response, render_template
+from werkzeug.exceptions import Gone
+
+from app import clock
+from app.privacy import access, portability
+from app.privacy.access import Holdings
+from app.privacy.portability import Issue
+from app.web import current, language
+from app.web.pages.preferences import visits
+from app.web.pages.preferences.visits import Visit, blueprint
+from app.web.problems import wants_page
+
+
+@blueprint.get("/<token>/data")
+def show_data(token: str) -> str:
+    visit = visits.begin_fresh(token)
+    found = _find(visit)
+    if found is None:
+        return visits.nobody()
+    catalogue = current.catalogue()
+    return render_template(
+        "pages/preferences/data.html",
+        holdings=found,
+        token=token,
+        made_at=clock.now(),
+        controller=catalogue.controller,
+        newsletters=portability.newsletters_of(found, catalogue),
+        words={slug: each.words(language.preferred()) for slug, each in catalogue.newsletters.items()},
+    )
+
+
+@blueprint.get("/<token>/data.json")
+def download_data(token: str) -> Response:
+    visit = visits.begin_fresh(token)
+    found = _find(visit)
+    if found is None:
+        if wants_page():
+            return make_response(visits.nobody())
+        raise Gone("Nothing is kept about you any more.")
+    document = portability.build(found, Issue(clock.now(), current.catalogue()))
+    answer = Response(json.dumps(document, ensure_ascii=False, indent=2) + "\n", mimetype="application/json")
+    answer.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return answer
+
+
+def _find(visit: Visit) -> Holdings | None:
+    with current.database().read_only() as connection:
+        found = access.find(connection, visit.subscriber_id)
+    if found:
+        language.use(str(found.person["language"]))
+    return found
