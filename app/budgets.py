@@ -4,9 +4,11 @@ Counted per address over all newsletters and senders, under a keyed digest, so t
 whoever is being bombed through a thousand forms gets no more than somebody who mistyped twice.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import Index, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -48,6 +50,38 @@ def next_confirmation(confirmations: list[int], now: datetime) -> datetime | Non
 
 def may_tell(told_at: datetime | None, now: datetime) -> bool:
     return told_at is None or told_at <= now - DAY
+
+
+def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
+    """Take the budgets of several addresses until the end of the transaction.
+
+    Whoever asks for a subscription of one of them waits; and who has read what is known of it already starts over.
+    """
+    for digest in sorted(set(digests)):
+        _take(session, digest, now)
+
+
+def spend(session: Session, digest: str, now: datetime) -> datetime | None:
+    """When the address may be sent a mail that asks for confirmation, as `next_confirmation` says, and count it.
+
+    The same statements whatever comes of it. Holds the budget.
+    """
+    counted = recent(_take(session, digest, now), now)
+    due_at = next_confirmation(counted, now)
+    if due_at:
+        counted = [*counted, int(due_at.timestamp())]
+    session.execute(update(MailBudget).where(MailBudget.digest == digest).values(confirmations=counted))
+    return due_at
+
+
+def _take(session: Session, digest: str, now: datetime) -> list[int]:
+    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
+    row = dialect.insert(MailBudget).values(digest=digest, version=1, confirmations=[], used_at=now)
+    taken = row.on_conflict_do_update(
+        index_elements=[MailBudget.digest], set_={"version": MailBudget.version + 1, "used_at": now}
+    )
+    counted: list[int] = session.scalars(taken.returning(MailBudget.confirmations)).one()
+    return counted
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:

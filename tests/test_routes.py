@@ -22,6 +22,9 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
 
 PAGES = {
     "/",
+    "/address/<token>",
+    "/address/<token>/decline",
+    "/address/undo/<token>",
     "/confirm/<token>",
     "/confirm/<token>/decline",
     "/confirm/<token>/resend",
@@ -36,6 +39,7 @@ PAGES = {
     "/newsletters/<slug>/inbox",
     "/openapi.json",
     "/preferences/<token>",
+    "/preferences/<token>/address",
     "/preferences/<token>/receipts",
     "/readyz",
     "/receipts/<token>",

@@ -249,7 +249,7 @@ def test_no_step_without_its_event_and_no_event_without_its_step(service: Servic
     link = service.letter().link
     before = service.status(), service.events()
     with service.database.transaction() as session:
-        session.execute(text(_REFUSE[session.connection().dialect.name]))
+        session.execute(text(REFUSE[session.connection().dialect.name]))
     assert service.post(link).status_code == 500
     assert service.post(f"{link}/decline").status_code == 500
     assert service.subscribe("grace@example.org").status_code == 500
@@ -258,7 +258,7 @@ def test_no_step_without_its_event_and_no_event_without_its_step(service: Servic
     assert service.deliver() == []
 
 
-_REFUSE = {
+REFUSE = {
     "sqlite": """CREATE TRIGGER refuse BEFORE INSERT ON consent_events
         BEGIN SELECT RAISE(ABORT, 'no evidence today'); END""",
     "postgresql": """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
