@@ -529,7 +529,7 @@ def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]
         moves += "previous_address_commitment" in evidence
     if not moves:
         return "every request in the evidence is about it"
-    return f"the newest request in the evidence is about it; from the first one it changed {moves} times, step by step"
+    return f"the newest request in the evidence is about it, and the earlier ones lead to it (changes: {moves})"
 
 
 def _place(event: Mapping[str, Any]) -> float:

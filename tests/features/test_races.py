@@ -181,6 +181,20 @@ def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_ord
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])
+def test_whoever_asks_takes_the_mail_budget_before_all_else(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
+        service.subscribe()
+        service.deliver()
+        clock.shift(COOL_DOWN)
+        with service.database.transaction() as session:
+            session.execute(text("SELECT digest FROM mail_budgets FOR UPDATE"))
+            asking = pool.submit(service.subscribe)
+            await_lock(service)
+            session.execute(text("SELECT id FROM subscriptions FOR UPDATE"))
+        assert asking.result().status_code == 202
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
 def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
         links = []
