@@ -14,7 +14,19 @@ from app.web import api, body, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
 from app.web.intake import MAX_BYTES
 from app.web.metrics import blueprint as metrics
-from app.web.pages import about, code, confirm, embed, mailbox, notice, preferences, receipt, signup, unsubscribe
+from app.web.pages import (
+    about,
+    address,
+    code,
+    confirm,
+    embed,
+    mailbox,
+    notice,
+    preferences,
+    receipt,
+    signup,
+    unsubscribe,
+)
 from config import Settings
 
 
@@ -57,7 +69,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:
-    for module in (about, notice, signup, embed, code, confirm, unsubscribe, preferences, receipt):
+    for module in (about, notice, signup, embed, code, confirm, unsubscribe, preferences, address, receipt):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)
     app.register_blueprint(metrics)

@@ -4,9 +4,10 @@ Counted per address over all newsletters and senders, under a keyed digest, so t
 whoever is being bombed through a thousand forms gets no more than somebody who mistyped twice.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Index, delete, or_, select
+from sqlalchemy import Index, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -58,6 +59,8 @@ def touch(session: Session, digest: str, now: datetime) -> None:
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     row = insert(MailBudget).values(digest=digest, version=0, confirmations=[], used_at=now)
     session.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"used_at": now}))
+
+
 def take_link(session: Session, digest: str, now: datetime) -> bool:
     """Whether a fresh link may be mailed now. Then none may for the next 10 minutes, whoever asks."""
     dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
@@ -72,6 +75,38 @@ def take_link(session: Session, digest: str, now: datetime) -> bool:
         )
     )
     return session.scalars(taken.returning(MailBudget.digest)).first() is not None
+
+
+def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
+    """Take the budgets of several addresses until the end of the transaction.
+
+    Whoever asks for a subscription of one of them waits; and who has read what is known of it already starts over.
+    """
+    for digest in sorted(set(digests)):
+        _take(session, digest, now)
+
+
+def spend(session: Session, digest: str, now: datetime) -> datetime | None:
+    """When the address may be sent a mail that asks for confirmation, as `next_confirmation` says, and count it.
+
+    The same statements whatever comes of it. Holds the budget.
+    """
+    counted = recent(_take(session, digest, now), now)
+    due_at = next_confirmation(counted, now)
+    if due_at:
+        counted = [*counted, int(due_at.timestamp())]
+    session.execute(update(MailBudget).where(MailBudget.digest == digest).values(confirmations=counted))
+    return due_at
+
+
+def _take(session: Session, digest: str, now: datetime) -> list[int]:
+    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
+    row = dialect.insert(MailBudget).values(digest=digest, version=1, confirmations=[], used_at=now)
+    taken = row.on_conflict_do_update(
+        index_elements=[MailBudget.digest], set_={"version": MailBudget.version + 1, "used_at": now}
+    )
+    counted: list[int] = session.scalars(taken.returning(MailBudget.confirmations)).one()
+    return counted
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:

@@ -110,23 +110,23 @@ class Letter(Base):
     """What the mail server answered, as a code only: its text may quote the address."""
 
 
-def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, about: dict[str, str]) -> None:
+def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, about: dict[str, str]) -> Letter:
     """Owe a letter from now on. It is sent after the transaction has committed, or not at all."""
     now = clock.now()
-    session.add(
-        Letter(
-            id=uuid4(),
-            kind=kind,
-            subscriber_id=subscriber_id,
-            language=language,
-            about=about,
-            state=State.QUEUED,
-            state_at=now,
-            created_at=now,
-            due_at=now,
-            attempts=0,
-        )
+    letter = Letter(
+        id=uuid4(),
+        kind=kind,
+        subscriber_id=subscriber_id,
+        language=language,
+        about=about,
+        state=State.QUEUED,
+        state_at=now,
+        created_at=now,
+        due_at=now,
+        attempts=0,
     )
+    session.add(letter)
+    return letter
 
 
 def owe_whom(session: Session, kind: Kind, found: Select[UUID, str]) -> None:

@@ -77,10 +77,14 @@ def records(parameter: str, dialect: str, columns: Sequence[QueryableAttribute[A
 
 
 def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
-    """One statement where the database can do it in one, else as many as there are tables."""
+    """One statement where the database can do it in one, else as many as there are tables. They run in the order given.
+
+    So they take their locks in that order too.
+    """
     if isinstance(inserts[0], sqlite.Insert):
         return tuple(map(HotStatement, inserts))
-    ctes = (each.cte(f"into_{each.table.name}") for each in inserts)
+    # PostgreSQL begins with the last of those that no other part of the statement refers to.
+    ctes = (each.cte(f"into_{each.table.name}") for each in reversed(inserts))
     return (HotStatement(select(literal(1)).add_cte(*ctes)),)
 
 

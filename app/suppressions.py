@@ -25,6 +25,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
 
+AnyDigest = SQLColumnExpression[str] | SQLColumnExpression[str | None]
+
 
 class Reason(StrEnum):
     DECLINED = "declined"
@@ -63,7 +65,7 @@ def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     return or_(Suppression.until.is_(None), Suppression.until > at)
 
 
-def forbids_asking(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+def forbids_asking(digest: AnyDigest, at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     """Any reason will do: such an address gets no confirmation mail."""
     return exists().where(Suppression.digest == digest, in_force(at))
 

@@ -22,6 +22,9 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
 
 PAGES = {
     "/",
+    "/address/<token>",
+    "/address/<token>/decline",
+    "/address/undo/<token>",
     "/confirm/<token>",
     "/confirm/<token>/decline",
     "/confirm/<token>/resend",
@@ -39,6 +42,7 @@ PAGES = {
     "/openapi.json",
     "/preferences",
     "/preferences/<token>",
+    "/preferences/<token>/address",
     "/preferences/<token>/data",
     "/preferences/<token>/data.json",
     "/preferences/<token>/erase",

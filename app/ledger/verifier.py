@@ -515,12 +515,26 @@ def _check_record(
 
 
 def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """The newest request is about the address, and each that came of a change says which one those before it name."""
     key, address = decode_hex(record["address_commitment_key"]), record["pii_principal_email"].lower().encode()
     commitment = hmac.new(key, address, hashlib.sha256).hexdigest()
-    asked = [_evidence(event) for event in events if event["type"] == REQUESTED and event["evidence"]]
-    if not asked or any(evidence["address_commitment"] != commitment for evidence in asked):
-        raise Refuted("the evidence is about another one")
-    return "every request in the evidence is about it"
+    asked = [event for event in events if event["type"] == REQUESTED and event["evidence"]]
+    if not asked:
+        raise Refuted("no evidence is about it")
+    moves = 0
+    for evidence in map(_evidence, sorted(asked, key=_place, reverse=True)):
+        if evidence["address_commitment"] != commitment:
+            raise Refuted("the evidence is about another one, and nothing leads from one to the other")
+        commitment = evidence.get("previous_address_commitment", commitment)
+        moves += "previous_address_commitment" in evidence
+    if not moves:
+        return "every request in the evidence is about it"
+    return f"the newest request in the evidence is about it, and the earlier ones lead to it (changes: {moves})"
+
+
+def _place(event: Mapping[str, Any]) -> float:
+    """In the log. A change of address is asked for before it is confirmed, and put on record after."""
+    return float("inf") if event["position"] is None else event["position"]
 
 
 def _examine_stamps(

@@ -26,6 +26,20 @@ PARTS = ("subject.txt", "body.txt", "body.html")
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """What a letter about a change of address says of it."""
+
+    change_id: UUID
+    elsewhere: EmailAddress
+    """The address at the other end. The letter may reach a stranger, so it is shown masked."""
+    at: datetime
+    """When it was asked for; of one that is done, when it was confirmed."""
+    ends_at: datetime
+    commitment: str
+    """To the address that the letter goes to: which one that was is all that evidence needs to say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owed:
     """A letter together with what it is about, as that stands at this instant."""
 
@@ -34,6 +48,7 @@ class Owed:
     newsletters: Mapping[UUID, Newsletter]
     """By subscription; at least one where a letter is composed."""
     controller: Controller
+    move: Move | None = None
 
     @property
     def first(self) -> Newsletter:
@@ -52,7 +67,7 @@ class Composition:
 
 
 def compose(owed: Owed, links: Links) -> Composition:
-    expires_at = clock.now() + _good_for(owed)
+    expires_at = owed.move.ends_at if owed.move else clock.now() + _good_for(owed)
     inner, exit_link = _links(owed, links, expires_at)
     code = _code(owed, links)
     parts = _render(owed, inner, expires_at, code)
@@ -83,9 +98,15 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
     if owed.letter.kind == Kind.CONFIRMATION:
         link = links.confirm(owed.letter.id, expires_at)
         return [link], f"{link}/decline"
+    if owed.move and owed.letter.kind == Kind.ADDRESS_CHANGE:
+        # Not yet theirs to leave: whoever has the mailbox can only turn down what was asked for.
+        link = links.change_address(owed.move.change_id, expires_at)
+        return [link], f"{link}/decline"
     exit_link = links.unsubscribe(next(iter(owed.newsletters)))
     if owed.letter.kind == Kind.PREFERENCES:
         return [links.manage(owed.letter.subscriber_id, expires_at)], exit_link
+    if owed.move:
+        return [links.undo_address(owed.move.change_id, expires_at)], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link
 
 
@@ -107,6 +128,7 @@ def _render(owed: Owed, links: list[str], expires_at: datetime, code: str | None
                 asked_from=owed.letter.asked_from,
                 expires_at=expires_at,
                 code=code,
+                move=owed.move,
                 language=language,
                 link=links[0],
             )

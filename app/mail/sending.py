@@ -20,6 +20,7 @@ from app.addresses import EmailAddress
 from app.consent import Act, Actor, EventType, Step
 from app.database import AnyRow, Database
 from app.links import Links
+from app.mail import moves
 from app.mail.delivery import Carrier
 from app.mail.delivery.failures import LetterRefused, RecipientRefused, TemporaryFailure
 from app.mail.letters import Composition, Owed, compose
@@ -104,6 +105,8 @@ def _settle(database: Database, letter: Letter, state: State, reply: str) -> Non
 
 def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
     """None where the letter is not owed any more."""
+    if letter.kind in moves.KINDS:
+        return moves.look_up(connection, letter, catalogue)
     now = clock.now()
     found = connection.execute(
         select(
@@ -188,6 +191,7 @@ def _evidence(owed: Owed, composition: Composition, reply: str) -> dict[str, con
         "relay_reply": reply,
         "rendered_sha256": composition.rendered_sha256,
         "template_sha256": composition.template_sha256,
+        **({"address_commitment": owed.move.commitment} if owed.move else {}),
     }
 
 

@@ -20,7 +20,7 @@ from app.ledger.model import LogEntry
 from app.newsletters.model import Wording
 from app.outbox import Letter
 from app.subscriptions.model import Subscriber, Subscription
-from app.subscriptions.moving import AddressChange
+from app.subscriptions.moving.changes import AddressChange
 from app.subscriptions.stubs import Stub
 from app.suppressions import Suppression
 

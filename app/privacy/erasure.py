@@ -22,6 +22,7 @@ from app.privacy import tombstones
 from app.privacy.tombstones import Grave, Reason
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
 
 
@@ -44,6 +45,8 @@ def erase(session: Session, who: Address | UUID, act: Act) -> None:
         session.execute(delete(MailBudget).where(MailBudget.digest == digest))
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
+    if digest is not None:
+        changes.forget_address(session, digest)
 
 
 def erase_within(session: Session, who: Address | UUID, newsletters: Collection[str], act: Act) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from app.budgets import DAY
 from app.newsletters.notice import in_words
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
-from app.subscriptions.moving import UNDO_WITHIN
+from app.subscriptions.moving.changes import UNDO_WITHIN
 
 MISSING = "MISSING:"
 Lines = tuple[str, ...]

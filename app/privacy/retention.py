@@ -18,8 +18,9 @@ from app.database import Database
 from app.newsletters.terms import Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
-from app.subscriptions import ending, moving, stubs
+from app.subscriptions import ending, stubs
 from app.subscriptions.model import HAS_ENDED, Subscription
+from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
 
 AT_MOST = 200
@@ -51,7 +52,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
         yield Chore(Kind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
     yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
     yield Chore(Kind.SUPPRESSIONS, lambda session: suppressions.purge(session, clock.now(), at_most=AT_MOST))
-    yield Chore(Kind.ADDRESS_CHANGES, lambda session: moving.purge(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.ADDRESS_CHANGES, lambda session: changes.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.BUDGETS, lambda session: budgets.purge(session, clock.now(), at_most=AT_MOST))
 
 

@@ -104,7 +104,7 @@ def build(history: History, issue: Issue) -> dict[str, Any]:
 
 
 def _principal(history: History, issue: Issue) -> dict[str, Any]:
-    person = history.person
+    person = history.resident
     shown = person if issue.reader is Reader.CONTROLLER else None
     return {
         "pii_principal_id": str(history.subscriber_id),

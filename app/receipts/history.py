@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from app import consent
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
@@ -76,6 +77,16 @@ class History:
         confirmed = [number for number, each in enumerate(self.entries) if each.type is EventType.CONFIRMED]
         before = self.entries[: confirmed[-1]] if confirmed else self.entries
         return next((each for each in reversed(before) if each.type is EventType.REQUESTED and each.evidence), None)
+
+    @property
+    def resident(self) -> Person | None:
+        """The person, where the evidence is about the address that they have now: it may have ended before a move."""
+        asked = [each for each in self.entries if each.type is EventType.REQUESTED and each.evidence]
+        if self.person is None or not asked:
+            return None
+        newest = sorted(asked, key=lambda each: (each.proof is None, each.proof.index if each.proof else 0))[-1]
+        present = consent.commitment(self.person.commitment_key, self.person.address)
+        return self.person if newest.details.get("address_commitment") == present else None
 
     @property
     def steps(self) -> list[tuple[str, str | None]]:

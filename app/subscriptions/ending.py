@@ -56,6 +56,12 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
     )
 
 
+def give_up(session: Session, subscription: Subscription, act: Act) -> None:
+    """Let a pending subscription, which is locked, lapse. The act names its `method`."""
+    _record(session, subscription, EventType.EXPIRED, act)
+    lapse(session, subscription)
+
+
 def lapse(session: Session, subscription: Subscription) -> None:
     """Undo a request that was not confirmed: back to how it ended before, else erased together with the address.
 
@@ -98,8 +104,7 @@ def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: 
     ).all()
     # All who take several subscribers take them in this order, and so never wait for each other.
     for subscription in sorted(due, key=lambda each: each.subscriber_id):
-        _record(session, subscription, EventType.EXPIRED, Act(Actor.SERVICE, {"method": "not confirmed in time"}))
-        lapse(session, subscription)
+        give_up(session, subscription, Act(Actor.SERVICE, {"method": "not confirmed in time"}))
     return len(due)
 
 

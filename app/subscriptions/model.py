@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app import consent
 from app.addresses import EmailAddress
 from app.database import Base, Instant
 
@@ -39,6 +40,11 @@ class Subscriber(Base):
     @property
     def email(self) -> EmailAddress:
         return EmailAddress(self.address, self.canonical)
+
+    @property
+    def commitment(self) -> str:
+        """What evidence of now says of the address."""
+        return consent.commitment(self.commitment_key, self.email)
 
 
 class Subscription(Base):
@@ -85,3 +91,5 @@ class Subscription(Base):
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     reason: Mapped[str | None]
     """How it last ended. Kept while pending again: a request that nobody confirms must not wipe out a withdrawal."""
+    former_commitment: Mapped[str | None]
+    """The commitment in its newest request, where the person has another address since. The next one names it."""

@@ -132,6 +132,7 @@ def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dic
         "ended_as": before.ended_as if before else None,
         "ended_at": before.ended_at if before else None,
         "reason": before.reason if before else None,
+        "former_commitment": None,
     }
 
 
@@ -173,4 +174,7 @@ def _event(draft: Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[
         "language": draft.signup.language,
         "wordings": newsletter.wording_digests(newsletter.language_for([draft.signup.language])),
     }
+    before = draft.facts.subscriptions.get(newsletter.slug)
+    if before is not None and before.former_commitment:
+        details["previous_address_commitment"] = before.former_commitment
     return consent.row(step, Act(Actor.UNVERIFIED, details))

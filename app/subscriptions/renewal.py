@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from app import clock, consent
 from app.consent import Act, ConsentEvent, EventType, Step
-from app.subscriptions.model import Status, Subscription
+from app.subscriptions.model import Status, Subscriber, Subscription
 
-CARRIED_OVER = ("address_commitment", "control", "language", "wordings")
+CARRIED_OVER = ("control", "language", "wordings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,16 @@ def renew(session: Session, subscription: Subscription, renewal: Renewal) -> Non
     subscription.since = now
     subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
     subscription.version += 1
-    asked = Act(renewal.asked.actor, {**_carried_over(session, subscription), **renewal.asked.details})
-    consent.record(session, _step(EventType.REQUESTED, subscription, renewal.asked_at), asked)
+    details = {**_carried_over(session, subscription), **_person(session, subscription), **renewal.asked.details}
+    subscription.former_commitment = None
+    consent.record(
+        session, _step(EventType.REQUESTED, subscription, renewal.asked_at), Act(renewal.asked.actor, details)
+    )
     consent.record(session, _step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
 
 
 def _carried_over(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:
-    """What the newest request in the evidence says of words and person."""
+    """What the newest request in the evidence says of words."""
     basis = session.execute(
         select(ConsentEvent.id, ConsentEvent.evidence)
         .where(
@@ -53,6 +56,14 @@ def _carried_over(session: Session, subscription: Subscription) -> dict[str, con
     ).one()
     known = json.loads(basis.evidence)
     return {"renews": str(basis.id), **{name: known[name] for name in CARRIED_OVER if name in known}}
+
+
+def _person(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:
+    """Whose it is now; and where they had another address when it was last asked for, whose it was then."""
+    present = session.get_one(Subscriber, subscription.subscriber_id).commitment
+    if subscription.former_commitment is None:
+        return {"address_commitment": present}
+    return {"address_commitment": present, "previous_address_commitment": subscription.former_commitment}
 
 
 def _step(type: EventType, subscription: Subscription, occurred_at: datetime) -> Step:

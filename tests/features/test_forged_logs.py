@@ -24,6 +24,7 @@ from app.ledger.verifier import (
     read_authorities,
 )
 from tests import timestamps
+from tests.features.test_change_of_address import gone
 from tests.features.test_receipts import KEY, receipt_text
 from tests.features.test_verifier import SIGNER, signed_anew, wrong
 from tests.service import Service
@@ -138,6 +139,61 @@ def test_what_was_sealed_that_way_is_still_refuted(receipt: Part, forgery: str) 
     sealed(receipt["record"]["events"])
     found = wrong(judge(receipt))
     assert [each for each in found if reason in each], found
+
+
+@pytest.fixture
+def moved(service: Service) -> Part:
+    """The receipt of somebody who changed their address twice."""
+    service.confirmed(language="en")
+    gone(service, "ada@second.example.net")
+    gone(service, "ada@third.example.net", "ada@second.example.net")
+    found: Part = json.loads(receipt_text(service))
+    return found
+
+
+def requests(receipt: Part) -> list[Part]:
+    return [each for each in receipt["record"]["events"] if each["type"] == "subscription.requested"]
+
+
+def _without_a_link(receipt: Part) -> None:
+    evidence = json.loads(requests(receipt)[1]["evidence"])
+    del evidence["previous_address_commitment"]
+    requests(receipt)[1]["evidence"] = consent.canonical(evidence).decode()
+
+
+def _with_a_link_elsewhere(receipt: Part) -> None:
+    says(requests(receipt)[1], previous_address_commitment="00" * 32)
+
+
+def _from_somebody_else(receipt: Part) -> None:
+    says(requests(receipt)[0], address_commitment="00" * 32)
+
+
+def _with_a_step_left_out(receipt: Part) -> None:
+    receipt["record"]["events"].remove(requests(receipt)[1])
+
+
+def _back_at_the_second_address(receipt: Part) -> None:
+    receipt["record"]["pii_principal_email"] = "ada@second.example.net"
+
+
+CHAINS = [
+    _without_a_link,
+    _with_a_link_elsewhere,
+    _from_somebody_else,
+    _with_a_step_left_out,
+    _back_at_the_second_address,
+]
+
+
+@pytest.mark.parametrize("forge", CHAINS, ids=lambda forge: forge.__name__)
+def test_a_chain_of_addresses_with_a_break_is_refuted(moved: Part, forge: Callable[[Part], None]) -> None:
+    sealed(moved["record"]["events"])
+    assert wrong(judge(moved)) == []
+    forge(moved)
+    sealed(moved["record"]["events"])
+    found = wrong(judge(moved))
+    assert [each for each in found if "nothing leads from one to the other" in each], found
 
 
 def test_a_log_that_is_split_is_found_out_in_one_receipt(receipt: Part) -> None:

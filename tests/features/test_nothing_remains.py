@@ -13,6 +13,7 @@ from app import services
 from config import Settings
 from tests import machine
 from tests.features.conftest import OpenService
+from tests.features.test_change_of_address import asked, person
 from tests.service import Service
 from tests.tombstones import erase
 
@@ -73,6 +74,29 @@ def test_nothing_of_an_erased_person_remains(
 def test_nothing_remains_of_a_request_that_was_declined(service: Service, settings: Settings) -> None:
     service.subscribe(ZELDA)
     service.post(f"{service.letter().link}/decline")
+    service.deliver()
+    assert found_in(dump(settings)) == set()
+
+
+@pytest.mark.parametrize("end", ["asked", "declined", "replaced", "confirmed", "undone"])
+@pytest.mark.parametrize("zelda_is", ["former", "new"])
+def test_nothing_remains_of_an_address_that_a_person_left_or_wanted(
+    service: Service, settings: Settings, end: str, zelda_is: str
+) -> None:
+    former, new = (ZELDA, "grace@example.net") if zelda_is == "former" else ("grace@example.net", ZELDA)
+    service.confirmed(former)
+    who = person(service, former)
+    letter = asked(service, new, former)
+    if end == "declined":
+        service.post(letter.one_click)
+    if end == "replaced":
+        asked(service, "grace@example.com", former)
+    if end in ("confirmed", "undone"):
+        service.post(letter.link)
+        notice = service.letter()
+        if end == "undone":
+            service.post(notice.link)
+    erase(service, who)
     service.deliver()
     assert found_in(dump(settings)) == set()
 

@@ -222,6 +222,20 @@ def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_ord
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])
+def test_whoever_asks_takes_the_mail_budget_before_all_else(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
+        service.subscribe()
+        service.deliver()
+        clock.shift(COOL_DOWN)
+        with service.database.transaction() as session:
+            session.execute(text("SELECT digest FROM mail_budgets FOR UPDATE"))
+            asking = pool.submit(service.subscribe)
+            await_lock(service)
+            session.execute(text("SELECT id FROM subscriptions FOR UPDATE"))
+        assert asking.result().status_code == 202
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
 def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
         links = []
@@ -290,7 +304,7 @@ def test_no_step_without_its_event_and_no_event_without_its_step(service: Servic
     link = service.letter().link
     before = service.status(), service.events()
     with service.database.transaction() as session:
-        session.execute(text(_REFUSE[session.connection().dialect.name]))
+        session.execute(text(REFUSE[session.connection().dialect.name]))
     assert service.post(link).status_code == 500
     assert service.post(f"{link}/decline").status_code == 500
     assert service.subscribe("grace@example.org").status_code == 500
@@ -299,7 +313,7 @@ def test_no_step_without_its_event_and_no_event_without_its_step(service: Servic
     assert service.deliver() == []
 
 
-_REFUSE = {
+REFUSE = {
     "sqlite": """CREATE TRIGGER refuse BEFORE INSERT ON consent_events
         BEGIN SELECT RAISE(ABORT, 'no evidence today'); END""",
     "postgresql": """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock, services
 from app.keys import Scope
+from tests.features.test_change_of_address import asked, gone
 from tests.service import ADA, BROWSER, Service
 
 READ_ONLY = {"sqlite": "PRAGMA query_only=ON", "postgresql": "SET default_transaction_read_only TO on"}
@@ -49,6 +50,9 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
         "/static/<path:filename>": ["/static/jawel.css"],
         "/confirm/<token>": [tokens["open"], tokens["done"]],
         "/confirm/<token>/decline": [f"{tokens['open']}/decline", f"{tokens['done']}/decline"],
+        "/address/<token>": [tokens["address"]],
+        "/address/<token>/decline": [f"{tokens['address']}/decline"],
+        "/address/undo/<token>": [tokens["undo"]],
         "/unsubscribe/<token>": [tokens["unsubscribe"]],
         "/preferences/<token>": [tokens["preferences"], tokens["fresh"]],
         "/preferences/<token>/data": [f"{tokens['fresh']}/data"],
@@ -81,6 +85,9 @@ def urls(service: Service, tokens: dict[str, str]) -> list[str]:
 
 @pytest.fixture
 def tokens(service: Service) -> dict[str, str]:
+    service.confirmed("bea@example.org")
+    undo = gone(service, "bea@example.net", "bea@example.org").link
+    address = asked(service, "bea@example.com", "bea@example.net").link
     done = service.confirmed().link
     service.subscribe("grace@example.org", newsletters=["weekly", "events"])
     weekly = service.status()["weekly"]
@@ -91,7 +98,15 @@ def tokens(service: Service) -> dict[str, str]:
     ours = {
         name: url.removeprefix("https://subscribe.example.org") for name, url in {**weekly["links"], **fresh}.items()
     }
-    return {"done": done, "open": service.letter().link, "subscription": weekly["id"], "notice": notice, **ours}
+    return {
+        "done": done,
+        "open": service.letter().link,
+        "subscription": weekly["id"],
+        "notice": notice,
+        "address": address,
+        "undo": undo,
+        **ours,
+    }
 
 
 def test_every_page_is_read_while_the_database_refuses_to_write(service: Service, tokens: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ strong as the others, and never a dead end: whoever wants more is offered a new 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import Blueprint, Response, make_response, render_template
@@ -14,9 +14,11 @@ from werkzeug.exceptions import Forbidden
 
 from app import clock
 from app.consent import Act, Actor
+from app.links import RECEIPT_FOR
 from app.subscriptions import person
+from app.subscriptions.moving import changes
 from app.subscriptions.person import Person
-from app.tokens import Purpose
+from app.tokens import Claim, Purpose
 from app.web import client, current, language, problems
 from app.web.problems import wants_page
 
@@ -58,7 +60,17 @@ class LinkIsWeak(Forbidden):
 def begin(token: str) -> Visit:
     """Raises TokenInvalid."""
     claim = current.links().signer.read(Purpose.PREFERENCES, token)
-    return Visit(token, claim.subject, None if claim.has_expired(clock.now()) else claim.expires_at)
+    return Visit(token, claim.subject, claim.expires_at if _is_fresh(claim) else None)
+
+
+def _is_fresh(claim: Claim) -> bool:
+    """Mailed in the last half hour, to the address that is still the person's."""
+    if claim.expires_at is None or claim.has_expired(clock.now()):
+        return False
+    # A token counts whole seconds, so a link may have been mailed up to one later than it says.
+    mailed_at = claim.expires_at - RECEIPT_FOR + timedelta(seconds=1)
+    with current.database().read_only() as connection:
+        return not changes.has_moved(connection, claim.subject, since=mailed_at)
 
 
 def begin_fresh(token: str) -> Visit:

@@ -1,0 +1,78 @@
+"""Letters about a change of address, which go to an address that is not the person's, or not any more."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from app import clock, consent, suppressions
+from app.addresses import EmailAddress
+from app.database import AnyRow
+from app.mail.letters import Move, Owed
+from app.newsletters.terms import Catalogue
+from app.outbox import Kind, Letter
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.moving import changes
+from app.subscriptions.moving.changes import AddressChange, Standing
+
+KINDS = (Kind.ADDRESS_CHANGE, Kind.ADDRESS_CHANGED)
+
+
+def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
+    """The letter to whom the change says, about what is confirmed; None where it is not owed any more.
+
+    The notice to the old address is owed also where all was left since: it is about the address.
+    """
+    now = clock.now()
+    about = Subscription.id.in_(UUID(each) for each in letter.about)
+    asked = (
+        _CHANGE.add_columns(_suppressed(letter, now).label("suppressed"), Subscription.id, Subscription.newsletter)
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(AddressChange.id == letter.address_change_id, about)
+        .order_by(Subscription.status != Status.CONFIRMED, Subscription.newsletter)
+    )
+    if letter.kind == Kind.ADDRESS_CHANGE:
+        asked = asked.where(Subscription.status == Status.CONFIRMED)
+    found = connection.execute(asked).all()
+    if not found or catalogue.controller is None or not _still_owed(letter, found[0], now):
+        return None
+    recipient, move = _ends(letter, found[0])
+    newsletters = {row.id: catalogue.newsletters[row.newsletter] for row in found}
+    return Owed(letter, recipient, newsletters, catalogue.controller, move)
+
+
+_CHANGE = select(
+    AddressChange.id.label("change_id"),
+    AddressChange.former,
+    AddressChange.wanted,
+    AddressChange.asked_at,
+    AddressChange.confirmed_at,
+    AddressChange.undone_at,
+    AddressChange.ends_at,
+    Subscriber.commitment_key,
+).join(Subscriber, Subscriber.id == AddressChange.subscriber_id)
+
+
+def _suppressed(letter: Letter, now: datetime) -> ColumnElement[bool]:
+    if letter.kind == Kind.ADDRESS_CHANGE:
+        return suppressions.forbids_asking(AddressChange.wanted_digest, now)
+    return suppressions.forbids_mail(AddressChange.former_digest, now)
+
+
+def _still_owed(letter: Letter, row: AnyRow, now: datetime) -> bool:
+    stands = Standing.OPEN if letter.kind == Kind.ADDRESS_CHANGE else Standing.CONFIRMED
+    return changes.standing(row, now) is stands and not row.suppressed
+
+
+def _ends(letter: Letter, row: AnyRow) -> tuple[EmailAddress, Move]:
+    former, wanted = EmailAddress.parse(row.former), EmailAddress.parse(row.wanted)
+    asks = letter.kind == Kind.ADDRESS_CHANGE
+    recipient, elsewhere = (wanted, former) if asks else (former, wanted)
+    move = Move(
+        change_id=row.change_id,
+        elsewhere=elsewhere,
+        at=row.asked_at if asks else row.confirmed_at,
+        ends_at=row.ends_at,
+        commitment=consent.commitment(row.commitment_key, recipient),
+    )
+    return recipient, move

@@ -1,0 +1,90 @@
+"""Asking to move, and turning that down.
+
+Nothing is looked up of the address to move to, so whoever asks learns nothing of it, not even by the time it takes.
+It gets no more mail than from any signup: what a person asks for counts against the budget of the address, and one
+person can ask for a few addresses a day only.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app import budgets, clock, suppressions
+from app.addresses import EmailAddress
+from app.outbox import Kind
+from app.subscriptions.confirmation import DECLINED_FOR
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.moving import changes
+from app.subscriptions.moving.changes import CONFIRM_WITHIN, AddressChange
+from app.suppressions import Reason
+
+A_DAY = 5
+"""How many changes one person may ask for."""
+VOID = {"wanted": None, "wanted_digest": None}
+
+
+def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digest: str) -> None:
+    """Owe the wanted address a letter that asks for confirmation, in the place of any earlier request of the person.
+
+    Nothing happens where it is their address already, or was asked for in the last 10 minutes, or where no
+    subscription is confirmed. `digest` is the address's own.
+    """
+    now = clock.now()
+    budgets.hold(session, [digest], now)
+    person = session.scalars(select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()).first()
+    if person is None or person.canonical == wanted.canonical or not _may_ask(session, person, digest, now):
+        return
+    theirs = select(Subscription).where(Subscription.subscriber_id == person.id)
+    confirmed = session.scalars(theirs.where(Subscription.status == Status.CONFIRMED)).all()
+    if not confirmed:
+        return
+    due_at = budgets.spend(session, digest, now)
+    session.execute(
+        update(AddressChange)
+        .where(AddressChange.subscriber_id == person.id, AddressChange.confirmed_at.is_(None))
+        .values(VOID)
+    )
+    change = AddressChange(
+        id=uuid4(),
+        subscriber_id=person.id,
+        former=person.address,
+        former_digest=person.digest,
+        # A letter about a void change is never sent.
+        wanted=wanted.typed if due_at else None,
+        wanted_digest=digest if due_at else None,
+        asked_at=now,
+        ends_at=now + CONFIRM_WITHIN,
+    )
+    session.add(change)
+    session.flush()
+    letter = changes.owe(session, Kind.ADDRESS_CHANGE, change, person, confirmed)
+    letter.due_at = due_at or now
+
+
+def _may_ask(session: Session, person: Subscriber, digest: str, now: datetime) -> bool:
+    just_asked = (
+        AddressChange.confirmed_at.is_(None),
+        AddressChange.wanted_digest == digest,
+        AddressChange.asked_at > now - budgets.COOL_DOWN,
+    )
+    lately = AddressChange.asked_at > now - timedelta(days=1)
+    counted = select(func.count(), func.count().filter(*just_asked)).where(
+        AddressChange.subscriber_id == person.id, lately
+    )
+    asked, again = session.execute(counted).one()
+    return asked < A_DAY and not again
+
+
+def decline(session: Session, change_id: UUID) -> None:
+    """ "This was not me", from the new mailbox: it is forgotten, and gets no such mail for 30 days. Idempotent.
+
+    What was confirmed already stays: its way back is in the old mailbox.
+    """
+    now = clock.now()
+    open_ = (AddressChange.id == change_id) & AddressChange.confirmed_at.is_(None) & AddressChange.wanted.is_not(None)
+    declined = session.scalars(select(AddressChange).where(open_).with_for_update()).first()
+    if declined is not None and declined.wanted_digest is not None:
+        suppressions.suppress(session, declined.wanted_digest, Reason.DECLINED, since=now, until=now + DECLINED_FOR)
+        declined.wanted = declined.wanted_digest = None

@@ -1,0 +1,132 @@
+"""Changes of address as rows, and where each stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, delete, exists, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app import outbox
+from app.addresses import EmailAddress
+from app.database import AnyRow, Base, Instant
+from app.outbox import Kind, Letter
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+CONFIRM_WITHIN = timedelta(hours=72)
+UNDO_WITHIN = timedelta(days=7)
+
+
+class Standing(Enum):
+    OPEN = auto()
+    CONFIRMED = auto()
+    UNDONE = auto()
+    TAKEN = auto()
+    """The address to move to is another subscriber's; only a press finds that out, and nothing changed."""
+    OVER = auto()
+    """Declined, replaced, not confirmed in time, or erased: nothing can be done any more."""
+
+
+class AddressChange(Base):
+    __tablename__ = "address_changes"
+    __table_args__ = (
+        CheckConstraint("(wanted IS NULL) = (wanted_digest IS NULL)", "wanted_together"),
+        Index(None, "subscriber_id"),
+        Index(None, "ends_at"),
+        Index(None, "former_digest"),
+        Index(None, "wanted_digest"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
+    former: Mapped[str]
+    """As typed, here and below."""
+    former_digest: Mapped[str]
+    """`EmailAddress.digest`, here and below."""
+    wanted: Mapped[str | None]
+    """None where it is void: declined, replaced, or never to be asked. The row then only counts for its day."""
+    wanted_digest: Mapped[str | None]
+    asked_at: Mapped[datetime] = mapped_column(Instant)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    undone_at: Mapped[datetime | None] = mapped_column(Instant)
+    ends_at: Mapped[datetime] = mapped_column(Instant)
+    """When it can be neither confirmed nor undone any more, and is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change as its pages show it."""
+
+    change_id: UUID
+    standing: Standing
+    former: EmailAddress
+    wanted: EmailAddress
+    confirmed_at: datetime | None
+    language: str
+    newsletters: tuple[str, ...]
+    """Those that are confirmed, which are what moves."""
+
+
+def standing(change: AddressChange | AnyRow, now: datetime) -> Standing:
+    if change.wanted is None or now >= change.ends_at:
+        return Standing.OVER
+    if change.undone_at:
+        return Standing.UNDONE
+    return Standing.CONFIRMED if change.confirmed_at else Standing.OPEN
+
+
+def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
+    """None where it is void or forgotten, or the person erased."""
+    change = connection.execute(select(AddressChange).where(AddressChange.id == change_id)).first()
+    if change is None or change.wanted is None:
+        return None
+    held = connection.execute(
+        select(Subscriber.language, Subscription.newsletter)
+        .outerjoin(
+            Subscription, (Subscription.subscriber_id == Subscriber.id) & (Subscription.status == Status.CONFIRMED)
+        )
+        .where(Subscriber.id == change.subscriber_id)
+        .order_by(Subscription.newsletter)
+    ).all()
+    newsletters = tuple(row.newsletter for row in held if row.newsletter)
+    stands = standing(change, now)
+    return Move(
+        change_id=change_id,
+        standing=Standing.OVER if stands is Standing.OPEN and not newsletters else stands,
+        former=EmailAddress.parse(change.former),
+        wanted=EmailAddress.parse(change.wanted),
+        confirmed_at=change.confirmed_at,
+        language=held[0].language,
+        newsletters=newsletters,
+    )
+
+
+def owe(
+    session: Session, kind: Kind, change: AddressChange, person: Subscriber, about: Sequence[Subscription]
+) -> Letter:
+    """Owe a letter about the change; its kind says to which of the two addresses."""
+    nonces = {str(each.id): each.nonce for each in about}
+    letter = outbox.owe(session, kind, subscriber_id=person.id, language=person.language, about=nonces)
+    letter.address_change_id = change.id
+    return letter
+
+
+def has_moved(connection: Connection, subscriber_id: UUID, *, since: datetime) -> bool:
+    """Whether the person has come to another address since then: what was mailed before may be in other hands."""
+    moved = or_(AddressChange.confirmed_at >= since, AddressChange.undone_at >= since)
+    return bool(connection.scalar(select(exists().where(AddressChange.subscriber_id == subscriber_id, moved))))
+
+
+def purge(session: Session, now: datetime, *, at_most: int) -> int:
+    """Forget those that can be neither confirmed nor undone any more. Returns how many."""
+    ended = select(AddressChange.id).where(AddressChange.ends_at <= now).limit(at_most)
+    purged = delete(AddressChange).where(AddressChange.id.in_(ended.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(AddressChange.id)).all())
+
+
+def forget_address(session: Session, digest: str) -> None:
+    """Erase the changes that lead from or to the address, with their letters."""
+    named = or_(AddressChange.former_digest == digest, AddressChange.wanted_digest == digest)
+    session.execute(delete(AddressChange).where(named))

@@ -1,0 +1,154 @@
+"""Moving at last, from the new mailbox; and back, from the old one.
+
+Locks are taken in one order: the mail budgets of both addresses, subscriptions by subscriber and newsletter,
+subscribers, the change. The budgets keep signups for either address out until it is done, so that none of them is about
+an address that the person has no more.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app import budgets, clock
+from app.addresses import EmailAddress
+from app.consent import Act, Actor
+from app.outbox import Kind
+from app.subscriptions import ending, renewal
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.moving import changes
+from app.subscriptions.moving.changes import UNDO_WITHIN, AddressChange, Standing, standing
+from app.subscriptions.renewal import Renewal
+
+ADDRESS_CHANGED = Act(Actor.SERVICE, {"method": "address changed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    address: EmailAddress
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A change with all that moves, locked."""
+
+    change: AddressChange
+    person: Subscriber
+    subscriptions: list[Subscription]
+    others: list[Subscription]
+    """Those of whoever else has the address to move to."""
+
+
+def confirm(session: Session, change_id: UUID, act: Act) -> Standing:
+    """Move, and owe the old address the notice. Idempotent. The act names how it was confirmed."""
+    found = session.get(AddressChange, change_id)
+    if found is None or found.wanted is None or found.wanted_digest is None:
+        return Standing.OVER
+    there = Mailbox(EmailAddress.parse(found.wanted), found.wanted_digest)
+    held = _hold(session, found, there)
+    now = clock.now()
+    if held is None or standing(held.change, now) is not Standing.OPEN:
+        return standing(held.change, now) if held else Standing.OVER
+    if not any(each.status == Status.CONFIRMED for each in held.subscriptions):
+        return Standing.OVER
+    if not _make_way(session, held.others):
+        return Standing.TAKEN
+    asked = Act(Actor.MAILBOX_HOLDER, {"method": "address_change", "change": str(change_id)})
+    held.change.confirmed_at, held.change.ends_at = now, now + UNDO_WITHIN
+    moved = _move(session, held, there, Renewal(asked, held.change.asked_at, act))
+    changes.owe(session, Kind.ADDRESS_CHANGED, held.change, held.person, moved)
+    return Standing.CONFIRMED
+
+
+def undo(session: Session, change_id: UUID, act: Act) -> Standing:
+    """Move back, whatever address the person went to since, and drop what was asked for from there. Idempotent."""
+    found = session.get(AddressChange, change_id)
+    if found is None:
+        return Standing.OVER
+    back = Mailbox(EmailAddress.parse(found.former), found.former_digest)
+    held = _hold(session, found, back)
+    now = clock.now()
+    if held is None or standing(held.change, now) is not Standing.CONFIRMED:
+        return standing(held.change, now) if held else Standing.OVER
+    if not _make_way(session, held.others):
+        return Standing.TAKEN
+    held.change.undone_at = now
+    # Whoever had the new mailbox could go on with these.
+    later = AddressChange.asked_at >= held.change.asked_at
+    session.execute(
+        delete(AddressChange).where(AddressChange.subscriber_id == held.person.id, later, AddressChange.id != change_id)
+    )
+    if held.person.canonical != back.address.canonical:
+        _move(session, held, back, Renewal(Act(act.actor, {"method": "address_change_undone"}), now, act))
+    return Standing.UNDONE
+
+
+def _hold(session: Session, found: AddressChange, there: Mailbox) -> _Held | None:
+    """None where the person has been erased meanwhile."""
+    digests = {found.former_digest, there.digest, *_present_digest(session, found.subscriber_id)}
+    budgets.hold(session, digests, clock.now())
+    who = (Subscriber.id == found.subscriber_id) | (Subscriber.canonical == there.address.canonical)
+    subscriptions = session.scalars(
+        select(Subscription)
+        .join(Subscriber, Subscription.subscriber_id == Subscriber.id)
+        .where(who)
+        .order_by(Subscription.subscriber_id, Subscription.newsletter)
+        .with_for_update(of=Subscription)
+        .execution_options(populate_existing=True)
+    ).all()
+    people = session.scalars(
+        select(Subscriber)
+        .where(who)
+        .order_by(Subscriber.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    change = session.scalars(
+        select(AddressChange)
+        .where(AddressChange.id == found.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    person = next((each for each in people if each.id == found.subscriber_id), None)
+    if person is None or change is None:
+        return None
+    theirs = [each for each in subscriptions if each.subscriber_id == person.id]
+    return _Held(change, person, theirs, [each for each in subscriptions if each.subscriber_id != person.id])
+
+
+def _present_digest(session: Session, subscriber_id: UUID) -> list[str]:
+    return list(session.scalars(select(Subscriber.digest).where(Subscriber.id == subscriber_id)))
+
+
+def _make_way(session: Session, others: list[Subscription]) -> bool:
+    """Requests that anybody can have made for the address do not keep it from whoever has the mailbox.
+
+    False where somebody has confirmed there: those stay, and so does the person.
+    """
+    if any(each.status != Status.PENDING or each.ended_as for each in others):
+        return False
+    for each in others:
+        ending.give_up(session, each, ADDRESS_CHANGED)
+    return True
+
+
+def _move(session: Session, held: _Held, there: Mailbox, how: Renewal) -> list[Subscription]:
+    """What is confirmed goes along; returns it. What is pending lapses: its letter is in the mailbox that is left."""
+    pending = [each for each in held.subscriptions if each.status == Status.PENDING]
+    kept = [each for each in held.subscriptions if each.status != Status.PENDING or each.ended_as]
+    for each in pending:
+        ending.give_up(session, each, ADDRESS_CHANGED)
+    before = held.person.commitment
+    held.person.address, held.person.canonical = there.address.typed, there.address.canonical
+    held.person.digest = there.digest
+    for each in kept:
+        was = each.former_commitment or before
+        each.former_commitment = None if was == held.person.commitment else was
+        each.version += 1
+    session.flush()
+    moved = [each for each in kept if each.status == Status.CONFIRMED]
+    for each in moved:
+        renewal.renew(session, each, how)
+    return moved

@@ -1,0 +1,155 @@
+"""Changing one's address: asked for from the preferences, confirmed in the new mailbox, undone from the old one.
+
+As everywhere, GET only shows, and one button posts. Whoever gets the letter to the new address may be a stranger, and
+so may whoever has the old mailbox by now: both addresses are masked on every page.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from flask import Blueprint, Response, jsonify, make_response, render_template
+from flask_babel import gettext as _
+from werkzeug.exceptions import Conflict, Gone, HTTPException
+
+from app import clock
+from app.addresses import EmailAddress, InvalidAddress
+from app.consent import Act, Actor
+from app.subscriptions.moving import asking, changes, settling
+from app.subscriptions.moving.changes import Move, Standing
+from app.tokens import Purpose
+from app.web import client, current, intake, language, problems
+from app.web.pages.preferences import visits
+from app.web.problems import InvalidFields, wants_page
+
+blueprint = Blueprint("address", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two mailboxes: what its link is good for, and the page for each standing in which it is."""
+
+    purpose: Purpose
+    pages: Mapping[Standing, str]
+
+
+NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "address", Standing.CONFIRMED: "address_moved"})
+OLD = Side(Purpose.FORMER_ADDRESS, {Standing.CONFIRMED: "address_undo", Standing.UNDONE: "address_undone"})
+
+
+@blueprint.post("/preferences/<token>/address")
+def ask(token: str) -> Response:
+    """The answer is the same whatever is known of the address, and whether a letter goes there or not."""
+    visit = visits.begin_fresh(token)
+    visit.find_person()
+    given = intake.mentioned("email").strip()
+    try:
+        wanted = EmailAddress.parse(given)
+    except InvalidAddress:
+        error = _("This is not an e-mail address that mail can be sent to.")
+        return _refuse(InvalidFields({"email": [error]}), token=token, error=error, email=given)
+    with current.database().transaction() as session:
+        asking.ask(session, visit.subscriber_id, wanted, wanted.digest(current.settings().suppression_key))
+    if wants_page():
+        return make_response(render_template("pages/address_asked.html"))
+    return make_response(jsonify(status="accepted"), 202)
+
+
+@blueprint.get("/address/<token>")
+def show(token: str) -> Response:
+    return _page(NEW, _find(NEW, token), token)
+
+
+@blueprint.post("/address/<token>")
+def press(token: str) -> Response:
+    """Move. Twice is as good as once."""
+    move = _find(NEW, token)
+    if move and move.standing is Standing.OPEN:
+        with current.database().transaction() as session:
+            move = replace(move, standing=settling.confirm(session, move.change_id, _act(NEW, move)))
+    return _answer(NEW, move, token)
+
+
+@blueprint.get("/address/<token>/decline")
+def show_decline(token: str) -> str:
+    _find(NEW, token)
+    return render_template("pages/address_decline.html", token=token)
+
+
+@blueprint.post("/address/<token>/decline")
+def decline(token: str) -> Response:
+    """ "This was not me": from the page's button, or as the one-click unsubscribe of the letter (RFC 8058)."""
+    claim = current.links().signer.read(Purpose.ADDRESS, token)
+    _find(NEW, token)
+    with current.database().transaction() as session:
+        asking.decline(session, claim.subject)
+    if wants_page():
+        return make_response(render_template("pages/address_declined.html"))
+    return jsonify(status="declined")
+
+
+@blueprint.get("/address/undo/<token>")
+def show_undo(token: str) -> Response:
+    return _page(OLD, _find(OLD, token), token)
+
+
+@blueprint.post("/address/undo/<token>")
+def undo(token: str) -> Response:
+    """Move back. Twice is as good as once."""
+    move = _find(OLD, token)
+    if move and move.standing is Standing.CONFIRMED:
+        with current.database().transaction() as session:
+            move = replace(move, standing=settling.undo(session, move.change_id, _act(OLD, move)))
+    return _answer(OLD, move, token)
+
+
+def _find(side: Side, token: str) -> Move | None:
+    claim = current.links().signer.read(side.purpose, token)
+    with current.database().read_only() as connection:
+        move = changes.find(connection, claim.subject, clock.now())
+    if move:
+        language.use(move.language)
+    return move
+
+
+def _answer(side: Side, move: Move | None, token: str) -> Response:
+    if wants_page():
+        return _page(side, move, token)
+    if move and move.standing in side.pages:
+        return jsonify(status=move.standing.name.lower())
+    return problems.answer(_problem(move))
+
+
+def _page(side: Side, move: Move | None, token: str) -> Response:
+    if move is None or move.standing not in side.pages:
+        error = _problem(move)
+        name = "address_taken" if isinstance(error, Conflict) else "address_over"
+        return make_response(render_template(f"pages/{name}.html"), error.code)
+    return make_response(_text(side, move, token))
+
+
+def _text(side: Side, move: Move, token: str) -> str:
+    newsletters = current.catalogue().newsletters
+    titles = [newsletters[name].words(language.preferred()).title for name in move.newsletters]
+    return render_template(f"pages/{side.pages[move.standing]}.html", move=move, titles=titles, token=token)
+
+
+def _problem(move: Move | None) -> HTTPException:
+    if move and move.standing is Standing.TAKEN:
+        return Conflict("The address has subscriptions of its own here. Nothing was changed.")
+    return Gone("This link cannot change any address any more.")
+
+
+def _refuse(why: InvalidFields, **about: str) -> Response:
+    if not wants_page():
+        return problems.answer(why)
+    return make_response(render_template("pages/address_ask.html", **about), why.code)
+
+
+def _act(side: Side, move: Move) -> Act:
+    """A program that posts JSON was shown no page, so there is none to vouch for."""
+    seen = {"browser": client.browser_family(), "client": client.address(current.settings().client_ip)}
+    if not wants_page():
+        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **seen})
+    page = hashlib.sha256(_text(side, move, "…").encode()).hexdigest()
+    return Act(Actor.MAILBOX_HOLDER, {"method": "button", "page_sha256": page, **seen})
