@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.web.language import LANGUAGES
+from app.newsletters.terms import LANGUAGES
 from tests.features.conftest import CATALOGUE
 from tests.service import ADA, Letter, Service
 
