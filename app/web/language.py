@@ -36,7 +36,7 @@ def about(newsletters: Sequence[Newsletter]) -> None:
 
 def preferred() -> list[str]:
     """The reader's languages, best first, as two or three letters."""
-    return [re.split("[-_]", tag)[0].lower() for tag in _wishes() if tag]
+    return [_short(tag) for tag in _wishes() if tag]
 
 
 def choose() -> Locale:
@@ -51,8 +51,9 @@ def direction() -> str:
 
 
 def asked() -> str | None:
-    """What the URL asks for: for links and forms that are to lead on in the same language."""
-    return request.args.get("language") if request else None
+    """What the URL asks for, as far as we speak it: links and forms lead on in the same language."""
+    tag = _short(request.args.get("language", "")) if request else ""
+    return tag if tag in LANGUAGES else None
 
 
 def _wishes() -> Iterator[str | None]:
@@ -60,6 +61,10 @@ def _wishes() -> Iterator[str | None]:
     yield _asked_by_form()
     yield g.get("language")
     yield from (tag for tag, _quality in request.accept_languages)
+
+
+def _short(tag: str) -> str:
+    return re.split("[-_]", tag)[0].lower()
 
 
 def _asked_by_form() -> str | None:

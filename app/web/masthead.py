@@ -33,7 +33,7 @@ def of(slug: str) -> Masthead:
 
 def notice_of(slug: str) -> str:
     """The page of GDPR Art. 13, in the language that was asked for here."""
-    return url_for("notice.show", slug=slug, language=language.asked())
+    return url_for("notice.show", slug=slug)
 
 
 def _catalogue() -> Catalogue:

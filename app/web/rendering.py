@@ -19,6 +19,7 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_of_the_page)
+    app.url_defaults(_lead_on_in_the_language_asked_for)
 
 
 def moment(instant: datetime) -> str:
@@ -27,11 +28,15 @@ def moment(instant: datetime) -> str:
     return f"{format_datetime(instant, 'd MMMM y, HH:mm')} {zone}"
 
 
+def _lead_on_in_the_language_asked_for(endpoint: str, values: dict[str, Any]) -> None:
+    if endpoint != "static" and (asked := language.asked()):
+        values.setdefault("language", asked)
+
+
 def _of_the_page() -> dict[str, Any]:
     return {
         "page_language": str(get_locale() or language.FALLBACK),
         "page_direction": language.direction(),
-        "asked_language": language.asked(),
         "languages": language.NAMES,
         "in_other_languages": _in_other_languages(),
     }

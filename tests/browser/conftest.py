@@ -5,7 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -39,17 +42,56 @@ consent = {{ en = "Yes, send it to me." }}
 """
 
 
+IN_FOUR = """
+[[newsletter]]
+slug = "{slug}"
+sender = "Voorbeeld <{slug}@example.org>"
+languages = ["nl", "fr", "de", "en"]
+frequency = "daily"
+confirm_within = "{confirm_within}"
+title = {{ nl = "Dagbrief", fr = "Lettre du jour", de = "Tagesbrief", en = "Daily letter" }}
+[newsletter.purpose]
+nl = "Elke dag één mail met een nieuw boek."
+fr = "Chaque jour, un e-mail avec un nouveau livre."
+de = "Jeden Tag eine E-Mail mit einem neuen Buch."
+en = "One mail a day with a new book."
+[newsletter.consent]
+nl = "Ja, stuur mij de dagbrief per e-mail."
+fr = "Oui, envoyez-moi la lettre du jour par e-mail."
+de = "Ja, schicken Sie mir den Tagesbrief per E-Mail."
+en = "Yes, send me the daily letter by e-mail."
+"""
+MORE = IN_FOUR.format(slug="daily", confirm_within="72h") + IN_FOUR.format(slug="hasty", confirm_within="2s")
+"""Beside the example's: one more in all languages, and one whose links work for two seconds."""
+
+
 class Shop(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
-        for policy in self.server.policies:  # type: ignore[attr-defined]
-            self.send_header("Content-Security-Policy", policy)
+        for each in self.server.policies:  # type: ignore[attr-defined]
+            self.send_header("Content-Security-Policy", each)
         self.end_headers()
         self.wfile.write(self.server.form)  # type: ignore[attr-defined]
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+@dataclass(frozen=True)
+class Received:
+    message: EmailMessage
+
+    @property
+    def text(self) -> str:
+        body = self.message.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
+    @property
+    def unsubscribe(self) -> str:
+        """Where a mail program's own button posts to, and where the person may look."""
+        return str(self.message["List-Unsubscribe"]).strip("<>")
 
 
 @dataclass(frozen=True)
@@ -64,6 +106,12 @@ class Site:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
+
+    def letters(self, email: str) -> list[Received]:
+        """Oldest first."""
+        files = sorted((self.folder / "instance/mailbox").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        messages = (message_from_bytes(path.read_bytes(), policy=policy.default) for path in files)
+        return [Received(each) for each in messages if each["To"] == email]
 
 
 @dataclass
@@ -106,6 +154,21 @@ def shop() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture
 def site(tmp_path: Path, shop: ThreadingHTTPServer) -> Iterator[Site]:
+    origin = f"http://localhost:{shop.server_port}"
+    with _running(tmp_path, SHOPS_OWN.format(origin=origin), origin) as site:
+        shop.form = FORM.format(url=site.url, port=shop.server_port).encode()  # type: ignore[attr-defined]
+        yield site
+
+
+@pytest.fixture(scope="session")
+def long_lived_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all who only look, and sign up addresses of their own."""
+    with _running(tmp_path_factory.mktemp("site"), MORE, "") as site:
+        yield site
+
+
+@contextmanager
+def _running(tmp_path: Path, more: str, shop: str) -> Iterator[Site]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -115,11 +178,10 @@ def site(tmp_path: Path, shop: ThreadingHTTPServer) -> Iterator[Site]:
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "JAWEL_ENV": "development",
         "PUBLIC_URL": url,
+        "RATE_LIMIT_SUBSCRIBE": "100000",
     }
-    shop.form = FORM.format(url=url, port=shop.server_port).encode()  # type: ignore[attr-defined]
-    origin = f"http://localhost:{shop.server_port}"
     catalogue = tmp_path / "newsletters.toml"
-    catalogue.write_text(CATALOGUE.read_text() + SHOPS_OWN.format(origin=origin))
+    catalogue.write_text(CATALOGUE.read_text() + more)
     for command in (["migrate"], ["newsletters", "apply", catalogue]):
         subprocess.run([*jawel, *command], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, check=True)
     with (tmp_path / "log").open("w") as log:
@@ -127,7 +189,7 @@ def site(tmp_path: Path, shop: ThreadingHTTPServer) -> Iterator[Site]:
         server = subprocess.Popen(serving, cwd=tmp_path, env=environment, stdout=log, stderr=log)
         try:
             _await_answer(f"{url}/readyz", server)
-            yield Site(url, tmp_path, origin)
+            yield Site(url, tmp_path, shop)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(PATIENCE_SECONDS)

@@ -73,6 +73,13 @@ def gone(service: Service, wanted: str = NEW, email: str = ADA) -> Letter:
     return notice
 
 
+def main(answer: TestResponse) -> str:
+    """Around it, a page that was asked for by GET offers other languages."""
+    found = re.search("<main>.*</main>", answer.text, re.DOTALL)
+    assert found
+    return found[0]
+
+
 def digest(email: str) -> str:
     return EmailAddress.parse(email).digest("a suppression key for tests, of some length")
 
@@ -177,7 +184,7 @@ def test_one_press_in_the_old_mailbox_undoes_it(service: Service) -> None:
     events = service.events()
     again = service.post(notice.link, headers=BROWSER)
     assert (again.status_code, again.text) == (200, back.text)
-    assert service.get(notice.link, headers=BROWSER).text == back.text
+    assert main(service.get(notice.link, headers=BROWSER)) == main(back)
     assert service.events() == events
     assert wrong(service) == []
     assert any("changes: 2" in each for each in findings(service))
@@ -192,7 +199,7 @@ def test_a_second_press_changes_nothing_and_answers_the_same(service: Service) -
     events = service.events()
     second = service.post(letter.link, headers=BROWSER)
     assert (second.status_code, second.text) == (200, first.text)
-    assert service.get(letter.link, headers=BROWSER).text == first.text
+    assert main(service.get(letter.link, headers=BROWSER)) == main(first)
     assert service.post(letter.link).get_json() == {"status": "confirmed"}
     assert service.events() == events
     assert len(service.deliver()) == 1
@@ -249,8 +256,7 @@ def test_only_a_fresh_link_may_ask(service: Service, moved: Clock) -> None:
         if each is link:
             moved.shift(HALF_AN_HOUR + timedelta(seconds=2))
         answer = service.post(f"{each}/address", data={"email": NEW}, headers=BROWSER)
-        assert (answer.status_code, "you need a fresh link" in answer.text) == (403, True)
-        assert service.get(re.findall(r'href="(/preferences/\w+)"', answer.text)[0]).status_code == 200
+        assert (answer.status_code, f'action="{each}/link"' in answer.text) == (403, True)
         assert service.post(f"{each}/address", json={"email": NEW}).content_type == "application/problem+json"
     assert service.deliver() == []
     assert service.post("/preferences/forged/address", data={"email": NEW}).status_code == 404
