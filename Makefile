@@ -8,7 +8,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint format bench migration messages lock clean
+.PHONY: help run setup test lint format letters screenshots bench migration messages lock clean
 
 help: ## list these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -33,6 +33,13 @@ lint: .venv/installed-dev ## ruff, mypy, import-linter
 format: .venv/installed-dev ## let ruff lay out the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+letters: .venv/installed-dev ## write tests/letters, which the suite compares with, anew
+	$(BIN)/pytest -q tests/features/test_letters_as_they_read.py --write-letters
+
+screenshots: .venv/installed-dev ## photograph every page in every language, into docs/screenshots
+	rm -rf docs/screenshots
+	$(BIN)/pytest -q tests/browser/test_every_page.py -k "phone and not without" --screenshots docs/screenshots
 
 bench: .venv/installed-dev ## measure the service beside a floor, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

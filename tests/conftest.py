@@ -30,6 +30,11 @@ BROWSER_FLAGS = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", metavar="FOLDER", help="keep what each page looks like on a phone")
+    parser.addoption("--write-letters", action="store_true", help="write tests/letters anew")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> str:
     """Whatever asks for a database runs once on each."""

@@ -4,7 +4,6 @@ So all letters are held to it, in every language: who asks for what, when, where
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.newsletters.terms import LANGUAGES
+from tests.correspondence import LETTERS
 from tests.features.conftest import CATALOGUE
-from tests.service import ADA, Letter, Service
+from tests.service import ADA, Service
 
 TEMPLATES = Path(__file__).parents[2] / "app/templates/letters"
 CONTROLLER = CATALOGUE["controller"]
@@ -35,37 +35,8 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def confirmation(service: Service, language: str) -> Letter:
-    service.subscribe(newsletters=["weekly", "events"], language=language, attempt="an-attempt-of-22-chars")
-    return service.letter()
-
-
-def already_confirmed(service: Service, language: str) -> Letter:
-    service.confirmed(language=language)
-    service.subscribe(language=language)
-    return service.letter()
-
-
-def unsubscribed(service: Service, language: str) -> Letter:
-    service.confirmed(language=language)
-    service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(OURS.rstrip("/")))
-    return service.letter()
-
-
-def preferences(service: Service, language: str) -> Letter:
-    service.confirmed(language=language)
-    link = service.status()["weekly"]["links"]["preferences"].removeprefix(OURS.rstrip("/"))
-    service.post(f"{link}/receipts")
-    return service.letter()
-
-
-LETTERS: dict[str, Callable[[Service, str], Letter]] = {
-    each.__name__: each for each in (confirmation, already_confirmed, unsubscribed, preferences)
-}
-
-
 def test_every_kind_of_letter_is_looked_at() -> None:
-    assert {each.name for each in TEMPLATES.iterdir() if each.is_dir()} == set(LETTERS), "say here how one comes to be"
+    assert {each.name for each in TEMPLATES.iterdir() if each.is_dir()} <= set(LETTERS), "say how one comes to be"
 
 
 @dataclass
@@ -132,7 +103,8 @@ def test_a_letter_makes_sense_in_the_list_of_an_inbox(service: Service, kind: st
     first, *_rest = letter.text.splitlines()
     assert len(letter.subject) <= 60
     titles = [each["title"].get(language, each["title"]["nl"]) for each in CATALOGUE["newsletter"]]
-    assert any(title in letter.subject for title in titles), "what it is about"
+    about = [*titles, CONTROLLER["name"]]
+    assert any(each in letter.subject for each in about), "what it is about"
     assert "Voorbeeld" in str(letter.delivered.message["From"]), "who writes"
     assert len(first) >= 40, "enough to fill the line beside the subject"
     assert first != letter.subject

@@ -1,0 +1,69 @@
+"""What is looked at on each page, whichever it is: with the browser's own log as the witness."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from babel.messages.pofile import read_po
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, Witness
+from tests.commands import ROOT
+
+AXE = Axe()
+KEPT = "[document.cookie, localStorage.length, sessionStorage.length].join()"
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+WORDS_ENOUGH = 4
+
+
+@dataclass
+class Inspection:
+    page: Page
+    site: Site
+    language: str
+    shots: Path | None
+    runs_scripts: bool
+    """axe-core is one. What it finds, it finds without scripts as well."""
+    witness: Witness = field(default_factory=Witness)
+
+    def __post_init__(self) -> None:
+        self.witness.watch(self.page)
+
+    def look(self, name: str) -> None:
+        """Fail with the name of the page and what is wrong with it."""
+        if self.shots:
+            self.shots.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
+        expect(self.page.locator("h1"), name).to_have_count(1)
+        assert self.page.locator("html").get_attribute("lang") == self.language, name
+        assert self.page.title().strip(), name
+        assert self.page.evaluate(TOO_WIDE) <= 0, f"{name} is wider than the screen"
+        assert self._left_in_english() == [], name
+        assert self.page.evaluate(KEPT) == ",0,0", name
+        assert self.page.context.cookies() == [], name
+        if self.runs_scripts:
+            found = AXE.run(self.page)
+            assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        assert self._complaints() == [], name
+        assert [url for url in self.witness.requests if not url.startswith(f"{self.site.url}/")] == [], name
+
+    def _complaints(self) -> list[str]:
+        """That a page answers with a status such as 410 is no news to us."""
+        return [each for each in self.witness.complaints if not re.match(r"Failed to load resource: .* 4\d\d", each)]
+
+    def _left_in_english(self) -> list[str]:
+        if self.language == "en":
+            return []
+        text = re.sub(r"\s+", " ", f"{self.page.title()} {self.page.locator('body').inner_text()}")
+        return [message for message in _english() if message in text]
+
+
+@cache
+def _english() -> list[str]:
+    """The fixed parts of messages that are long enough to be no name or word of another language as well."""
+    with (ROOT / "app/translations/messages.pot").open("rb") as file:
+        messages = [text for each in read_po(file) for text in ([each.id] if isinstance(each.id, str) else each.id)]
+    parts = [part.strip(" .,:;?") for message in messages for part in re.split(r"%\(\w+\)s", str(message))]
+    return [part for part in parts if len(part.split()) >= WORDS_ENOUGH]
