@@ -5,7 +5,7 @@ It gets no more mail than from any signup: what a person asks for counts against
 person can ask for a few addresses a day only.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
@@ -69,7 +69,7 @@ def _may_ask(session: Session, person: Subscriber, digest: str, now: datetime) -
         AddressChange.wanted_digest == digest,
         AddressChange.asked_at > now - budgets.COOL_DOWN,
     )
-    lately = AddressChange.asked_at > now - timedelta(days=1)
+    lately = AddressChange.asked_at > now - budgets.DAY
     counted = select(func.count(), func.count().filter(*just_asked)).where(
         AddressChange.subscriber_id == person.id, lately
     )
