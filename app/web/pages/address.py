@@ -4,9 +4,9 @@ As everywhere, GET only shows, and one button posts. Whoever gets the letter to 
 so may whoever has the old mailbox by now: both addresses are masked on every page.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 from flask_babel import gettext as _
@@ -14,7 +14,6 @@ from werkzeug.exceptions import Conflict, Gone, HTTPException
 
 from app import clock
 from app.addresses import EmailAddress, InvalidAddress
-from app.consent import Act, Actor
 from app.subscriptions.moving import asking, changes, settling
 from app.subscriptions.moving.changes import Move, Standing
 from app.tokens import Purpose
@@ -65,8 +64,9 @@ def press(token: str) -> Response:
     """Move. Twice is as good as once."""
     move = _find(NEW, token)
     if move and move.standing is Standing.OPEN:
+        act = client.press(partial(_text, NEW, move, "…"))
         with current.database().transaction() as session:
-            move = replace(move, standing=settling.confirm(session, move.change_id, _act(NEW, move)))
+            move = replace(move, standing=settling.confirm(session, move.change_id, act))
     return _answer(NEW, move, token)
 
 
@@ -98,8 +98,9 @@ def undo(token: str) -> Response:
     """Move back. Twice is as good as once."""
     move = _find(OLD, token)
     if move and move.standing is Standing.CONFIRMED:
+        act = client.press(partial(_text, OLD, move, "…"))
         with current.database().transaction() as session:
-            move = replace(move, standing=settling.undo(session, move.change_id, _act(OLD, move)))
+            move = replace(move, standing=settling.undo(session, move.change_id, act))
     return _answer(OLD, move, token)
 
 
@@ -144,12 +145,3 @@ def _refuse(why: InvalidFields, **about: str) -> Response:
     if not wants_page():
         return problems.answer(why)
     return make_response(render_template("pages/address_ask.html", **about), why.code)
-
-
-def _act(side: Side, move: Move) -> Act:
-    """A program that posts JSON was shown no page, so there is none to vouch for."""
-    seen = {"browser": client.browser_family(), "client": client.address(current.settings().client_ip)}
-    if not wants_page():
-        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **seen})
-    page = hashlib.sha256(_text(side, move, "…").encode()).hexdigest()
-    return Act(Actor.MAILBOX_HOLDER, {"method": "button", "page_sha256": page, **seen})
