@@ -56,7 +56,7 @@ def subscribe() -> BaseResponse:
 def _accepted(_language: str) -> str:
     """The same for everybody who reads the language."""
     message = _("Please look in your inbox for a mail that asks you to confirm.")
-    return json.dumps({"status": "accepted", "message": message}) + "\n"
+    return json.dumps({"status": "accepted", "message": message}, separators=(",", ":")) + "\n"
 
 
 blueprint.after_request(origins.grant)
