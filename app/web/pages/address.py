@@ -32,8 +32,8 @@ class Side:
     pages: Mapping[Standing, str]
 
 
-NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "address", Standing.CONFIRMED: "address_moved"})
-OLD = Side(Purpose.FORMER_ADDRESS, {Standing.CONFIRMED: "address_undo", Standing.UNDONE: "address_undone"})
+NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"})
+OLD = Side(Purpose.FORMER_ADDRESS, {Standing.CONFIRMED: "undo", Standing.UNDONE: "undone"})
 
 
 @blueprint.post("/preferences/<token>/address")
@@ -50,7 +50,7 @@ def ask(token: str) -> Response:
     with current.database().transaction() as session:
         asking.ask(session, visit.subscriber_id, wanted, wanted.digest(current.settings().suppression_key))
     if wants_page():
-        return make_response(render_template("pages/address_asked.html"))
+        return make_response(render_template("pages/address/asked.html"))
     return make_response(jsonify(status="accepted"), 202)
 
 
@@ -73,7 +73,7 @@ def press(token: str) -> Response:
 @blueprint.get("/address/<token>/decline")
 def show_decline(token: str) -> str:
     _find(NEW, token)
-    return render_template("pages/address_decline.html", token=token)
+    return render_template("pages/address/decline.html", token=token)
 
 
 @blueprint.post("/address/<token>/decline")
@@ -84,7 +84,7 @@ def decline(token: str) -> Response:
     with current.database().transaction() as session:
         asking.decline(session, claim.subject)
     if wants_page():
-        return make_response(render_template("pages/address_declined.html"))
+        return make_response(render_template("pages/address/declined.html"))
     return jsonify(status="declined")
 
 
@@ -124,15 +124,15 @@ def _answer(side: Side, move: Move | None, token: str) -> Response:
 def _page(side: Side, move: Move | None, token: str) -> Response:
     if move is None or move.standing not in side.pages:
         error = _problem(move)
-        name = "address_taken" if isinstance(error, Conflict) else "address_over"
-        return make_response(render_template(f"pages/{name}.html"), error.code)
+        name = "taken" if isinstance(error, Conflict) else "over"
+        return make_response(render_template(f"pages/address/{name}.html"), error.code)
     return make_response(_text(side, move, token))
 
 
 def _text(side: Side, move: Move, token: str) -> str:
     newsletters = current.catalogue().newsletters
     titles = [newsletters[name].words(language.preferred()).title for name in move.newsletters]
-    return render_template(f"pages/{side.pages[move.standing]}.html", move=move, titles=titles, token=token)
+    return render_template(f"pages/address/{side.pages[move.standing]}.html", move=move, titles=titles, token=token)
 
 
 def _problem(move: Move | None) -> HTTPException:
@@ -144,4 +144,4 @@ def _problem(move: Move | None) -> HTTPException:
 def _refuse(why: InvalidFields, **about: str) -> Response:
     if not wants_page():
         return problems.answer(why)
-    return make_response(render_template("pages/address_ask.html", **about), why.code)
+    return make_response(render_template("pages/address/ask.html", **about), why.code)
