@@ -44,7 +44,7 @@ def press(service: Service, link: str) -> str:
 def test_the_page_mails_a_link_that_shows_the_address_and_the_receipts(service: Service) -> None:
     service.confirmed(newsletters=BOTH, language="en")
     form = service.get("/preferences?language=en", headers=BROWSER).text
-    assert 'action="/preferences"' in form
+    assert 'action="/preferences?language=en"' in form
     assert "Look in your inbox" in ask(service).text
     letter = service.letter()
     assert letter.delivered.recipient == ADA
