@@ -11,9 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from app.consent import timestamp
-from app.newsletters.terms import Catalogue, Controller, Newsletter
+from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.privacy.access import Holdings
-from app.subscriptions import stubs
 
 FORMAT = "jawel-personal-data/1"
 RIGHTS = {
@@ -71,7 +70,7 @@ def _about(holdings: Holdings, catalogue: Catalogue) -> dict[str, Any]:
         "controller": _controller(controller),
         "purposes": [_purpose(each, language) for each in newsletters],
         "categories": list(CATEGORIES),
-        **_recipients(newsletters),
+        **_recipients(controller, newsletters, language),
         "retention": {each.slug: _retention(each) for each in newsletters},
         "rights": RIGHTS,
         "complaint_to": {"authority": controller.authority, "jurisdiction": controller.jurisdiction},
@@ -102,19 +101,21 @@ def _purpose(newsletter: Newsletter, language: str) -> dict[str, str]:
     }
 
 
-def _recipients(newsletters: Sequence[Newsletter]) -> dict[str, Any]:
-    """Art. 15(1)(c) and (2), as far as the service itself knows; what it was not told of is an empty list."""
+def _recipients(controller: Controller, newsletters: Sequence[Newsletter], language: str) -> dict[str, Any]:
+    """Art. 15(1)(c) and (2), as the notice tells them; what the service was not told of is an empty list."""
     senders = sorted({each.sender for each in newsletters})
+    known = ("the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders))
+    transfers = controller.transfers.get(language)
     return {
-        "recipients": ["the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders)],
-        "transfers_to_third_countries": [],
+        "recipients": [*known, *controller.recipients.get(language, ())],
+        "transfers_to_third_countries": [transfers] if transfers else [],
     }
 
 
 def _retention(newsletter: Newsletter) -> dict[str, str]:
     return {
         "unconfirmed_request": _days(newsletter.confirm_within + newsletter.purge_pending_after),
-        "its_evidence": _days(stubs.KEPT_FOR),
+        "its_evidence": _days(TRACES_KEPT_FOR),
         "subscription": "until it ends",
         "evidence_after_the_end": _days(newsletter.keep_evidence),
     }

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import re
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 import time_machine
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -14,7 +16,9 @@ from werkzeug.test import TestResponse
 from app import consent
 from app.database import Base
 from app.keys import Scope
+from app.newsletters.terms import LANGUAGES
 from app.privacy.access import PARTS, WORKINGS
+from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_preferences import fresh, send
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 from tests.tombstones import tombstones
@@ -93,6 +97,25 @@ def test_article_15_1_a_to_h_and_2_are_answered_one_by_one(service: Service) -> 
     assert about["complaint_to"]["authority"] == "Gegevensbeschermingsautoriteit"
     assert about["source"]["forms"] == []
     assert about["automated_decisions"] is False
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_article_15_1_c_and_2_whom_the_notice_names_is_named_in_the_copy_too(open_service: OpenService) -> None:
+    named = deepcopy(CATALOGUE)
+    named["controller"] |= {
+        "recipients": {each: ["Postbode BV, Utrecht (sending of mails)"] for each in LANGUAGES},
+        "transfers": dict.fromkeys(LANGUAGES, "Switzerland, under the adequacy decision of 2000."),
+    }
+    service = open_service(named)
+    service.confirmed(language="en")
+    link = fresh(service)
+    about = download(service, link)["about"]
+    page = service.get(f"{link}/data", headers=BROWSER).text
+    assert "Postbode BV, Utrecht (sending of mails)" in about["recipients"]
+    assert about["transfers_to_third_countries"] == ["Switzerland, under the adequacy decision of 2000."]
+    assert "<dd>Postbode BV, Utrecht (sending of mails)</dd>" in page
+    assert "<dd>Switzerland, under the adequacy decision of 2000.</dd>" in page
+    assert "passes it on to nobody else" not in page
 
 
 def test_article_15_1_g_the_form_that_the_data_came_from_is_named(service: Service) -> None:
