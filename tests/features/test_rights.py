@@ -14,7 +14,9 @@ from werkzeug.test import TestResponse
 from app import consent
 from app.database import Base
 from app.keys import Scope
+from app.newsletters.terms import LANGUAGES
 from app.privacy.access import PARTS, WORKINGS
+from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_preferences import fresh, send
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 from tests.tombstones import tombstones
@@ -77,6 +79,24 @@ def test_article_15_1_a_person_is_shown_everything_there_is_and_what_for(service
         assert row.salt in shown.text
 
 
+def test_article_15_names_recipients_transfers_and_officer_where_the_controller_does(open_service: OpenService) -> None:
+    more: dict[str, Any] = {
+        "dpo": "dpo@example.org",
+        "recipients": {language: ["Postbode BV, Gent"] for language in LANGUAGES},
+        "transfers": dict.fromkeys(LANGUAGES, "Switzerland, under the adequacy decision of 2000."),
+    }
+    service = open_service({**CATALOGUE, "controller": {**CATALOGUE["controller"], **more}})
+    service.confirmed(language="en")
+    link = fresh(service)
+    about = download(service, link)["about"]
+    assert about["controller"]["data_protection_officer"] == "dpo@example.org"
+    assert about["recipients"] == ["Postbode BV, Gent"]
+    assert about["transfers_to_third_countries"] == [more["transfers"]["en"]]
+    page = service.get(f"{link}/data", headers=BROWSER).text
+    assert "Postbode BV, Gent" in page
+    assert "Switzerland, under the adequacy decision of 2000." in page
+
+
 def test_article_15_1_a_to_h_and_2_are_answered_one_by_one(service: Service) -> None:
     service.subscribe(language="en")
     service.post(service.letter().link)
@@ -88,6 +108,7 @@ def test_article_15_1_a_to_h_and_2_are_answered_one_by_one(service: Service) -> 
     assert "e-mail address" in about["categories"]
     assert about["recipients"]
     assert about["transfers_to_third_countries"] == []
+    assert about["controller"]["data_protection_officer"] is None
     assert about["retention"]["weekly"]["evidence_after_the_end"] == "P1095D"
     assert {"access", "rectification", "erasure", "restriction", "portability", "objection"} <= about["rights"].keys()
     assert about["complaint_to"]["authority"] == "Gegevensbeschermingsautoriteit"
