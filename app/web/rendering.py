@@ -9,6 +9,7 @@ from babel.dates import get_timezone_name
 from flask import Flask, request
 from flask_babel import format_datetime, get_locale, get_timezone
 
+from app.newsletters import notice
 from app.web import language, masthead
 
 LED_ON = ("also", "attempt", "mailbox")
@@ -17,6 +18,7 @@ LED_ON = ("also", "attempt", "mailbox")
 
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
+    app.jinja_env.filters["duration"] = lambda length: notice.in_words(length, str(get_locale() or language.FALLBACK))
     app.jinja_env.globals.update(masthead_of=masthead.of, notice_of=masthead.notice_of)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
