@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from babel import lists, units
 from babel.support import NullTranslations, Translations
@@ -23,6 +24,8 @@ _UNITS = (
     ("minute", timedelta(minutes=1)),
     ("second", timedelta(seconds=1)),
 )
+_WIDTHS: Mapping[tuple[str, str], Literal["short"]] = {("nl", "day"): "short", ("nl", "hour"): "short"}
+"""Babel has no long Dutch words for these, and says them in English; the short ones are the whole words."""
 
 
 def compose(controller: Controller, newsletter: Newsletter) -> Mapping[str, str]:
@@ -36,7 +39,7 @@ def in_words(length: timedelta, language: str) -> str:
     for unit, one in _UNITS:
         count, length = divmod(length, one)
         if count:
-            parts.append(units.format_unit(count, unit, "long", locale=language))
+            parts.append(units.format_unit(count, unit, _WIDTHS.get((language, unit), "long"), locale=language))
     return lists.format_list(parts, "unit", locale=language)
 
 

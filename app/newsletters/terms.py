@@ -34,6 +34,13 @@ class Controller:
     transfers: Mapping[str, str]
     """By language: to which countries outside the EEA, and under which safeguard. None where there are none."""
 
+    def recipients_for(self, language: str) -> tuple[str, ...]:
+        """In that language, else in any: better than not at all."""
+        return self.recipients.get(language) or next(iter(self.recipients.values()), ())
+
+    def transfers_for(self, language: str) -> str | None:
+        return self.transfers.get(language) or next(iter(self.transfers.values()), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Words:

@@ -79,12 +79,14 @@ def _about(holdings: Holdings, catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _controller(controller: Controller) -> dict[str, str]:
+def _controller(controller: Controller) -> dict[str, str | None]:
     return {
         "name": controller.name,
         "address": controller.address,
         "email": controller.email,
         "url": controller.url,
+        "representative": controller.representative,
+        "data_protection_officer": controller.dpo,
     }
 
 
@@ -102,12 +104,12 @@ def _purpose(newsletter: Newsletter, language: str) -> dict[str, str]:
 
 
 def _recipients(controller: Controller, newsletters: Sequence[Newsletter], language: str) -> dict[str, Any]:
-    """Art. 15(1)(c) and (2), as the notice tells them; what the service was not told of is an empty list."""
+    """Art. 15(1)(c) and (2): by name where the controller has named them, else what the service itself knows."""
     senders = sorted({each.sender for each in newsletters})
-    known = ("the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders))
-    transfers = controller.transfers.get(language)
+    known = ["the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders)]
+    transfers = controller.transfers_for(language)
     return {
-        "recipients": [*known, *controller.recipients.get(language, ())],
+        "recipients": list(controller.recipients_for(language)) or known,
         "transfers_to_third_countries": [transfers] if transfers else [],
     }
 

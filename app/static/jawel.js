@@ -15,7 +15,7 @@ const TEXTS = {
 		"Cela n’a pas fonctionné. Réessayez dans une minute.",
 	],
 	de: [
-		"Noch ein Schritt: Sehen Sie in Ihr Postfach",
+		"Noch ein Schritt: Öffnen Sie Ihr Postfach",
 		"Öffnen Sie den Link in unserer E-Mail oder geben Sie den 6-stelligen Code ein:",
 		"Geschafft: Sie sind angemeldet",
 		"Das hat nicht geklappt. Bitte versuchen Sie es gleich noch einmal.",

@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from babel import Locale
+from babel.dates import get_timezone_name
 from flask import Flask, request
 from flask_babel import format_datetime, get_locale, get_timezone
 
+from app.newsletters import notice
 from app.web import language, masthead
 
 LED_ON = ("also", "attempt", "mailbox")
@@ -15,6 +18,7 @@ LED_ON = ("also", "attempt", "mailbox")
 
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
+    app.jinja_env.filters["duration"] = lambda length: notice.in_words(length, str(get_locale() or language.FALLBACK))
     app.jinja_env.globals.update(masthead_of=masthead.of, notice_of=masthead.notice_of)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -23,9 +27,17 @@ def register(app: Flask) -> None:
 
 
 def moment(instant: datetime) -> str:
-    """Such as "23 November 2026, 21:02 CET"."""
-    zone = instant.astimezone(get_timezone()).tzname()
-    return f"{format_datetime(instant, 'd MMMM y, HH:mm')} {zone}"
+    """Such as "23 November 2026, 21:02 CET", or "23. November 2026, 21:02 MEZ"."""
+    locale = get_locale() or Locale.parse(language.FALLBACK)
+    # English that names no country is American to Babel, and puts the month first.
+    day = "d MMMM y" if locale.language == "en" else locale.date_formats["long"].pattern
+    return f"{format_datetime(instant, f'{day}, HH:mm')} {_zone(instant.astimezone(get_timezone()), locale)}"
+
+
+def _zone(instant: datetime, locale: Locale) -> str:
+    """As the language abbreviates it; where it has no word for it, which Babel gives as a number, as the zone does."""
+    name = get_timezone_name(instant, "short", locale=locale)
+    return instant.tzname() or "UTC" if name[0] in "+-" else name
 
 
 def _lead_on_in_the_language_asked_for(endpoint: str, values: dict[str, Any]) -> None:

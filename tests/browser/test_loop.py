@@ -45,7 +45,7 @@ def test_this_was_not_me_from_the_letter(page: Page, site: Site) -> None:
     open_newest_letter(page, site, count=1)
     link(page, "/confirm/").click()
     page.get_by_role("button", name="This was not me").click()
-    expect(page.get_by_role("heading", name="Thank you: the request is erased")).to_be_visible()
+    expect(page.get_by_role("heading", name="Done: the request is erased")).to_be_visible()
 
 
 def test_a_mistake_is_mended_on_the_page_that_names_it(page_without_javascript: Page, site: Site) -> None:

@@ -436,7 +436,7 @@ def test_turning_it_down_after_it_was_confirmed_changes_nothing(service: Service
 
 
 def test_an_address_with_subscriptions_of_its_own_stays_and_so_does_the_person(service: Service, moved: Clock) -> None:
-    service.confirmed(newsletters="events")
+    service.confirmed(newsletters="events", language="en")
     service.confirmed(NEW, language="en")
     moved.shift(COOL_DOWN)
     letter = asked(service)
@@ -553,7 +553,7 @@ def test_an_intruder_cannot_take_the_old_address_to_keep_it_from_coming_back(ser
 def test_an_old_address_that_somebody_has_confirmed_since_is_not_taken_from_them(
     service: Service, moved: Clock
 ) -> None:
-    service.confirmed()
+    service.confirmed(language="en")
     notice = gone(service)
     moved.shift(COOL_DOWN)
     service.confirmed(ADA, newsletters="events", language="en")

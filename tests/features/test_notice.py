@@ -114,6 +114,8 @@ def test_what_it_promises_is_what_is_done(service: Service) -> None:
     ("length", "language", "words"),
     [
         (timedelta(days=3 * 365), "nl", "3 jaar"),
+        (timedelta(days=30), "nl", "30 dagen"),
+        (timedelta(hours=30), "nl", "1 dag en 6 uur"),
         (timedelta(days=1), "fr", "1\N{NO-BREAK SPACE}jour"),
         (timedelta(hours=72), "de", "3 Tage"),
         (timedelta(hours=25, minutes=30), "en", "1 day, 1 hour, 30 minutes"),

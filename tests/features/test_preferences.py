@@ -186,7 +186,7 @@ def test_erasing_takes_one_press_after_a_page_that_says_what_goes(service: Servi
     (action,) = re.findall(r'action="([^"]+)"', asked)
     done = service.post(action, headers=BROWSER)
     assert done.status_code == 200
-    assert "It is done: everything about you is erased" in done.text
+    assert "Done: your data is erased" in done.text
     assert service.status() is None
     assert service.status(GRACE)
     (tombstone,) = tombstones(service)
