@@ -75,3 +75,11 @@ def test_french_punctuation_keeps_to_its_word() -> None:
     for message in read(FOLDER / "fr/LC_MESSAGES/messages.po"):
         for text in texts(message) if message.id else []:
             assert not re.search(r"\S [:;?!»]|« ", text), text
+
+
+def test_no_template_takes_from_another_what_the_first_reader_was_told() -> None:
+    """Jinja keeps what is imported without context, texts in the language of whoever came first among it."""
+    lines = [line for path in (ROOT / "app/templates").rglob("*.*") for line in path.read_text().splitlines()]
+    imports = [line for line in lines if re.search(r"\{%-? *(from|import) ", line)]
+    assert imports
+    assert [line for line in imports if "with context" not in line] == []
