@@ -9,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from babel.messages.pofile import read_po
 from playwright.sync_api import Page, expect
 
+from app.newsletters.terms import LANGUAGES
+from app.web.language import FALLBACK
 from tests.browser.conftest import Site, Witness
 from tests.commands import ROOT
 
@@ -41,7 +43,7 @@ class Inspection:
         assert self.page.locator("html").get_attribute("lang") == self.language, name
         assert self.page.title().strip(), name
         assert self.page.evaluate(TOO_WIDE) <= 0, f"{name} is wider than the screen"
-        assert self._left_in_english() == [], name
+        assert self._in_other_languages() == [], name
         assert self.page.evaluate(KEPT) == ",0,0", name
         assert self.page.context.cookies() == [], name
         if self.runs_scripts:
@@ -54,17 +56,24 @@ class Inspection:
         """That a page answers with a status such as 410 is no news to us."""
         return [each for each in self.witness.complaints if not re.match(r"Failed to load resource: .* 4\d\d", each)]
 
-    def _left_in_english(self) -> list[str]:
-        if self.language == "en":
-            return []
+    def _in_other_languages(self) -> list[str]:
         text = re.sub(r"\s+", " ", f"{self.page.title()} {self.page.locator('body').inner_text()}")
-        return [message for message in _english() if message in text]
+        return [said for said in _said_elsewhere(self.language) if said in text]
 
 
 @cache
-def _english() -> list[str]:
-    """The fixed parts of messages that are long enough to be no name or word of another language as well."""
-    with (ROOT / "app/translations/messages.pot").open("rb") as file:
-        messages = [text for each in read_po(file) for text in ([each.id] if isinstance(each.id, str) else each.id)]
-    parts = [part.strip(" .,:;?") for message in messages for part in re.split(r"%\(\w+\)s", str(message))]
+def _said_elsewhere(language: str) -> list[str]:
+    """What is said in any other language, as far as it is long enough to be no name, and not said in this one too."""
+    own = set(_said_in(language))
+    return [each for other in LANGUAGES if other != language for each in _said_in(other) if each not in own]
+
+
+@cache
+def _said_in(language: str) -> list[str]:
+    """The parts of its messages between placeholders."""
+    path = "messages.pot" if language == FALLBACK else f"{language}/LC_MESSAGES/messages.po"
+    with (ROOT / "app/translations" / path).open("rb") as file:
+        messages = [each.id if language == FALLBACK else each.string for each in read_po(file) if each.id]
+    texts = [text for each in messages for text in ([each] if isinstance(each, str) else each or ())]
+    parts = [part.strip(" .,:;?") for text in texts for part in re.split(r"%\(\w+\)s", text)]
     return [part for part in parts if len(part.split()) >= WORDS_ENOUGH]
