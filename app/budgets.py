@@ -4,10 +4,10 @@ Counted per address over all newsletters and senders, under a keyed digest, so t
 whoever is being bombed through a thousand forms gets no more than somebody who mistyped twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Index, delete, or_, select, update
+from sqlalchemy import ColumnElement, Index, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -54,27 +54,11 @@ def may_tell(told_at: datetime | None, now: datetime) -> bool:
     return told_at is None or told_at <= now - DAY
 
 
-def touch(session: Session, digest: str, now: datetime) -> None:
-    """Write the row of a digest under which nothing is counted: for work that must cost a write whatever it finds."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    row = insert(MailBudget).values(digest=digest, version=0, confirmations=[], used_at=now)
-    session.execute(row.on_conflict_do_update(index_elements=["digest"], set_={"used_at": now}))
-
-
 def take_link(session: Session, digest: str, now: datetime) -> bool:
     """Whether a fresh link may be mailed now. Then none may for the next 10 minutes, whoever asks."""
-    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
-    asked = {"linked_at": now, "used_at": now}
-    taken = (
-        dialect.insert(MailBudget)
-        .values(digest=digest, version=1, confirmations=[], **asked)
-        .on_conflict_do_update(
-            index_elements=[MailBudget.digest],
-            set_={**asked, "version": MailBudget.version + 1},
-            where=or_(MailBudget.linked_at.is_(None), MailBudget.linked_at <= now - COOL_DOWN),
-        )
-    )
-    return session.scalars(taken.returning(MailBudget.digest)).first() is not None
+    may = or_(MailBudget.linked_at.is_(None), MailBudget.linked_at <= now - COOL_DOWN)
+    written = _write(session, digest, {"linked_at": now, "used_at": now}, may)
+    return session.scalars(written.returning(MailBudget.digest)).first() is not None
 
 
 def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
@@ -100,13 +84,22 @@ def spend(session: Session, digest: str, now: datetime) -> datetime | None:
 
 
 def _take(session: Session, digest: str, now: datetime) -> list[int]:
-    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
-    row = dialect.insert(MailBudget).values(digest=digest, version=1, confirmations=[], used_at=now)
-    taken = row.on_conflict_do_update(
-        index_elements=[MailBudget.digest], set_={"version": MailBudget.version + 1, "used_at": now}
-    )
-    counted: list[int] = session.scalars(taken.returning(MailBudget.confirmations)).one()
+    written = _write(session, digest, {"used_at": now})
+    counted: list[int] = session.scalars(written.returning(MailBudget.confirmations)).one()
     return counted
+
+
+def _write(
+    session: Session, digest: str, instants: Mapping[str, datetime], where: ColumnElement[bool] | None = None
+) -> postgresql.Insert | sqlite.Insert:
+    """One statement, whether or not there is such a row; `where` says which existing ones are left alone."""
+    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
+    row = dialect.insert(MailBudget).values(digest=digest, version=1, confirmations=[], **instants)
+    changed = {**instants, "version": MailBudget.version + 1}
+    written: postgresql.Insert | sqlite.Insert = row.on_conflict_do_update(
+        index_elements=[MailBudget.digest], set_=changed, where=where
+    )
+    return written
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:

@@ -10,11 +10,9 @@ from uuid import UUID
 
 from app.tokens import Purpose, Signer
 
-RECEIPT_FOR = timedelta(minutes=30)
-"""How long a link to a receipt is good, from the press that confirmed."""
-
 FRESH_FOR = timedelta(minutes=30)
-"""How long a link to the preferences shows and changes all there is, from when the letter with it was written."""
+"""How long a link is good that shows or changes more than a subscription: to the preferences, from when the letter with
+it was written; to a receipt, from the press that confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

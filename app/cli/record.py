@@ -39,7 +39,7 @@ FIXED = (
 @click.option("--format", "kind", type=click.Choice([*FORMATS]), default="markdown", help="Markdown where not named.")
 @click.pass_obj
 def record(context: Any, kind: str) -> None:
-    """Print the record of processing activities (GDPR Art. 30), and name what is missing in it."""
+    """Print the record of processing activities, and name what is missing in it (GDPR Art. 30)."""
     with context.database.read_only() as connection:
         found = processing.build(catalogue.load(connection), tuple(measures(context.settings)))
     click.echo(FORMATS[kind](found), nl=False)

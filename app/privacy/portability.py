@@ -11,9 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from app.consent import timestamp
-from app.newsletters.terms import Catalogue, Controller, Newsletter
+from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.privacy.access import Holdings
-from app.subscriptions import stubs
 
 FORMAT = "jawel-personal-data/1"
 RIGHTS = {
@@ -118,7 +117,7 @@ def _recipients(controller: Controller, newsletters: Sequence[Newsletter], langu
 def _retention(newsletter: Newsletter) -> dict[str, str]:
     return {
         "unconfirmed_request": _days(newsletter.confirm_within + newsletter.purge_pending_after),
-        "its_evidence": _days(stubs.KEPT_FOR),
+        "its_evidence": _days(TRACES_KEPT_FOR),
         "subscription": "until it ends",
         "evidence_after_the_end": _days(newsletter.keep_evidence),
     }

@@ -7,7 +7,6 @@ for the controller and the authority.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import TypeVar
 
 from app.budgets import DAY
 from app.newsletters.notice import in_words
@@ -16,7 +15,6 @@ from app.subscriptions.moving.changes import UNDO_WITHIN
 
 MISSING = "MISSING:"
 Lines = tuple[str, ...]
-Text = TypeVar("Text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +94,14 @@ def _controller(controller: Controller | None) -> Lines:
 
 
 def _recipients(controller: Controller | None) -> Lines:
-    named = _in_english(controller.recipients) if controller else None
-    if named:
-        return named
+    named = controller.recipients_for("en") if controller else ()
     remedy = "name who hosts the service, who delivers its mail, and who else receives the data"
-    return (missing("controller.recipients", remedy),)
+    return named or (missing("controller.recipients", remedy),)
 
 
 def _transfers(controller: Controller | None) -> Lines:
-    told = _in_english(controller.transfers) if controller else None
+    told = controller.transfers_for("en") if controller else None
     return (told or "None (controller.transfers names none, and so the privacy notice says that there are none).",)
-
-
-def _in_english(texts: Mapping[str, Text]) -> Text | None:
-    """Else in whatever language there is."""
-    return texts.get("en") or next(iter(texts.values()), None)
 
 
 def _newsletter(newsletter: Newsletter, recipients: Lines, transfers: Lines) -> Activity:

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from app import budgets, clock, suppressions
 from app.consent import Act, Actor
 from app.database import Database
-from app.newsletters.terms import Catalogue, Newsletter
+from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
-from app.subscriptions import ending, stubs
+from app.subscriptions import ending
 from app.subscriptions.model import HAS_ENDED, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
@@ -94,7 +94,7 @@ def _erase_unconfirmed(session: Session) -> int:
     """The evidence of a request that came to nothing outlives its address by as long as its stub is kept."""
     due = (
         select(Stub.subscription_id)
-        .where(Stub.lapsed_at <= clock.now() - stubs.KEPT_FOR)
+        .where(Stub.lapsed_at <= clock.now() - TRACES_KEPT_FOR)
         .order_by(Stub.lapsed_at)
         .limit(AT_MOST)
         .with_for_update(skip_locked=True)

@@ -44,7 +44,7 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
     """
     now = clock.now()
     attempts = codes.digests(keys, guess.attempt)
-    budgets.touch(session, attempts[0], now)
+    budgets.hold(session, attempts[:1], now)
     letter_id = _newest(session, attempts, now) or uuid4()
     # Subscriptions before their letter, as all who lock both.
     _letter, asked = confirmation.lock(session, letter_id)

@@ -6,7 +6,7 @@ stands can the link act. Everything here may happen twice: the second time chang
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from functools import cache
 from uuid import UUID
@@ -17,14 +17,12 @@ from sqlalchemy.orm import Session
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, EventType, Step
-from app.newsletters.terms import Catalogue
+from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.statements import HotStatement
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
-
-DECLINED_FOR = timedelta(days=30)
 
 
 class Standing(Enum):
@@ -149,7 +147,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
             step = _step(EventType.DECLINED, subscription, now)
             consent.record(session, step, _after_letter(act, letter, now))
             digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
-            suppressions.suppress(session, digest, Reason.DECLINED, since=now, until=now + DECLINED_FOR)
+            suppressions.suppress(session, digest, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
             ending.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
             ending.end(session, subscription, Status.UNSUBSCRIBED, act)

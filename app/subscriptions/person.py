@@ -1,4 +1,4 @@
-"""A person as their own link to the preferences leads to them: the address, the language, and each subscription."""
+"""A person as their own links lead to them: the address, the language, and each subscription."""
 
 from dataclasses import dataclass
 from datetime import datetime

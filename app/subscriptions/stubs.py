@@ -1,7 +1,7 @@
 """Stubs: what stays of a request that nobody confirmed, for whoever says "you have spammed me".
 
-The address is erased with the request. Its keyed digest leads to the evidence for thirty days more: to whoever names
-the address it can be answered that a form was filled in, when, and that nothing but one letter came of it.
+The address is erased with the request. Its keyed digest leads to the evidence for `TRACES_KEPT_FOR` more: to whoever
+names the address it can be answered that a form was filled in, when, and that nothing but one letter came of it.
 """
 
 from datetime import datetime
@@ -11,10 +11,7 @@ from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
-from app.newsletters.terms import TRACES_KEPT_FOR
 from app.subscriptions.model import Subscriber, Subscription
-
-KEPT_FOR = TRACES_KEPT_FOR
 
 
 class Stub(Base):

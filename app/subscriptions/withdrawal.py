@@ -4,8 +4,7 @@ A link to leave never expires. Whatever the state, a genuine link is answered al
 anything.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from uuid import UUID
 
@@ -31,43 +30,12 @@ class LeavingReason(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """One person's subscriptions as far as a link to leave shows them."""
-
-    subscriber_id: UUID
-    address: EmailAddress
-    language: str
-    statuses: Mapping[str, Status]
-    """By newsletter."""
-
-    @property
-    def confirmed(self) -> list[str]:
-        return [newsletter for newsletter, status in self.statuses.items() if status is Status.CONFIRMED]
-
-
 def find_newsletter(connection: Connection | Session, subscription_id: UUID) -> tuple[UUID, str] | None:
     """Subscriber and newsletter of a subscription; None where it has been erased."""
     found = connection.execute(
         select(Subscription.subscriber_id, Subscription.newsletter).where(Subscription.id == subscription_id)
     ).first()
     return None if found is None else (found.subscriber_id, found.newsletter)
-
-
-def find_membership(connection: Connection, subscriber_id: UUID) -> Membership | None:
-    found = connection.execute(
-        select(
-            Subscriber.address, Subscriber.canonical, Subscriber.language, Subscription.newsletter, Subscription.status
-        )
-        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
-        .where(Subscriber.id == subscriber_id)
-        .order_by(Subscription.newsletter)
-    ).all()
-    if not found:
-        return None
-    first = found[0]
-    statuses = {row.newsletter: Status(row.status) for row in found}
-    return Membership(subscriber_id, EmailAddress(first.address, first.canonical), first.language, statuses)
 
 
 def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> Sequence[Subscription]:

@@ -1,13 +1,17 @@
 """What evidence keeps of a client: as little as proves something (GDPR Art. 5(1)(c), EDPB 05/2020 para 106)."""
 
+import hashlib
 import ipaddress
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import request
 
+from app.consent import Act, Actor
 from app.web import current
+from app.web.problems import wants_page
 from config import ClientIp
 
 # Some proxies add the port: 192.0.2.1:5678, or [2001:db8::1]:5678.
@@ -26,6 +30,17 @@ _FAMILIES = (
 def details() -> dict[str, str | None]:
     """What evidence of a press keeps of the client."""
     return {"browser": browser_family(), "client": address(current.settings().client_ip)}
+
+
+def press(page: Callable[[], str]) -> Act:
+    """The mailbox's holder pressed the button of a page, which is rendered anew for its hash.
+
+    A program that posts JSON was shown no page, so there is none to vouch for.
+    """
+    if not wants_page():
+        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **details()})
+    shown = {"method": "button", "page_sha256": hashlib.sha256(page().encode()).hexdigest()}
+    return Act(Actor.MAILBOX_HOLDER, {**shown, **details()})
 
 
 def address(kept: ClientIp) -> str | None:

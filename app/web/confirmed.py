@@ -6,7 +6,7 @@ from flask import jsonify, make_response, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
-from app.links import RECEIPT_FOR
+from app.links import FRESH_FOR
 from app.newsletters.terms import Words
 from app.subscriptions import agreed as agreed_words
 from app.subscriptions import confirmation
@@ -52,7 +52,7 @@ def words(asked: Asked) -> dict[str, Words]:
 def _receipts(asked: Asked) -> dict[str, str]:
     """Links for whoever confirmed just now. The letter may be forwarded, so it leads there for no longer."""
     with current.database().read_only() as connection:
-        earliest = clock.now() - RECEIPT_FOR
+        earliest = clock.now() - FRESH_FOR
         found = confirmation.confirmed_since(connection, asked.letter_id, earliest)
     links = current.links()
-    return {name: links.receipt(each.subscription_id, each.since + RECEIPT_FOR) for name, each in found.items()}
+    return {name: links.receipt(each.subscription_id, each.since + FRESH_FOR) for name, each in found.items()}

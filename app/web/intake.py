@@ -1,11 +1,13 @@
 """From a request body in any of three types to a signup that can be acted upon.
 
-Parsed once: behind this module there is only the frozen `Signup`. A form may hold more than we ask for; such fields
-are dropped unread. A program that sends an unknown field is told so, because it means something that we would not do.
+Parsed once: behind this module there are only frozen values, complete and of the right types. A form may hold more
+than we ask for; such fields are dropped unread. A program that sends an unknown field is told so, because it means
+something that we would not do.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from flask import request
@@ -121,8 +123,29 @@ class SignupFields(AddressFields):
     proof_of_work = fields.String()
 
 
-def signup_fields() -> dict[str, Any]:
-    return _load(_SIGNUP, {"email": "", "consent": "", **body()})
+@dataclass(frozen=True, slots=True)
+class SignupForm:
+    """What a form or a program asks for. That it consents is a matter of course here: else it was refused."""
+
+    email: EmailAddress
+    newsletters: Sequence[str]
+    language: str | None
+    redirect: str | None
+    website: str
+    attempt: str | None
+
+
+def signup_form() -> SignupForm:
+    """Raises InvalidFields."""
+    fields = _load(_SIGNUP, {"email": "", "consent": "", **body()})
+    return SignupForm(
+        email=fields["email"],
+        newsletters=fields.get("newsletters", []),
+        language=fields.get("language"),
+        redirect=fields.get("redirect"),
+        website=fields["website"],
+        attempt=fields.get("attempt"),
+    )
 
 
 def address_fields() -> dict[str, Any]:

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from app import services
 from app.addresses import EmailAddress
+from app.newsletters.terms import TRACES_KEPT_FOR
 from app.privacy import retention
-from app.subscriptions import stubs
 from app.worker import errands
 from tests.commands import Jawel
 from tests.features.conftest import CATALOGUE, OpenService
@@ -66,7 +66,7 @@ def test_of_a_request_that_nobody_confirms_a_keyed_stub_stays_for_thirty_days(
     assert service.rows("SELECT id FROM subscribers") == []
     (stub,) = service.rows("SELECT * FROM stubs")
     assert stub.digest == EmailAddress.parse(ADA).digest("a suppression key for tests, of some length")
-    moved.shift(stubs.KEPT_FOR - HOUR)
+    moved.shift(TRACES_KEPT_FOR - HOUR)
     service.deliver()
     assert with_evidence(service) == asked
     moved.shift(2 * HOUR)
@@ -86,7 +86,7 @@ def test_the_stub_of_one_request_leaves_what_was_confirmed_alone(service: Servic
     service.deliver()
     moved.shift(LAPSE)
     service.deliver()
-    moved.shift(stubs.KEPT_FOR + HOUR)
+    moved.shift(TRACES_KEPT_FOR + HOUR)
     service.deliver()
     assert service.status()
     assert {event["newsletter"] for event in tombstones(service)[0]["erased"]} == {"events"}
@@ -176,7 +176,7 @@ def test_purge_reports_what_it_erased_and_the_next_time_nothing(service: Service
     moved.shift(LAPSE)
     assert report(jawel) == [3, 0, 2, 0, 3, 0]
     assert report(jawel) == [0, 0, 0, 0, 0, 0]
-    moved.shift(stubs.KEPT_FOR + HOUR)
+    moved.shift(TRACES_KEPT_FOR + HOUR)
     assert report(jawel) == [0, 3, 0, 0, 0, 0]
     assert assert_each_blank_event_is_named(service) == 2 * 5 + 3 * 3
 

@@ -69,7 +69,7 @@ def test_article_15_1_a_person_is_shown_everything_there_is_and_what_for(service
         "Countries outside the European Economic Area",
         "Where it comes from",
         "No such decisions are made about you.",
-        "for 1095 days after",
+        "for 3 years after",
         "Sealed in the log at position 0.",
         "with a link to your subscriptions",
     ):

@@ -5,7 +5,7 @@ It gets no more mail than from any signup: what a person asks for counts against
 person can ask for a few addresses a day only.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from app import budgets, clock, suppressions
 from app.addresses import EmailAddress
+from app.newsletters.terms import TRACES_KEPT_FOR
 from app.outbox import Kind
-from app.subscriptions.confirmation import DECLINED_FOR
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.moving.changes import CONFIRM_WITHIN, AddressChange
@@ -69,7 +69,7 @@ def _may_ask(session: Session, person: Subscriber, digest: str, now: datetime) -
         AddressChange.wanted_digest == digest,
         AddressChange.asked_at > now - budgets.COOL_DOWN,
     )
-    lately = AddressChange.asked_at > now - timedelta(days=1)
+    lately = AddressChange.asked_at > now - budgets.DAY
     counted = select(func.count(), func.count().filter(*just_asked)).where(
         AddressChange.subscriber_id == person.id, lately
     )
@@ -86,5 +86,5 @@ def decline(session: Session, change_id: UUID) -> None:
     open_ = (AddressChange.id == change_id) & AddressChange.confirmed_at.is_(None) & AddressChange.wanted.is_not(None)
     declined = session.scalars(select(AddressChange).where(open_).with_for_update()).first()
     if declined is not None and declined.wanted_digest is not None:
-        suppressions.suppress(session, declined.wanted_digest, Reason.DECLINED, since=now, until=now + DECLINED_FOR)
+        suppressions.suppress(session, declined.wanted_digest, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
         declined.wanted = declined.wanted_digest = None

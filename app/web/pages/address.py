@@ -4,9 +4,9 @@ As everywhere, GET only shows, and one button posts. Whoever gets the letter to 
 so may whoever has the old mailbox by now: both addresses are masked on every page.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 from flask_babel import gettext as _
@@ -14,7 +14,6 @@ from werkzeug.exceptions import Conflict, Gone, HTTPException
 
 from app import clock
 from app.addresses import EmailAddress, InvalidAddress
-from app.consent import Act, Actor
 from app.subscriptions.moving import asking, changes, settling
 from app.subscriptions.moving.changes import Move, Standing
 from app.tokens import Purpose
@@ -33,8 +32,8 @@ class Side:
     pages: Mapping[Standing, str]
 
 
-NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "address", Standing.CONFIRMED: "address_moved"})
-OLD = Side(Purpose.FORMER_ADDRESS, {Standing.CONFIRMED: "address_undo", Standing.UNDONE: "address_undone"})
+NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"})
+OLD = Side(Purpose.FORMER_ADDRESS, {Standing.CONFIRMED: "undo", Standing.UNDONE: "undone"})
 
 
 @blueprint.post("/preferences/<token>/address")
@@ -51,7 +50,7 @@ def ask(token: str) -> Response:
     with current.database().transaction() as session:
         asking.ask(session, visit.subscriber_id, wanted, wanted.digest(current.settings().suppression_key))
     if wants_page():
-        return make_response(render_template("pages/address_asked.html"))
+        return make_response(render_template("pages/address/asked.html"))
     return make_response(jsonify(status="accepted"), 202)
 
 
@@ -65,15 +64,16 @@ def press(token: str) -> Response:
     """Move. Twice is as good as once."""
     move = _find(NEW, token)
     if move and move.standing is Standing.OPEN:
+        act = client.press(partial(_text, NEW, move, "…"))
         with current.database().transaction() as session:
-            move = replace(move, standing=settling.confirm(session, move.change_id, _act(NEW, move)))
+            move = replace(move, standing=settling.confirm(session, move.change_id, act))
     return _answer(NEW, move, token)
 
 
 @blueprint.get("/address/<token>/decline")
 def show_decline(token: str) -> str:
     _find(NEW, token)
-    return render_template("pages/address_decline.html", token=token)
+    return render_template("pages/address/decline.html", token=token)
 
 
 @blueprint.post("/address/<token>/decline")
@@ -84,7 +84,7 @@ def decline(token: str) -> Response:
     with current.database().transaction() as session:
         asking.decline(session, claim.subject)
     if wants_page():
-        return make_response(render_template("pages/address_declined.html"))
+        return make_response(render_template("pages/address/declined.html"))
     return jsonify(status="declined")
 
 
@@ -98,8 +98,9 @@ def undo(token: str) -> Response:
     """Move back. Twice is as good as once."""
     move = _find(OLD, token)
     if move and move.standing is Standing.CONFIRMED:
+        act = client.press(partial(_text, OLD, move, "…"))
         with current.database().transaction() as session:
-            move = replace(move, standing=settling.undo(session, move.change_id, _act(OLD, move)))
+            move = replace(move, standing=settling.undo(session, move.change_id, act))
     return _answer(OLD, move, token)
 
 
@@ -123,15 +124,15 @@ def _answer(side: Side, move: Move | None, token: str) -> Response:
 def _page(side: Side, move: Move | None, token: str) -> Response:
     if move is None or move.standing not in side.pages:
         error = _problem(move)
-        name = "address_taken" if isinstance(error, Conflict) else "address_over"
-        return make_response(render_template(f"pages/{name}.html"), error.code)
+        name = "taken" if isinstance(error, Conflict) else "over"
+        return make_response(render_template(f"pages/address/{name}.html"), error.code)
     return make_response(_text(side, move, token))
 
 
 def _text(side: Side, move: Move, token: str) -> str:
     newsletters = current.catalogue().newsletters
     titles = [newsletters[name].words(language.preferred()).title for name in move.newsletters]
-    return render_template(f"pages/{side.pages[move.standing]}.html", move=move, titles=titles, token=token)
+    return render_template(f"pages/address/{side.pages[move.standing]}.html", move=move, titles=titles, token=token)
 
 
 def _problem(move: Move | None) -> HTTPException:
@@ -143,13 +144,4 @@ def _problem(move: Move | None) -> HTTPException:
 def _refuse(why: InvalidFields, **about: str) -> Response:
     if not wants_page():
         return problems.answer(why)
-    return make_response(render_template("pages/address_ask.html", **about), why.code)
-
-
-def _act(side: Side, move: Move) -> Act:
-    """A program that posts JSON was shown no page, so there is none to vouch for."""
-    seen = {"browser": client.browser_family(), "client": client.address(current.settings().client_ip)}
-    if not wants_page():
-        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **seen})
-    page = hashlib.sha256(_text(side, move, "…").encode()).hexdigest()
-    return Act(Actor.MAILBOX_HOLDER, {"method": "button", "page_sha256": page, **seen})
+    return make_response(render_template("pages/address/ask.html", **about), why.code)

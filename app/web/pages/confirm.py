@@ -4,8 +4,8 @@ Mail scanners open every link before the person does, some with a browser that r
 button posts, and nothing presses it but a person.
 """
 
-import hashlib
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
@@ -43,8 +43,9 @@ def press(token: str) -> BaseResponse:
         return _gone(asked, token, claim)
     chosen = _chosen(asked)
     if _open(asked, claim):
+        act = client.press(partial(_page, asked, "…", claim))
         with current.database().transaction() as session:
-            standings = confirmation.confirm(session, claim.subject, chosen=chosen, act=_act(asked, claim))
+            standings = confirmation.confirm(session, claim.subject, chosen=chosen, act=act)
         asked = replace(asked, standings=standings)
         if _status(asked, claim) != 200:
             return _gone(asked, token, claim)
@@ -147,15 +148,6 @@ def _chosen(asked: Asked) -> list[str]:
     if not isinstance(wanted, list) or not wanted or any(name not in list(asked.standings) for name in wanted):
         raise InvalidFields({"newsletters": [_("Choose at least one of the newsletters that the mail names.")]})
     return [name for name in open_ if name in wanted]
-
-
-def _act(asked: Asked, claim: Claim) -> Act:
-    """A program that posts JSON was shown no page, so there is none to vouch for."""
-    if not wants_page():
-        return Act(Actor.MAILBOX_HOLDER, {"method": "json", **client.details()})
-    page = _page(asked, "…", claim)
-    shown = {"method": "button", "page_sha256": hashlib.sha256(page.encode()).hexdigest()}
-    return Act(Actor.MAILBOX_HOLDER, {**shown, **client.details()})
 
 
 def _how_declined() -> str:

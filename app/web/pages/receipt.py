@@ -1,7 +1,7 @@
 """The person's own receipt: behind a link that is good for half an hour.
 
-It comes with the page after the press that confirmed, or by a letter that the person asked for. Each link carries its
-end. Mails get forwarded, and so do links: what is shown has the address masked, and no letter leads here for longer.
+It is on the page after the press that confirmed, and on the preferences behind a fresh link. Each link carries its end.
+Links get forwarded: what is shown has the address masked, and no letter leads here.
 """
 
 from flask import Blueprint, Response

@@ -3,8 +3,8 @@
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask_babel import get_locale
@@ -17,6 +17,7 @@ from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, headers, intake, language, limits, mailboxes, origins, problems
+from app.web.intake import SignupForm
 from app.web.pages import code
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
@@ -33,19 +34,19 @@ def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
     request.max_content_length = intake.MAX_BYTES
     limits.count_signup()
-    fields = intake.signup_fields()
-    language.use(fields.get("language"))
-    newsletters = _newsletters(fields)
+    form = intake.signup_form()
+    language.use(form.language)
+    newsletters = _newsletters(form.newsletters)
     origins.check(newsletters)
-    _check_redirect(fields, newsletters)
-    if wants_page() and not fields.get("redirect"):
+    _check_redirect(form.redirect, newsletters)
+    if wants_page() and not form.redirect and not form.attempt:
         # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
-        fields.setdefault("attempt", _new_attempt())
-    signup = _signup(fields, newsletters)
+        form = replace(form, attempt=_new_attempt())
+    signup = _signup(form, newsletters)
     with current.database().single_statement() as connection:
         requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
     if wants_page():
-        return redirect(fields.get("redirect") or _inbox(fields, newsletters[0]), 303)
+        return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
     answer = Response(_accepted(str(get_locale())), 202, mimetype="application/json")
     if mailbox := mailboxes.find(mailboxes.key_for(signup.address.domain)):
         answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
@@ -56,7 +57,7 @@ def subscribe() -> BaseResponse:
 def _accepted(_language: str) -> str:
     """The same for everybody who reads the language."""
     message = _("Please look in your inbox for a mail that asks you to confirm.")
-    return json.dumps({"status": "accepted", "message": message}) + "\n"
+    return json.dumps({"status": "accepted", "message": message}, separators=(",", ":")) + "\n"
 
 
 blueprint.after_request(origins.grant)
@@ -142,9 +143,8 @@ def _new_attempt() -> str:
     return secrets.token_urlsafe(18)
 
 
-def _newsletters(fields: Mapping[str, Any]) -> tuple[Newsletter, ...]:
+def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
     open_ = current.catalogue().open
-    named = fields.get("newsletters", [])
     if not named and request.form.getlist("offered"):
         raise InvalidFields({"newsletters": [_("Tick at least one newsletter.")]})
     slugs = _or_the_only_one(named)
@@ -160,34 +160,33 @@ def _or_the_only_one(slugs: Sequence[str]) -> Sequence[str]:
     return slugs or (open_ if len(open_) == 1 else [])
 
 
-def _inbox(fields: Mapping[str, Any], newsletter: Newsletter) -> str:
+def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
     """Says nothing of the person but whose mailbox it is, where thousands share one."""
     return url_for(
         "signup.inbox",
         slug=newsletter.slug,
-        language=fields.get("language"),
-        attempt=fields.get("attempt"),
-        mailbox=mailboxes.key_for(fields["email"].domain),
+        language=form.language,
+        attempt=form.attempt,
+        mailbox=mailboxes.key_for(form.email.domain),
     )
 
 
-def _check_redirect(fields: Mapping[str, Any], newsletters: Sequence[Newsletter]) -> None:
-    wanted = fields.get("redirect")
+def _check_redirect(wanted: str | None, newsletters: Sequence[Newsletter]) -> None:
     if wanted and not any(wanted in newsletter.redirects for newsletter in newsletters):
         raise InvalidFields({"redirect": [_("This page is not on the newsletter's list of redirects.")]})
 
 
-def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> Signup:
+def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...]) -> Signup:
     page = client.form_url()
     hosted = page is not None and page.startswith(_own_pages())
     sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
     return Signup(
-        address=fields["email"],
+        address=form.email,
         newsletters=newsletters,
         language=newsletters[0].language_for(language.preferred()),
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
-        attempt=_digest(fields.get("attempt")),
-        sincerity=Sincerity.TRAPPED if fields["website"] else Sincerity.HUMAN,
+        attempt=_digest(form.attempt),
+        sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
         evidence={
             **client.details(),
             "checks": {"honeypot": "empty"},

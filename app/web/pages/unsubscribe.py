@@ -13,9 +13,11 @@ from werkzeug.exceptions import Gone
 
 from app.consent import Act, Actor
 from app.newsletters.terms import Newsletter
+from app.subscriptions import person as people
 from app.subscriptions import undoing, withdrawal
 from app.subscriptions.model import Status, Subscription
-from app.subscriptions.withdrawal import LeavingReason, Membership
+from app.subscriptions.person import Person
+from app.subscriptions.withdrawal import LeavingReason
 from app.tokens import Purpose
 from app.web import client, current, intake, language, problems
 from app.web.problems import wants_page
@@ -25,16 +27,17 @@ blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>"
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What the link is about; newsletter and membership are None where all of it has been erased."""
+    """What the link is about; newsletter and person are None where all of it has been erased."""
 
     token: str
     newsletter: Newsletter | None
-    membership: Membership | None
+    person: Person | None
 
     @property
     def is_over(self) -> bool:
-        slug = self.newsletter.slug if self.newsletter else ""
-        return self.membership is None or self.membership.statuses.get(slug) not in withdrawal.LEAVABLE
+        if self.person is None or self.newsletter is None:
+            return True
+        return self.person.status_of(self.newsletter.slug) not in withdrawal.LEAVABLE
 
 
 @blueprint.get("")
@@ -68,9 +71,9 @@ def undo(token: str) -> Response:
     claims = [current.links().signer.read(Purpose.UNDO, each) for each in request.form.getlist("undo")]
     act = Act(Actor.MAILBOX_HOLDER, {"method": "undo", **client.details()})
     names: list[str] = []
-    if leaving.membership:
+    if leaving.person:
         with current.database().transaction() as session:
-            names = undoing.undo(session, leaving.membership.subscriber_id, claims, act)
+            names = undoing.undo(session, leaving.person.id, claims, act)
     if not wants_page():
         return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(Gone(_TOO_LATE))
     words = [current.catalogue().newsletters[name].words(language.preferred()) for name in names]
@@ -84,10 +87,10 @@ def _look_up(token: str) -> Leaving:
     claim = current.links().signer.read(Purpose.UNSUBSCRIBE, token)
     with current.database().read_only() as connection:
         found = withdrawal.find_newsletter(connection, claim.subject)
-        membership = withdrawal.find_membership(connection, found[0]) if found else None
-    if membership:
-        language.use(membership.language)
-    return Leaving(token, current.catalogue().newsletters.get(found[1]) if found else None, membership)
+        person = people.find(connection, found[0]) if found else None
+    if person:
+        language.use(person.language)
+    return Leaving(token, current.catalogue().newsletters.get(found[1]) if found else None, person)
 
 
 def _page(template: str, leaving: Leaving, undo: Sequence[str] = ()) -> str:

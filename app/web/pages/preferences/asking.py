@@ -1,10 +1,6 @@
 """Asking for a fresh link: by address, or from a link that is not fresh. Everybody is answered alike."""
 
-import json
-from functools import cache
-
-from flask import Response, make_response, render_template, request
-from flask_babel import get_locale
+from flask import Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 
 from app.subscriptions import fresh_links
@@ -55,10 +51,5 @@ def form(*, address: str, errors: FieldErrors) -> str:
 def _mailed() -> Response:
     if wants_page():
         return make_response(render_template("pages/preferences/mailed.html"))
-    return Response(_accepted(str(get_locale())), 202, mimetype="application/json")
-
-
-@cache
-def _accepted(_language: str) -> str:
     message = _("If the address is known here, a mail with a link is on its way.")
-    return json.dumps({"status": "accepted", "message": message}) + "\n"
+    return make_response(jsonify(status="accepted", message=message), 202)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from babel import Locale
 from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 
@@ -117,8 +116,7 @@ def _signup(person: Person, newsletter: Newsletter) -> Signup:
         asked_from=current.links().origin,
         sincerity=Sincerity.HUMAN,
         evidence={
-            "browser": client.browser_family(),
-            "client": client.address(current.settings().client_ip),
+            **client.details(),
             "control": {"type": "checkbox", "initial_state": "unchecked"},
             "form_url": f"{current.settings().public_url}/preferences",
             "method": "preferences",
@@ -160,7 +158,6 @@ def _page(visit: Visit, outcome: Outcome) -> str:
         receipts={
             each.newsletter: current.links().receipt(each.subscription_id, visit.fresh_until) for each in person.held
         },
-        languages={tag: Locale.parse(tag).display_name for tag in LANGUAGES},
     )
 
 

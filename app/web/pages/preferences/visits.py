@@ -14,7 +14,7 @@ from werkzeug.exceptions import Forbidden
 
 from app import clock
 from app.consent import Act, Actor
-from app.links import RECEIPT_FOR
+from app.links import FRESH_FOR
 from app.subscriptions import person
 from app.subscriptions.moving import changes
 from app.subscriptions.person import Person
@@ -68,7 +68,7 @@ def _is_fresh(claim: Claim) -> bool:
     if claim.expires_at is None or claim.has_expired(clock.now()):
         return False
     # A token counts whole seconds, so a link may have been mailed up to one later than it says.
-    mailed_at = claim.expires_at - RECEIPT_FOR + timedelta(seconds=1)
+    mailed_at = claim.expires_at - FRESH_FOR + timedelta(seconds=1)
     with current.database().read_only() as connection:
         return not changes.has_moved(connection, claim.subject, since=mailed_at)
 
