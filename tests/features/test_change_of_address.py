@@ -274,6 +274,14 @@ def test_what_is_no_address_is_said_to_be_none_beside_its_field(service: Service
     assert service.deliver() == []
 
 
+@pytest.mark.parametrize("given", ["\ud800@example.org", "\0", 17, None, [ADA], {"a": ADA}, 1.5e308])
+def test_nor_is_what_only_a_program_can_send(service: Service, given: object) -> None:
+    service.confirmed()
+    for headers in (BROWSER, {}):
+        assert service.post(f"{fresh(service)}/address", json={"email": given}, headers=headers).status_code == 422
+    assert service.deliver() == []
+
+
 def test_the_form_stands_on_its_page_where_the_link_is_fresh(service: Service) -> None:
     service.confirmed(language="en")
     answer = service.post(f"{fresh(service)}/address", data={"email": "ada"}, headers=BROWSER)

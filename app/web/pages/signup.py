@@ -166,7 +166,8 @@ def _inbox(fields: Mapping[str, Any], newsletter: Newsletter) -> str:
         "signup.inbox",
         slug=newsletter.slug,
         language=fields.get("language"),
-        attempt=fields.get("attempt"),
+        # A program's may be of letters that no URL can hold; then the code is typed where it was chosen.
+        attempt=fields["attempt"] if fields["attempt"].isprintable() else None,
         mailbox=mailboxes.key_for(fields["email"].domain),
     )
 
