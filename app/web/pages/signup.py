@@ -186,6 +186,7 @@ def _signup(fields: Mapping[str, Any], newsletters: tuple[Newsletter, ...]) -> S
         address=fields["email"],
         newsletters=newsletters,
         language=newsletters[0].language_for(language.preferred()),
+        reads=tuple(language.preferred()),
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
         attempt=_digest(fields.get("attempt")),
         sincerity=Sincerity.TRAPPED if fields["website"] else Sincerity.HUMAN,
