@@ -393,6 +393,16 @@ def test_a_newer_request_takes_the_place_of_an_older_one(service: Service) -> No
     assert service.status(NEW)
 
 
+def test_of_what_was_replaced_the_person_is_told_no_more_than_is_kept(service: Service, moved: Clock) -> None:
+    service.confirmed()
+    asked(service)
+    moved.shift(COOL_DOWN)
+    asked(service, "ada@third.example.net")
+    page = service.get(f"{fresh(service)}/data", headers=BROWSER).text
+    assert f"{ADA} → …</li>" in page
+    assert f"{ADA} → ada@third.example.net</li>" in page
+
+
 def test_a_letter_that_was_replaced_before_it_left_is_not_sent(service: Service) -> None:
     service.confirmed()
     ask(service, INTRUDER)
