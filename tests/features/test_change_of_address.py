@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from sqlalchemy import text
+from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
 from app import budgets, clock, services, suppressions
@@ -228,6 +228,20 @@ def test_moving_while_being_erased_ends_in_nothing(service: Service) -> None:
     assert service.deliver() == []
     assert service.counts()["address_changes"] == service.counts()["letters"] == 0
     assert_each_blank_event_is_named(service)
+
+
+def test_a_link_that_is_opened_in_the_middle_of_an_erasure_finds_all_or_nothing(service: Service) -> None:
+    service.confirmed()
+    link = asked(service).link
+
+    def erase_all(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "FROM address_changes" in statement:
+            with service.database.transaction() as session:
+                session.execute(text("DELETE FROM subscribers"))
+
+    event.listen(service.database.reader, "after_cursor_execute", erase_all)
+    assert service.get(link, headers=BROWSER).status_code in (200, 410)
+    assert service.get(link, headers=BROWSER).status_code == 410
 
 
 def test_signing_up_for_either_address_while_moving_leaves_one_of_each(service: Service) -> None:

@@ -90,6 +90,8 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
         .where(Subscriber.id == change.subscriber_id)
         .order_by(Subscription.newsletter)
     ).all()
+    if not held:
+        return None  # erased since the lines above
     newsletters = tuple(row.newsletter for row in held if row.newsletter)
     stands = standing(change, now)
     return Move(
