@@ -129,14 +129,16 @@ def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, abo
     return letter
 
 
-def owe_whom(session: Session, kind: Kind, found: Select[UUID, str]) -> None:
+def owe_whom(session: Session, kind: Kind, found: Select[UUID, str], *, a_day: int) -> None:
     """Owe a letter about the person as a whole to whoever is found, by id and language: one person or nobody.
 
-    Not where such a letter is still owed. One statement, whoever is found.
+    Not where such a letter is still owed, or was owed `a_day` times in the last day. One statement, whoever is found.
     """
     now = clock.now()
     whom = found.subquery()
-    is_owed = exists().where(Letter.subscriber_id == whom.c.id, Letter.kind == kind, text(_IS_OWED))
+    theirs = (Letter.subscriber_id == whom.c.id) & (Letter.kind == kind)
+    is_owed = exists().where(theirs, text(_IS_OWED))
+    lately = select(func.count()).where(theirs, Letter.created_at > now - timedelta(days=1)).scalar_subquery()
     values = {
         Letter.id: uuid4(),
         Letter.kind: kind,
@@ -148,7 +150,7 @@ def owe_whom(session: Session, kind: Kind, found: Select[UUID, str]) -> None:
         Letter.attempts: 0,
     }
     constants = [literal(value, column.type) for column, value in values.items()]
-    letter = select(whom.c.id, whom.c.language, *constants).where(~is_owed)
+    letter = select(whom.c.id, whom.c.language, *constants).where(~is_owed, lately < a_day)
     session.execute(insert(Letter).from_select([Letter.subscriber_id, Letter.language, *values], letter))
 
 

@@ -19,6 +19,7 @@ from app.database import AnyRow
 from app.ledger.model import LogEntry
 from app.newsletters.model import Wording
 from app.outbox import Letter
+from app.subscriptions import stubs
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.moving.changes import AddressChange
 from app.subscriptions.stubs import Stub
@@ -93,7 +94,7 @@ def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     digest = connection.scalar(select(Subscriber.digest).where(Subscriber.id == subscriber_id))
     if digest is None:
         return None
-    earlier = connection.scalars(select(Stub.subscriber_id).where(Stub.digest == digest))
+    earlier = connection.scalars(stubs.earlier(digest))
     who = Identity(sorted({subscriber_id, *earlier}), digest)
     parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
     if not parts["person"]:

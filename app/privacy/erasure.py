@@ -20,7 +20,7 @@ from app.consent import Act
 from app.outbox import Letter
 from app.privacy import tombstones
 from app.privacy.tombstones import Grave, Reason
-from app.subscriptions import ending
+from app.subscriptions import ending, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
@@ -37,8 +37,8 @@ class Address:
 def erase(session: Session, who: Address | UUID, act: Act) -> None:
     """Erase a person, by address or by id. Idempotent.
 
-    Earlier requests from the same address that were never confirmed are erased as well: each is a subscriber of its
-    own, and is found as far as its stub is kept.
+    Earlier requests from the same address that were never confirmed are erased as well, as far as the stub of each is
+    kept: with the subscriber that each was, or without who has moved to another address since.
     """
     digest = _digest(session, who)
     if digest is not None:
@@ -46,12 +46,14 @@ def erase(session: Session, who: Address | UUID, act: Act) -> None:
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
     if digest is not None:
+        erase_stubs(session, Stub.digest == digest, Reason.REQUEST, act)
         changes.forget_address(session, digest)
 
 
 def erase_within(session: Session, who: Address | UUID, newsletters: Collection[str], act: Act) -> None:
     """Erase what those newsletters know of a person; the address stays as long as another needs it. Idempotent."""
-    identities = _identities(session, who, _digest(session, who))
+    digest = _digest(session, who)
+    identities = _identities(session, who, digest)
     found = session.scalars(
         select(Subscription)
         .where(Subscription.subscriber_id.in_(identities), Subscription.newsletter.in_(newsletters))
@@ -59,7 +61,10 @@ def erase_within(session: Session, who: Address | UUID, newsletters: Collection[
         .with_for_update()
     ).all()
     erase_subscriptions(session, found, Reason.REQUEST, act)
-    erase_stubs(session, Stub.subscriber_id.in_(identities) & Stub.newsletter.in_(newsletters), Reason.REQUEST, act)
+    theirs: ColumnElement[bool] = Stub.subscriber_id.in_(identities)
+    if digest is not None:
+        theirs |= Stub.digest == digest
+    erase_stubs(session, theirs & Stub.newsletter.in_(newsletters), Reason.REQUEST, act)
 
 
 def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription], reason: Reason, act: Act) -> None:
@@ -83,11 +88,10 @@ def erase_stubs(session: Session, which: ColumnElement[bool], reason: Reason, ac
 def _digest(session: Session, who: Address | UUID) -> str | None:
     if isinstance(who, Address):
         return who.digest
-    return session.scalars(
-        select(Subscriber.digest)
-        .where(Subscriber.id == who)
-        .union(select(Stub.digest).where(Stub.subscriber_id == who, Stub.digest.is_not(None)))
-    ).first()
+    present = session.scalars(select(Subscriber.digest).where(Subscriber.id == who)).first()
+    # Of who is still there a stub may be about an address that they have left.
+    known = select(Stub.digest).where(Stub.subscriber_id == who, Stub.digest.is_not(None))
+    return present or session.scalars(known).first()
 
 
 def _identities(session: Session, who: Address | UUID, digest: str | None) -> list[UUID]:
@@ -97,7 +101,7 @@ def _identities(session: Session, who: Address | UUID, digest: str | None) -> li
         found = set(session.scalars(select(Subscriber.id).where(Subscriber.canonical == who.canonical)))
     # After the subscriber: of a request that lapses in between, one or the other is seen.
     if digest is not None:
-        found.update(session.scalars(select(Stub.subscriber_id).where(Stub.digest == digest)))
+        found.update(session.scalars(stubs.earlier(digest)))
     return sorted(found)
 
 

@@ -1,6 +1,6 @@
 // Signup forms that answer in place; see docs/embedding.md.
 (() => {
-// The next step, label of the code, end, no answer.
+// Next step, label of code, end, no answer.
 const TEXTS = {
 	nl: [
 		"Nog één stap: kijk in je inbox",
@@ -37,7 +37,7 @@ function make(name, text, attributes) {
 	return made;
 }
 
-// The answer if all is well; else the form says what to mend.
+// The answer, or the form says why.
 async function send(form, path, body) {
 	const button = form.querySelector("button, [type=submit]");
 	const headers = { "Content-Type": "application/json", "Accept-Language": form.lang };
@@ -86,11 +86,12 @@ addEventListener("submit", async (event) => {
 	event.preventDefault();
 	const data = new FormData(form);
 	const tag = (data.get("language") || document.documentElement.lang).slice(0, 2);
+	const slugs = data.getAll("newsletters").concat(data.getAll("newsletter"));
 	const attempt = crypto.getRandomValues(new Uint32Array(5)).join("-");
 	form.lang = tag in TEXTS ? tag : "en";
 	const answer = await send(form, "subscribe", {
 		email: data.get("email"),
-		newsletters: [...data.getAll("newsletters"), ...data.getAll("newsletter")],
+		newsletters: slugs[0] && slugs,
 		consent: /^(true|yes|on|1)$/i.test(data.get("consent")),
 		language: form.lang,
 		website: data.get("website") || "",

@@ -22,6 +22,7 @@ from app.outbox import Letter, State
 from app.statements import HotStatement
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.moving import changes
 from app.suppressions import Reason
 
 
@@ -105,11 +106,15 @@ def _standing(status: str, nonce_stands: bool) -> Standing:
 
 
 def confirmed_since(connection: Connection, letter_id: UUID, earliest: datetime) -> Mapping[str, Confirmed]:
-    """By newsletter: what the letter asked for and was confirmed lately. Empty once the letter is erased."""
+    """By newsletter: what the letter asked for and was confirmed lately. Empty once the letter is erased.
+
+    Also where the person came to another address since: that confirms anew, and the letter had no part in it.
+    """
     found = connection.execute(
         select(Letter.about, Subscription.id, Subscription.newsletter, Subscription.nonce, Subscription.since)
         .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
         .where(Letter.id == letter_id, Subscription.status == Status.CONFIRMED, Subscription.since > earliest)
+        .where(~changes.moved(Letter.subscriber_id, since=earliest))
     )
     return {
         each.newsletter: Confirmed(each.id, each.since) for each in found if each.about.get(str(each.id)) == each.nonce

@@ -35,6 +35,11 @@ class Signup:
     """How the request reached us."""
     attempt: str | None = None
     """Keyed digest of the id that the form chose, where it means to ask for the code."""
+    reads: tuple[str, ...] = ()
+    """The languages of whoever filled in the form, best first: each newsletter was shown in the first that it speaks.
+
+    Empty where that is `language`.
+    """
     only_for: UUID | None = None
     """The subscriber who asks through a link of their own: should they be erased meanwhile, nothing happens."""
 

@@ -11,13 +11,16 @@ from app import budgets, clock, outbox
 from app.outbox import Kind
 from app.subscriptions.model import Subscriber
 
+A_DAY = 5
+"""As for confirmation mails: whoever asks in somebody's name, again and again, fills no mailbox."""
+
 
 def owe(session: Session, canonical: str, digest: str) -> None:
     """Owe whoever has the address the letter with the link, also where all their subscriptions have ended.
 
-    Not where one is still owed or was asked for in the last 10 minutes; so it is idempotent.
+    Not where one is still owed, was asked for in the last 10 minutes, or went five times in the last day.
     """
     may = budgets.take_link(session, digest, clock.now())
     known = select(Subscriber.id, Subscriber.language).where(Subscriber.canonical == canonical, literal(may))
     # Whoever is being erased is waited for, and then not found.
-    outbox.owe_whom(session, Kind.PREFERENCES, known.with_for_update(read=True, key_share=True))
+    outbox.owe_whom(session, Kind.PREFERENCES, known.with_for_update(read=True, key_share=True), a_day=A_DAY)

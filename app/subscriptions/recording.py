@@ -168,11 +168,12 @@ def _event(draft: Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[
         newsletter=newsletter.slug,
         occurred_at=draft.now,
     )
+    shown_in = newsletter.language_for(draft.signup.reads or [draft.signup.language])
     details = {
         **draft.signup.evidence,
         "address_commitment": consent.commitment(draft.commitment_key, draft.signup.address),
-        "language": draft.signup.language,
-        "wordings": newsletter.wording_digests(newsletter.language_for([draft.signup.language])),
+        "language": shown_in,
+        "wordings": newsletter.wording_digests(shown_in),
     }
     before = draft.facts.subscriptions.get(newsletter.slug)
     if before is not None and before.former_commitment:

@@ -7,7 +7,7 @@ names the address it can be answered that a form was filled in, when, and that n
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, select
+from sqlalchemy import Index, Select, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -38,3 +38,12 @@ def leave(session: Session, subscription: Subscription, now: datetime) -> None:
             lapsed_at=now,
         )
     )
+
+
+def earlier(digest: str) -> Select[UUID]:
+    """The ids of subscribers whose requests from the address lapsed, but of those who have another address since.
+
+    A request that lapses because its person moves leaves a stub of the address that they left, whoever has it then.
+    """
+    elsewhere = exists().where(Subscriber.id == Stub.subscriber_id, Subscriber.digest != digest)
+    return select(Stub.subscriber_id).where(Stub.digest == digest, ~elsewhere)

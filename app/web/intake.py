@@ -39,7 +39,9 @@ def mentioned(name: str) -> str:
         value = found.get(name, "") if isinstance(found, dict) else request.form.get(name, "")
     except (RecursionError, RequestEntityTooLarge):
         return ""
-    return str(int(value)) if isinstance(value, bool | int) else str(value)
+    text = str(int(value)) if isinstance(value, bool | int) else str(value)
+    # A lone surrogate, which JSON can hold, has no UTF-8 of its own and can stand on no page.
+    return text if text.encode(errors="ignore").decode() == text else ""
 
 
 def json_object() -> dict[str, Any]:

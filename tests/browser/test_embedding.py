@@ -131,6 +131,19 @@ def test_any_form_of_the_shop_answers_in_place_where_it_says_so(
     expect(page.get_by_role("heading", name="Nog één stap: kijk in je inbox")).to_be_visible()
 
 
+def test_where_there_is_one_newsletter_the_form_need_not_name_it(
+    page: Page, site: Site, shop: ThreadingHTTPServer, snippet: str
+) -> None:
+    without = re.sub('<input [^>]*name="newsletters"[^>]*>', "", snippet)
+    assert "newsletters" not in without
+    show_in_the_shop(page, site, shop, without)
+    with page.expect_request(f"{site.url}/subscribe") as sent:
+        fill_in(page, ADA)
+    body = sent.value.post_data or ""
+    assert ADA in body
+    assert "newsletters" not in body
+
+
 def test_without_javascript_the_form_lands_on_our_own_page(
     page_without_javascript: Page, site: Site, shop: ThreadingHTTPServer, snippet: str, witness: Witness
 ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from sqlalchemy import text
+from sqlalchemy import event, text
 from werkzeug.test import TestResponse
 
 from app import budgets, clock, services, suppressions
@@ -230,6 +230,20 @@ def test_moving_while_being_erased_ends_in_nothing(service: Service) -> None:
     assert_each_blank_event_is_named(service)
 
 
+def test_a_link_that_is_opened_in_the_middle_of_an_erasure_finds_all_or_nothing(service: Service) -> None:
+    service.confirmed()
+    link = asked(service).link
+
+    def erase_all(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "FROM address_changes" in statement:
+            with service.database.transaction() as session:
+                session.execute(text("DELETE FROM subscribers"))
+
+    event.listen(service.database.reader, "after_cursor_execute", erase_all)
+    assert service.get(link, headers=BROWSER).status_code in (200, 410)
+    assert service.get(link, headers=BROWSER).status_code == 410
+
+
 def test_signing_up_for_either_address_while_moving_leaves_one_of_each(service: Service) -> None:
     for number in range(5):
         email, new = f"ada{number}@example.org", f"ada{number}@lovelace.example.net"
@@ -271,6 +285,14 @@ def test_what_is_no_address_is_said_to_be_none_beside_its_field(service: Service
     assert 'aria-invalid="true"' in answer.text
     problem = service.post(f"{fresh(service)}/address", json={"email": given})
     assert (problem.status_code, list(problem.get_json()["errors"])) == (422, ["email"])
+    assert service.deliver() == []
+
+
+@pytest.mark.parametrize("given", ["\ud800@example.org", "\0", 17, None, [ADA], {"a": ADA}, 1.5e308])
+def test_nor_is_what_only_a_program_can_send(service: Service, given: object) -> None:
+    service.confirmed()
+    for headers in (BROWSER, {}):
+        assert service.post(f"{fresh(service)}/address", json={"email": given}, headers=headers).status_code == 422
     assert service.deliver() == []
 
 
@@ -383,6 +405,16 @@ def test_a_newer_request_takes_the_place_of_an_older_one(service: Service) -> No
     assert service.post(older.link).content_type == "application/problem+json"
     assert service.post(newer.link).status_code == 200
     assert service.status(NEW)
+
+
+def test_of_what_was_replaced_the_person_is_told_no_more_than_is_kept(service: Service, moved: Clock) -> None:
+    service.confirmed()
+    asked(service)
+    moved.shift(COOL_DOWN)
+    asked(service, "ada@third.example.net")
+    page = service.get(f"{fresh(service)}/data", headers=BROWSER).text
+    assert f"{ADA} → …</li>" in page
+    assert f"{ADA} → ada@third.example.net</li>" in page
 
 
 def test_a_letter_that_was_replaced_before_it_left_is_not_sent(service: Service) -> None:
@@ -665,3 +697,59 @@ def test_nothing_is_half_moved(service: Service) -> None:
     assert (service.status(), service.events()) == before
     assert service.status(NEW) is None
     assert service.rows("SELECT id FROM address_changes WHERE confirmed_at IS NOT NULL") == []
+
+
+def pending_and_moved(service: Service, moved: Clock) -> None:
+    """What was pending left a stub of the old address."""
+    service.confirmed()
+    moved.shift(COOL_DOWN)
+    service.subscribe(newsletters="events")
+    service.deliver()
+    gone(service)
+    moved.shift(COOL_DOWN)
+
+
+@pytest.mark.parametrize("who", ["address", "id"])
+@pytest.mark.parametrize("limited", [None, ["weekly", "events"]])
+def test_whoever_has_the_old_address_now_is_erased_alone(
+    service: Service, moved: Clock, who: str, limited: list[str] | None
+) -> None:
+    pending_and_moved(service, moved)
+    service.confirmed(ADA)
+    erase(service, ADA if who == "address" else person(service, ADA), limited)
+    assert service.status(ADA) is None
+    assert (service.status(NEW) or {})["weekly"]["mailable"] is True
+    assert service.rows("SELECT digest FROM stubs") == []
+    assert_each_blank_event_is_named(service)
+
+
+def test_of_whom_a_stub_is_about_the_old_address_everything_is_erased_and_nobody_else(
+    service: Service, moved: Clock
+) -> None:
+    pending_and_moved(service, moved)
+    service.confirmed(ADA)
+    erase(service, person(service, NEW))
+    assert service.status(NEW) is None
+    assert (service.status(ADA) or {})["weekly"]["mailable"] is True
+    assert service.rows(f"SELECT digest FROM mail_budgets WHERE digest = '{digest(NEW)}'") == []
+    assert_each_blank_event_is_named(service)
+
+
+def test_whoever_has_the_old_address_now_is_told_nothing_of_who_had_it(service: Service, moved: Clock) -> None:
+    pending_and_moved(service, moved)
+    service.confirmed(ADA)
+    told = service.get(f"{fresh(service, ADA)}/data.json", headers=BROWSER)
+    assert [each["address"] for each in told.get_json()["person"]] == [ADA]
+    assert NEW not in told.text
+    assert str(person(service, NEW)) not in told.text
+
+
+def test_after_a_move_the_old_letters_lead_to_no_receipt(service: Service, moved: Clock) -> None:
+    letter = service.confirmed()
+    moved.shift(HALF_AN_HOUR)
+    notice = gone(service)
+    for _ in range(2):
+        page = service.get(letter.link, headers=BROWSER)
+        assert page.status_code == 200
+        assert "/receipts/" not in page.text
+        service.post(notice.link, headers=BROWSER)

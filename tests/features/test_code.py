@@ -235,6 +235,13 @@ def test_an_attempt_may_be_any_text(service: Service) -> None:
     assert service.type_code(odd, service.letter().code).status_code == 200
 
 
+def test_an_attempt_that_no_url_can_hold_breaks_no_page(service: Service) -> None:
+    sent = {"email": ADA, "newsletters": "weekly", "consent": True, "attempt": "\ud800" * 22}
+    answer = service.post("/subscribe", json=sent, headers=BROWSER)
+    assert answer.status_code == 303
+    assert service.get(answer.location, headers=BROWSER).status_code == 200
+
+
 class TestAnotherSite:
     """A script on the shop's own page."""
 

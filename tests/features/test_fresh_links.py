@@ -44,7 +44,7 @@ def press(service: Service, link: str) -> str:
 def test_the_page_mails_a_link_that_shows_the_address_and_the_receipts(service: Service) -> None:
     service.confirmed(newsletters=BOTH, language="en")
     form = service.get("/preferences?language=en", headers=BROWSER).text
-    assert 'action="/preferences' in form
+    assert 'action="/preferences?language=en"' in form
     assert "Look in your inbox" in ask(service).text
     letter = service.letter()
     assert letter.delivered.recipient == ADA
@@ -237,6 +237,24 @@ def test_asking_again_brings_no_second_letter_for_ten_minutes(service: Service) 
         assert service.deliver() == []
         time.shift(COOL_DOWN)
         assert press(service, link) == first
+        assert len(service.deliver()) == 1
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_whoever_asks_all_day_in_somebodys_name_brings_them_five_letters(service: Service, confirmed: bool) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as time:
+        service.subscribe()
+        letter = service.letter()
+        if confirmed:
+            service.post(letter.link)
+        came = 0
+        for _ in range(8):
+            time.shift(COOL_DOWN)
+            assert service.post("/preferences", json={"email": ADA}).status_code == 202
+            came += len(service.deliver())
+        assert came == 5
+        time.shift(timedelta(days=1))
+        service.post("/preferences", json={"email": ADA})
         assert len(service.deliver()) == 1
 
 

@@ -1,5 +1,6 @@
 """The hosted signup page, the page after it, and the form to copy."""
 
+import copy
 import html
 import json
 import re
@@ -9,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from app.web import mailboxes
-from tests.features.conftest import CATALOGUE
+from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, BROWSER, Service
 
 OWN = "https://subscribe.example.org"
@@ -34,6 +35,27 @@ def test_each_newsletter_on_offer_has_an_unticked_box_with_its_own_words(service
     for words in ("Yes, send me the weekly letter by e-mail.", "Yes, send me the events by e-mail."):
         assert page.count(words) == 1
     assert service.get("/newsletters/weekly?also=nowhere").status_code == 200
+
+
+def test_evidence_cites_the_words_of_each_in_the_language_in_which_it_was_shown(open_service: OpenService) -> None:
+    catalogue = copy.deepcopy(CATALOGUE)
+    for newsletter, spoken in zip(catalogue["newsletter"], (["de", "en"], ["nl", "en"]), strict=True):
+        newsletter["languages"] = spoken
+        for part in ("title", "purpose", "consent"):
+            newsletter[part] = {each: newsletter[part][each] for each in spoken}
+    service = open_service(catalogue)
+    german_first = {**BROWSER, "Accept-Language": "de, en;q=0.8"}
+    shown = service.get("/newsletters/weekly?also=events", headers=german_first).text
+    assert "Yes, send me the events by e-mail." in shown
+    sent = {"email": ADA, "newsletters": ["weekly", "events"], "consent": "yes", "language": "de"}
+    assert service.post("/subscribe", data=sent, headers=german_first).status_code == 303
+    cited = {}
+    for row in service.rows("SELECT newsletter, evidence FROM consent_events"):
+        evidence = json.loads(row.evidence)
+        (text,) = service.rows(f"SELECT text FROM wordings WHERE sha256 = '{evidence['wordings']['consent']}'")
+        assert text.text in shown
+        cited[row.newsletter] = evidence["language"]
+    assert cited == {"weekly": "de", "events": "en"}
 
 
 def test_only_what_is_ticked_is_asked_for(service: Service) -> None:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, delete, exists, or_, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import CheckConstraint, ColumnElement, Connection, ForeignKey, Index, delete, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from app import outbox
 from app.addresses import EmailAddress
@@ -90,6 +90,8 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
         .where(Subscriber.id == change.subscriber_id)
         .order_by(Subscription.newsletter)
     ).all()
+    if not held:
+        return None  # erased since the lines above
     newsletters = tuple(row.newsletter for row in held if row.newsletter)
     stands = standing(change, now)
     return Move(
@@ -115,8 +117,13 @@ def owe(
 
 def has_moved(connection: Connection, subscriber_id: UUID, *, since: datetime) -> bool:
     """Whether the person has come to another address since then: what was mailed before may be in other hands."""
-    moved = or_(AddressChange.confirmed_at >= since, AddressChange.undone_at >= since)
-    return bool(connection.scalar(select(exists().where(AddressChange.subscriber_id == subscriber_id, moved))))
+    return bool(connection.scalar(select(moved(subscriber_id, since=since))))
+
+
+def moved(subscriber_id: UUID | InstrumentedAttribute[UUID], *, since: datetime) -> ColumnElement[bool]:
+    """`has_moved` as a condition."""
+    lately = or_(AddressChange.confirmed_at >= since, AddressChange.undone_at >= since)
+    return exists().where(AddressChange.subscriber_id == subscriber_id, lately)
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:

@@ -166,7 +166,8 @@ def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
         "signup.inbox",
         slug=newsletter.slug,
         language=form.language,
-        attempt=form.attempt,
+        # A program's may be of letters that no URL can hold; then the code is typed where it was chosen.
+        attempt=form.attempt if form.attempt and form.attempt.isprintable() else None,
         mailbox=mailboxes.key_for(form.email.domain),
     )
 
@@ -178,12 +179,14 @@ def _check_redirect(wanted: str | None, newsletters: Sequence[Newsletter]) -> No
 
 def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...]) -> Signup:
     page = client.form_url()
+    reads = tuple(language.preferred())
     hosted = page is not None and page.startswith(_own_pages())
     sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
     return Signup(
         address=form.email,
         newsletters=newsletters,
-        language=newsletters[0].language_for(language.preferred()),
+        language=newsletters[0].language_for(reads),
+        reads=reads,
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
         attempt=_digest(form.attempt),
         sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
