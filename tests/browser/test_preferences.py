@@ -49,7 +49,7 @@ def test_join_speak_look_and_be_erased(site: Site, kind: str, request: pytest.Fi
 
     page.goto(f"{here}/erase?language=en")
     page.get_by_role("button", name="Yes, erase all of it").click()
-    expect(page.get_by_role("heading", name="It is done")).to_be_visible()
+    expect(page.get_by_role("heading", name="Done: your data is erased")).to_be_visible()
     page.goto(f"{here}?language=en")
     expect(page.get_by_role("heading", name="Nothing is kept about you")).to_be_visible()
     assert page.context.cookies() == []

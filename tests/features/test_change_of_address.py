@@ -463,6 +463,9 @@ def test_turning_it_down_after_it_was_confirmed_changes_nothing(service: Service
     letter = asked(service)
     service.post(letter.link)
     assert service.post(letter.one_click).status_code == 200
+    moved = main(service.get(letter.link, headers=BROWSER))
+    for answer in (service.get(letter.one_click, headers=BROWSER), service.post(letter.one_click, headers=BROWSER)):
+        assert main(answer) == moved
     assert service.status(NEW)
     assert service.rows("SELECT digest FROM suppressions") == []
 

@@ -71,18 +71,23 @@ def press(token: str) -> Response:
 
 
 @blueprint.get("/address/<token>/decline")
-def show_decline(token: str) -> str:
-    _find(NEW, token)
-    return render_template("pages/address/decline.html", token=token)
+def show_decline(token: str) -> Response:
+    """Once it is confirmed there is nothing to turn down; the old address has the way back."""
+    move = _find(NEW, token)
+    if move and move.standing is Standing.CONFIRMED:
+        return _page(NEW, move, token)
+    return make_response(render_template("pages/address/decline.html", token=token))
 
 
 @blueprint.post("/address/<token>/decline")
 def decline(token: str) -> Response:
     """ "This was not me": from the page's button, or as the one-click unsubscribe of the letter (RFC 8058)."""
     claim = current.links().signer.read(Purpose.ADDRESS, token)
-    _find(NEW, token)
     with current.database().transaction() as session:
         asking.decline(session, claim.subject)
+    move = _find(NEW, token)
+    if wants_page() and move and move.standing is Standing.CONFIRMED:
+        return _page(NEW, move, token)
     if wants_page():
         return make_response(render_template("pages/address/declined.html"))
     return jsonify(status="declined")
