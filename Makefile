@@ -39,7 +39,7 @@ letters: .venv/installed-dev ## write tests/letters, which the suite compares wi
 
 screenshots: .venv/installed-dev ## photograph every page in every language, into docs/screenshots
 	rm -rf docs/screenshots
-	$(BIN)/pytest -q tests/browser/test_every_page.py -k "phone and not without" --screenshots docs/screenshots
+	$(BIN)/pytest -q tests/browser/test_every_page.py -k with-scripts --screenshots docs/screenshots
 
 bench: .venv/installed-dev ## measure the service beside a floor, in one run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -269,8 +269,10 @@ def states(steps: Sequence[tuple[str, str | None]]) -> list[str]:
         state = STATES[kind]
         if state == GIVEN and GIVEN in found:
             state = RENEWED
+        if kind == "subscription.unsubscribed" and GIVEN not in found:
+            state = "dpv:ConsentRefused"  # there was none to withdraw
         # The vocabulary tells a withdrawal by the person from one by somebody else.
-        if kind == "subscription.unsubscribed" and actor == "controller":
+        elif kind == "subscription.unsubscribed" and actor == "controller":
             state = "dpv:ConsentRevoked"
         found.append(state)
     return found

@@ -9,9 +9,9 @@ const TEXTS = {
 		"Dat lukte niet. Probeer het straks opnieuw.",
 	],
 	fr: [
-		"Dernière étape : consultez vos e-mails",
-		"Ouvrez le lien de notre e-mail ou saisissez le code à 6 chiffres :",
-		"C’est fait : votre inscription est confirmée",
+		"Dernière étape : consultez vos e-mails",
+		"Ouvrez le lien de notre e-mail ou saisissez le code à 6 chiffres :",
+		"C’est fait : votre inscription est confirmée",
 		"Cela n’a pas fonctionné. Réessayez dans une minute.",
 	],
 	de: [

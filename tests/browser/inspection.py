@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from babel.messages.pofile import read_po
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, ViewportSize, expect
 
 from app.newsletters.terms import LANGUAGES
 from app.web.language import FALLBACK
@@ -16,6 +17,8 @@ from tests.commands import ROOT
 
 AXE = Axe()
 VIOLATIONS = {"resultTypes": ["violations"]}
+PHONE: ViewportSize = {"width": 320, "height": 640}
+DESK: ViewportSize = {"width": 1280, "height": 800}
 KEPT = "[document.cookie, localStorage.length, sessionStorage.length].join()"
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 WORDS_ENOUGH = 4
@@ -36,21 +39,35 @@ class Inspection:
 
     def look(self, name: str) -> None:
         """Fail with the name of the page and what is wrong with it."""
-        if self.shots:
-            self.shots.mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
         expect(self.page.locator("h1"), name).to_have_count(1)
         assert self.page.locator("html").get_attribute("lang") == self.language, name
         assert self.page.title().strip(), name
-        assert self.page.evaluate(TOO_WIDE) <= 0, f"{name} is wider than the screen"
         assert self._in_other_languages() == [], name
         assert self.page.evaluate(KEPT) == ",0,0", name
         assert self.page.context.cookies() == [], name
-        if self.runs_scripts:
-            found = AXE.run(self.page, options=VIOLATIONS)
-            assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        self._look_in("light", DESK, name)
+        self._look_in("dark", DESK, name)
+        self._look_in("light", PHONE, name)
+        if self.shots:
+            self._keep(self.shots / f"{name}.jpg")
         assert self._complaints() == [], name
         assert [url for url in self.witness.requests if not url.startswith(f"{self.site.url}/")] == [], name
+
+    def _look_in(self, scheme: Literal["light", "dark"], size: ViewportSize, name: str) -> None:
+        # Else the colours are still on their way from one scheme to the other.
+        self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        self.page.set_viewport_size(size)
+        assert self.page.evaluate(TOO_WIDE) <= 0, f"{name} is wider than {size['width']} px"
+        if self.runs_scripts:
+            found = AXE.run(self.page, options=VIOLATIONS)
+            assert found.violations_count == 0, f"{name}, {scheme}: {found.generate_report()}"
+
+    def _keep(self, path: Path) -> None:
+        """Two screens at most: the rest of a long page looks like its beginning."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        height = min(self.page.evaluate("document.documentElement.scrollHeight"), 2 * PHONE["height"])
+        area: FloatRect = {"x": 0, "y": 0, "width": PHONE["width"], "height": height}
+        self.page.screenshot(path=path, full_page=True, clip=area, type="jpeg", quality=60)
 
     def _complaints(self) -> list[str]:
         """That a page answers with a status such as 410 is no news to us."""

@@ -1,4 +1,5 @@
-"""Every page in every language, as people meet them: on an old phone and on a desk, with JavaScript and without.
+"""Every page in every language, as people meet them: on an old phone and on a desk, by day and by night, with
+JavaScript and without.
 
 A journey goes through all that a person can do. At every page it stops and looks: is it in their language, does it fit
 the screen, does axe-core find anything that shuts somebody out, did the browser complain, was anything stored, or
@@ -9,24 +10,17 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
 from app.newsletters.terms import LANGUAGES
 from tests.browser.conftest import PATIENCE_SECONDS, Site
-from tests.browser.inspection import Inspection
+from tests.browser.inspection import PHONE, Inspection
 
 pytestmark = pytest.mark.parametrize("language", LANGUAGES)
 
-PHONE = {"width": 320, "height": 640}
-DESK = {"width": 1280, "height": 800}
-KINDS: dict[str, dict[str, Any]] = {
-    "phone": {"viewport": PHONE, "color_scheme": "light"},
-    "phone-without-javascript": {"viewport": PHONE, "color_scheme": "light", "java_script_enabled": False},
-    "desk-in-the-dark": {"viewport": DESK, "color_scheme": "dark"},
-}
+KINDS = {"with-scripts": True, "without-scripts": False}
 
 
 class Journey:
@@ -86,11 +80,10 @@ def newest_link(site: Site, email: str, before: int) -> str:
 def journey(
     browser: Browser, long_lived_site: Site, language: str, request: pytest.FixtureRequest
 ) -> Iterator[Journey]:
-    shots = request.config.getoption("--screenshots")
-    folder = Path(shots) / language if shots and request.param == "phone" else None
-    with browser.new_context(locale=language, **KINDS[request.param]) as context:
+    shots, runs_scripts = request.config.getoption("--screenshots"), KINDS[request.param]
+    folder = Path(shots) / language if shots and runs_scripts else None
+    with browser.new_context(locale=language, viewport=PHONE, java_script_enabled=runs_scripts) as context:
         context.set_default_timeout(15_000)
-        runs_scripts = bool(KINDS[request.param].get("java_script_enabled", True))
         yield Journey(Inspection(context.new_page(), long_lived_site, language, folder, runs_scripts))
 
 

@@ -1,3 +1,4 @@
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import FileSystemBytecodeCache
 
 from app import create_app, services
 from app.newsletters import apply
@@ -15,6 +17,10 @@ from tests.service import Service
 from tests.timestamps import Authority
 
 CATALOGUE = tomllib.loads((Path(__file__).parents[2] / "newsletters.example.toml").read_text())
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="jawel-templates-")
+COMPILED_TEMPLATES = FileSystemBytecodeCache(_FOLDER.name)
+"""For every application that the tests make: else each would compile them anew."""
 
 OpenService = Callable[..., Service]
 
@@ -57,6 +63,7 @@ def authority(tmp_path: Path) -> Iterator[Authority]:
 @contextmanager
 def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]) -> Iterator[Service]:
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = COMPILED_TEMPLATES
     with services.of(app).database.transaction() as session:
         apply.apply(session, catalogue)
     yield Service(app, mail)

@@ -78,6 +78,14 @@ def test_it_tells_the_whole_story_in_the_exact_words(service: Service) -> None:
     assert left["record"]["purposes"][0]["granted"] is False
 
 
+def test_who_leaves_before_confirming_withdrew_nothing(service: Service) -> None:
+    service.subscribe(language="en")
+    service.deliver()
+    leave = receipt(service)["record"]["withdrawal_method"]["url"].removeprefix("https://subscribe.example.org")
+    assert service.post(leave).status_code == 200
+    assert state(receipt(service))[0] == "dpv:ConsentRefused"
+
+
 def test_words_that_changed_since_stay_the_words_that_were_agreed_to(service: Service) -> None:
     service.confirmed(language="en")
     changed = copy.deepcopy(CATALOGUE)
