@@ -196,3 +196,9 @@ def use_three_at_once(engine: Engine) -> None:
     with ExitStack() as pool:
         for _ in range(3):
             pool.enter_context(engine.connect()).execute(text("SELECT 1"))
+
+
+def test_style_and_script_are_kept_for_an_hour_and_pages_not_at_all(service: Service) -> None:
+    for path in ("/static/jawel.css", "/static/jawel.js"):
+        assert service.get(path).headers["Cache-Control"] == "public, max-age=3600"
+    assert service.get("/newsletters/weekly", headers=BROWSER).headers["Cache-Control"] == "no-store"
