@@ -4,16 +4,19 @@ As everywhere, GET only shows, and one button posts. Whoever gets the letter to 
 so may whoever has the old mailbox by now: both addresses are masked on every page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import Conflict, Gone, HTTPException
 
 from app import clock
 from app.addresses import EmailAddress, InvalidAddress
+from app.consent import Act
 from app.subscriptions.moving import asking, changes, settling
 from app.subscriptions.moving.changes import Move, Standing
 from app.tokens import Purpose
@@ -26,14 +29,22 @@ blueprint = Blueprint("address", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two mailboxes: what its link is good for, and the page for each standing in which it is."""
+    """One of the two mailboxes: what its link is good for, and what a press on its button does."""
 
     purpose: Purpose
     pages: Mapping[Standing, str]
+    presses_at: Standing
+    """Where there is something to press."""
+    settle: Callable[[Session, UUID, Act], Standing]
 
 
-NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"})
-OLD = Side(Purpose.FORMER_ADDRESS, {Standing.CONFIRMED: "undo", Standing.UNDONE: "undone"})
+NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"}, Standing.OPEN, settling.confirm)
+OLD = Side(
+    Purpose.FORMER_ADDRESS,
+    {Standing.CONFIRMED: "undo", Standing.UNDONE: "undone"},
+    Standing.CONFIRMED,
+    settling.undo,
+)
 
 
 @blueprint.post("/preferences/<token>/address")
@@ -62,12 +73,7 @@ def show(token: str) -> Response:
 @blueprint.post("/address/<token>")
 def press(token: str) -> Response:
     """Move. Twice is as good as once."""
-    move = _find(NEW, token)
-    if move and move.standing is Standing.OPEN:
-        act = client.press(partial(_text, NEW, move, "…"))
-        with current.database().transaction() as session:
-            move = replace(move, standing=settling.confirm(session, move.change_id, act))
-    return _answer(NEW, move, token)
+    return _settle(NEW, token)
 
 
 @blueprint.get("/address/<token>/decline")
@@ -86,11 +92,11 @@ def decline(token: str) -> Response:
     with current.database().transaction() as session:
         asking.decline(session, claim.subject)
     move = _find(NEW, token)
-    if wants_page() and move and move.standing is Standing.CONFIRMED:
+    if not wants_page():
+        return jsonify(status="declined")
+    if move and move.standing is Standing.CONFIRMED:
         return _page(NEW, move, token)
-    if wants_page():
-        return make_response(render_template("pages/address/declined.html"))
-    return jsonify(status="declined")
+    return make_response(render_template("pages/address/declined.html"))
 
 
 @blueprint.get("/address/undo/<token>")
@@ -101,12 +107,16 @@ def show_undo(token: str) -> Response:
 @blueprint.post("/address/undo/<token>")
 def undo(token: str) -> Response:
     """Move back. Twice is as good as once."""
-    move = _find(OLD, token)
-    if move and move.standing is Standing.CONFIRMED:
-        act = client.press(partial(_text, OLD, move, "…"))
+    return _settle(OLD, token)
+
+
+def _settle(side: Side, token: str) -> Response:
+    move = _find(side, token)
+    if move and move.standing is side.presses_at:
+        act = client.press(partial(_text, side, move, "…"))
         with current.database().transaction() as session:
-            move = replace(move, standing=settling.undo(session, move.change_id, act))
-    return _answer(OLD, move, token)
+            move = replace(move, standing=side.settle(session, move.change_id, act))
+    return _answer(side, move, token)
 
 
 def _find(side: Side, token: str) -> Move | None:
