@@ -61,6 +61,31 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class SendLimits:
+    """How much mail goes out, whatever is owed. 0: as much as there is."""
+
+    letters_a_minute: int
+    """Of any kind, over all workers."""
+    letters_a_minute_to_a_domain: int
+    confirmations_an_hour: int
+    confirmations_an_hour_to_a_domain: int
+    confirmations_an_hour_for_a_newsletter: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackChannels:
+    """By what bounces and complaints come back, and how their senders prove themselves."""
+
+    address: str | None
+    """The mailbox whose plus-addresses letters are sent from; None: each newsletter's own sender."""
+    secret: str | None = field(repr=False)
+    """Last part of the path that mail providers post to; None: there is no such path."""
+    mailgun_signing_key: str | None = field(repr=False)
+    sendgrid_public_key: str | None
+    ses_topic: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     environment: Environment
     public_url: str
@@ -81,6 +106,10 @@ class Settings:
     """None: the database."""
     rate_limit_subscribe: int
     """Signups a minute from one client prefix."""
+    rate_limit_form: int
+    """Signups a minute for one newsletter, from where on each has to prove work."""
+    send_limits: SendLimits
+    feedback: FeedbackChannels
     log_format: str
     timezone: str
     """In which letters and pages name a time, such as Europe/Brussels."""
@@ -118,6 +147,9 @@ def load(instance: Path = Path("instance")) -> Settings:
         client_ip=env.enum("CLIENT_IP", ClientIp.TRUNCATED, enum=ClientIp, by_value=True),
         rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None, validate=_storage) or None,
         rate_limit_subscribe=env.int("RATE_LIMIT_SUBSCRIBE", 60, validate=Range(min=1)),
+        rate_limit_form=env.int("RATE_LIMIT_FORM", 600, validate=Range(min=1)),
+        send_limits=env.send_limits(),
+        feedback=env.feedback(),
         log_format=env.str("LOG_FORMAT", env.by_environment("console", "json"), validate=OneOf(["console", "json"])),
         timezone=env.str("TIMEZONE", "Europe/Brussels", validate=_timezone),
         instance=instance,
@@ -195,6 +227,27 @@ class _Reader(FileAwareEnv):
             self.wrong.setdefault("MAIL_USERNAME", "sends the password in the clear: set MAIL_USE_TLS or MAIL_USE_SSL")
         return server if server.host else None
 
+    def send_limits(self) -> SendLimits:
+        return SendLimits(
+            letters_a_minute=self.at_least_none("SEND_RATE", 0),
+            letters_a_minute_to_a_domain=self.at_least_none("SEND_RATE_DOMAIN", 0),
+            confirmations_an_hour=self.at_least_none("MAIL_BUDGET_TOTAL", 10_000),
+            confirmations_an_hour_to_a_domain=self.at_least_none("MAIL_BUDGET_DOMAIN", 2_000),
+            confirmations_an_hour_for_a_newsletter=self.at_least_none("MAIL_BUDGET_NEWSLETTER", 2_000),
+        )
+
+    def at_least_none(self, name: str, default: int) -> int:
+        return self.int(name, default, validate=Range(min=0)) or 0
+
+    def feedback(self) -> FeedbackChannels:
+        return FeedbackChannels(
+            address=self.str("FEEDBACK_ADDRESS", "", validate=_mailbox) or None,
+            secret=self.str("FEEDBACK_SECRET", "", validate=_long_enough_or_nothing) or None,
+            mailgun_signing_key=self.str("MAILGUN_SIGNING_KEY", "") or None,
+            sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "") or None,
+            ses_topic=self.str("SES_TOPIC", "") or None,
+        )
+
     def report(self) -> None:
         try:
             self.seal()
@@ -232,6 +285,19 @@ def _long_enough(value: str | list[str]) -> None:
     texts = [value] if isinstance(value, str) else value
     if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
         raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
+
+
+def _long_enough_or_nothing(value: str) -> None:
+    """In a path it stands as it is, so it may hold nothing that a URL would write otherwise."""
+    if value and (len(value) < SECRET_LENGTH or not value.replace("-", "").replace("_", "").isalnum()):
+        raise ValidationError(f"needs at least {SECRET_LENGTH} letters, digits, - or _; or nothing")
+
+
+def _mailbox(value: str) -> None:
+    """A token of 43 characters comes behind it, and a local part has room for 64 (RFC 5321 section 4.5.3.1.1)."""
+    local, at, domain = value.rpartition("@")
+    if value and (not at or not domain or not local.isascii() or not 0 < len(local) <= 20 or "+" in local):
+        raise ValidationError("needs an address such as feedback@example.org, with up to 20 characters before the @")
 
 
 def _given(value: str) -> None:

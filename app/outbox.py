@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -97,6 +98,8 @@ class Letter(Base):
     """Keyed digest of the id that the signup form chose: from there the letter's code can be typed."""
     tries: Mapped[int] = mapped_column(default=0, server_default="0")
     """Wrong codes so far."""
+    is_unproven: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Asked for while its newsletter was attacked, without a proof of work: it waits for a small allowance."""
     address_change_id: Mapped[UUID | None] = mapped_column(ForeignKey("address_changes.id", ondelete="CASCADE"))
     """The change that a letter about one is sent for: it says which address that is."""
     state: Mapped[str]

@@ -67,6 +67,11 @@ class Newsletter:
     """Counted from the withdrawal."""
     acknowledge_unsubscribe: bool
     proof_of_work: str
+    """`never`, `when attacked`, `always`."""
+    role_addresses: str
+    """`accept`, or `ignore`: addresses such as abuse@ and postmaster@, which are no person's own, get no mail."""
+    disposable_domains: str
+    """`accept`, or `ignore`: addresses that are made to be thrown away get no mail."""
     reply_to: str | None
     title: Mapping[str, str]
     purpose: Mapping[str, str]

@@ -18,6 +18,7 @@ from app.newsletters.terms import LANGUAGES
 Table = Mapping[str, Any]
 Path = tuple[str | int, ...]
 
+ACCEPT_OR_IGNORE = ("accept", "ignore")
 PROOF_OF_WORK = ("never", "when attacked", "always")
 LONGEST = timedelta(days=100 * 365)
 """More, and a sum with the present instant is a year that `datetime` does not have."""
@@ -182,4 +183,10 @@ def origins(value: object) -> tuple[str, ...]:
 def proof_of_work(value: object) -> str:
     if value not in PROOF_OF_WORK:
         raise Invalid(f"needs one of {', '.join(map(repr, PROOF_OF_WORK))}")
+    return str(value)
+
+
+def accept_or_ignore(value: object) -> str:
+    if value not in ACCEPT_OR_IGNORE:
+        raise Invalid(f"needs one of {', '.join(map(repr, ACCEPT_OR_IGNORE))}")
     return str(value)

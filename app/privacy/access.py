@@ -20,6 +20,7 @@ from app.ledger.model import LogEntry
 from app.newsletters.model import Wording
 from app.outbox import Letter
 from app.subscriptions import stubs
+from app.subscriptions.feedback import FeedbackReport
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.moving.changes import AddressChange
 from app.subscriptions.stubs import Stub
@@ -65,6 +66,7 @@ PARTS: Mapping[str, Part] = {
     "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
     "mail_budget": Part(MailBudget.digest, MailBudget.used_at),
+    "feedback_reports": Part(FeedbackReport.digest, FeedbackReport.received_at),
 }
 """By the name under which the person finds it."""
 

@@ -40,6 +40,8 @@ class Signup:
 
     Empty where that is `language`.
     """
+    is_unproven: bool = False
+    """Its newsletter is attacked, and no work was proved: the letter goes by a small allowance."""
     only_for: UUID | None = None
     """The subscriber who asks through a link of their own: should they be erased meanwhile, nothing happens."""
 

@@ -152,6 +152,7 @@ def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> d
         # Only a confirmation has a code.
         "attempt": draft.signup.attempt if plan.letter is Kind.CONFIRMATION else None,
         "tries": 0,
+        "is_unproven": draft.signup.is_unproven,
         "state": State.QUEUED,
         "state_at": draft.now,
         "created_at": draft.now,

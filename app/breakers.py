@@ -1,0 +1,54 @@
+"""Breakers: one a newsletter, which trips when requests come in that nobody confirms."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Instant
+
+
+class Breaker(Base):
+    __tablename__ = "breakers"
+
+    newsletter: Mapped[str] = mapped_column(ForeignKey("newsletters.slug"), primary_key=True)
+    tripped_at: Mapped[datetime | None] = mapped_column(Instant)
+    """None while all is well."""
+    reason: Mapped[str | None]
+    attacked_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When it last looked like an attack."""
+
+
+class BreakerChange(Base):
+    __tablename__ = "breaker_changes"
+    __table_args__ = (Index(None, "changed_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    newsletter: Mapped[str] = mapped_column(ForeignKey("newsletters.slug"))
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+    is_tripped: Mapped[bool]
+    reason: Mapped[str]
+    requests: Mapped[int]
+    confirmations: Mapped[int]
+    declines: Mapped[int]
+
+
+class BreakerMinute(Base):
+    __tablename__ = "breaker_minutes"
+
+    newsletter: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    requests: Mapped[int]
+    confirmations: Mapped[int]
+    declines: Mapped[int]
+
+
+class BreakerProgress(Base):
+    """How far the log has been counted: the position of the first event that has not been."""
+
+    __tablename__ = "breaker_progress"
+    __table_args__ = (CheckConstraint("id = 1", "one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    next_position: Mapped[int] = mapped_column(BigInteger)
