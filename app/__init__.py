@@ -4,11 +4,12 @@ from flask import Flask
 from flask_babel import Babel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, logs, services
+from app import breakers, database, logs, services
 from app.keys import KeyRing
+from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
-from app.newsletters.catalogue import CurrentCatalogue
+from app.newsletters import catalogue
 from app.tokens import Signer
 from app.web import api, body, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
@@ -62,7 +63,8 @@ def _install_services(app: Flask, settings: Settings) -> None:
     at_hand = services.Services(
         settings=settings,
         database=opened,
-        catalogue=CurrentCatalogue(opened),
+        catalogue=Lately(opened, catalogue.load),
+        attacked=Lately(opened, breakers.tripped),
         links=Links(settings.public_url, Signer(settings.secret_keys)),
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, Connection, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant
@@ -52,3 +52,8 @@ class BreakerProgress(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     next_position: Mapped[int] = mapped_column(BigInteger)
+
+
+def tripped(connection: Connection) -> frozenset[str]:
+    """The newsletters that are under attack."""
+    return frozenset(connection.scalars(select(Breaker.newsletter).where(Breaker.tripped_at.is_not(None))))

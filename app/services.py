@@ -10,9 +10,10 @@ from limits.strategies import RateLimiter
 
 from app.database import Database
 from app.keys import KeyRing
+from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
-from app.newsletters.catalogue import CurrentCatalogue
+from app.newsletters.terms import Catalogue
 from config import Settings
 
 
@@ -20,7 +21,9 @@ from config import Settings
 class Services:
     settings: Settings
     database: Database
-    catalogue: CurrentCatalogue
+    catalogue: Lately[Catalogue]
+    attacked: Lately[frozenset[str]]
+    """Newsletters whose breaker has tripped."""
     links: Links
     key_ring: KeyRing
     log: Log
