@@ -32,8 +32,8 @@ from trials.stage import Kept
 from trials.verdicts import Verdict
 
 PEOPLE = 6
-PAUSES = (0.2, 2.0)
-"""Seconds between two kills, at least and at most."""
+PAUSES = (0.1, 1.5)
+"""Seconds from when the service answers to the next kill, at least and at most."""
 LATER = timedelta(minutes=31)
 ROUNDS = 8
 """As many times LATER is how long a letter may take that a killed worker had in hand."""
@@ -89,14 +89,16 @@ def _let_live(plan: Plan, jawel: Jawel, world: World, server: MortalServer | Non
     with stage.kept(jawel, *serve) as web, stage.kept(jawel, "worker") as worker:
         stage.await_answer(world.port)
         with _kept(server), _crowd(world):
-            return _kill(plan, (web, worker), server)
+            return _kill(plan, (web, worker), server, world.port)
 
 
-def _kill(plan: Plan, ours: tuple[Kept, Kept], server: MortalServer | None) -> Counter[str]:
+def _kill(plan: Plan, ours: tuple[Kept, Kept], server: MortalServer | None, port: int) -> Counter[str]:
     chance, kills = random.Random(plan.seed), Counter[str]()  # noqa: S311 - chance, no secret
     victims = _victims(*ours, server)
     names = [name for name, (weight, _find) in victims.items() for _ in range(weight)]
     while kills.total() < plan.times:
+        # Else most would die while they start, and nobody would be there to be let down.
+        stage.await_answer(port)
         time.sleep(chance.uniform(*plan.pauses))
         name = chance.choice(names)
         found = victims[name][1]()
@@ -104,7 +106,6 @@ def _kill(plan: Plan, ours: tuple[Kept, Kept], server: MortalServer | None) -> C
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(found), signal.SIGKILL)
                 kills[name] += 1
-    time.sleep(plan.pauses[1])
     return kills
 
 
