@@ -101,17 +101,20 @@ class MortalServer:
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
-        """Also one that was killed: what is left of it may have to die first."""
+        """Also one that was killed. As a service manager does, it leaves nothing of it: a process may wait for another
+        that is dead, and would never notice."""
         options = " ".join(f"-c {setting}" for setting in ("listen_addresses=", *IN_EARNEST))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._control("start", "-l", self.folder / "log", "-o", f"-k {self.folder} {options}"):
             if time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "log").read_text())
+            if not self.is_alive():
+                self.kill()
             time.sleep(0.1)
 
     def is_alive(self) -> bool:
         try:
-            os.kill(self._postmaster(), 0)
+            os.kill(self.postmaster(), 0)
         except (OSError, IndexError):
             return False
         return True
@@ -128,9 +131,17 @@ class MortalServer:
                 os.kill(pid, signal.SIGKILL)
 
     def pids(self) -> list[int]:
-        """The postmaster first, then those it has forked."""
-        first = self._postmaster()
-        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        """All of its processes: each has the data for its working directory."""
+        data = str(self.folder / "data")
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if str((process / "cwd").readlink()) == data:
+                    found.append(int(process.name))
+        return found
+
+    def postmaster(self) -> int:
+        return int((self.folder / "data/postmaster.pid").read_text().split()[0])
 
     def standby(self) -> "MortalServer":
         """A second server that follows this one, started; this one acknowledges nothing that the other has not."""
@@ -155,9 +166,6 @@ class MortalServer:
         self.execute("ALTER SYSTEM RESET synchronous_standby_names")
         self.execute("SELECT pg_reload_conf()")
         self._control("promote")
-
-    def _postmaster(self) -> int:
-        return int((self.folder / "data/postmaster.pid").read_text().split()[0])
 
     def _control(self, *arguments: str | Path) -> int:
         command: list[str | Path] = [

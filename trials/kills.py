@@ -121,7 +121,7 @@ def _victims(web: Kept, worker: Kept, server: MortalServer | None) -> dict[str, 
     return {
         **ours,
         "database backend": (2, lambda: _backends(server)),
-        "database server": (1, lambda: server.pids()[:1] if server.is_alive() else []),
+        "database server": (1, lambda: [server.postmaster()] if server.is_alive() else []),
     }
 
 
