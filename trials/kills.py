@@ -93,7 +93,7 @@ def _let_live(plan: Plan, jawel: Jawel, world: World, server: MortalServer | Non
 
 
 def _kill(plan: Plan, ours: tuple[Kept, Kept], server: MortalServer | None, port: int) -> Counter[str]:
-    chance, kills = random.Random(plan.seed), Counter[str]()  # noqa: S311 - chance, no secret
+    chance, kills = random.Random(plan.seed), Counter[str]()
     victims = _victims(*ours, server)
     names = [name for name, (weight, _find) in victims.items() for _ in range(weight)]
     while kills.total() < plan.times:

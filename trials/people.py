@@ -76,7 +76,7 @@ class World:
 
 def live(world: World, who: int) -> None:
     """One person after another, until the world stops."""
-    chance = random.Random(f"{world.seed} {who}")  # noqa: S311 - chance, no secret
+    chance = random.Random(f"{world.seed} {who}")
     number = 0
     while not world.stop.is_set():
         number += 1

@@ -145,7 +145,7 @@ class Answer:
 def ask(port: int, method: str, path: str, **sent: Any) -> Answer:
     """`fields` go as JSON; `headers` beside. Each request comes from a client of its own, as signups do."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
-    client = ".".join(str(random.randrange(1, 255)) for _ in range(4))  # noqa: S311 - chance, no secret
+    client = ".".join(str(random.randrange(1, 255)) for _ in range(4))
     headers = {"X-Forwarded-For": client, "Content-Type": "application/json", **sent.get("headers", {})}
     try:
         connection.request(method, path, json.dumps(sent.get("fields", {})), headers)
