@@ -11,7 +11,7 @@ from app.ledger.log import Log
 from app.links import Links
 from app.newsletters import catalogue
 from app.tokens import Signer
-from app.web import api, body, headers, language, limits, problems, rendering
+from app.web import api, attempts, body, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
 from app.web.intake import MAX_BYTES
 from app.web.metrics import blueprint as metrics
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> Flask:
     api.register(app)
     problems.register(app)
     headers.register(app)
+    attempts.register(app)
     app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

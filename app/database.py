@@ -7,11 +7,13 @@ Whatever only reads goes through `read_only`, where the database itself refuses 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import (
     JSON,
@@ -27,15 +29,32 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, ExceptionContext
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 3
+POOL_SECONDS = 5
 BUSY_TIMEOUT = "busy_timeout=5000"
 SCRUB_WAIT_MS = 500
 # Without secure_delete, what is deleted stays legible in the file until something else needs the room.
 PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+
+# What a session asks of PostgreSQL; the options of DATABASE_URL come behind them and win. No statement_timeout: it
+# would end audits, and a wait for a synchronous standby that is cancelled is answered as if it had been done.
+SERVER_PATIENCE = "-c lock_timeout=8s -c idle_in_transaction_session_timeout=60s"
+# A host that went away without a word is noticed within half a minute, be it asked something (milliseconds) or not.
+NETWORK_PATIENCE = {"tcp_user_timeout": 15_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+# Classes of SQLSTATE: the transaction was rolled back, or something is not available, such as a lock.
+ABOUT_ONE_STATEMENT = ("40", "55")
+DEADLOCK_OR_SERIALIZATION = frozenset({"40P01", "40001"})
+
+Returned = TypeVar("Returned")
+
+_patience: ContextVar[float | None] = ContextVar("patience", default=None)
+_commits: ContextVar[int] = ContextVar("commits", default=0)
 
 
 class _UtcText(TypeDecorator[datetime]):
@@ -81,6 +100,7 @@ class Database:
         """One unit of work: committed when the block ends, rolled back when it raises."""
         with Session(self._transactional, expire_on_commit=False) as session, session.begin():
             yield session
+        _commits.set(commits() + 1)
 
     @contextmanager
     def read_only(self) -> Iterator[Connection]:
@@ -98,6 +118,7 @@ class Database:
         on_sqlite = self.writer.dialect.name == "sqlite"
         with self.writer.begin() if on_sqlite else self.writer.connect() as connection:
             yield connection
+        _commits.set(commits() + 1)
 
     @property
     def _transactional(self) -> Engine:
@@ -121,11 +142,58 @@ class Database:
         self.reader.dispose()
 
 
+@contextmanager
+def answering_within(seconds: float) -> Iterator[None]:
+    """In the block, a statement that PostgreSQL leaves without an answer for longer is given up with its connection.
+
+    Nothing is cancelled: what the server does in the end with that statement is as unknown as after any lost
+    connection. Outside of such blocks a statement takes the time it takes.
+    """
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+def commits() -> int:
+    """How many units of work this thread has finished: where two counts are equal, nothing was kept in between."""
+    return _commits.get()
+
+
+def was_undone(error: SQLAlchemyError) -> bool:
+    """A deadlock or a serialization failure: all of the transaction is undone, and doing it again may well succeed."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in DEADLOCK_OR_SERIALIZATION
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database as a whole is at fault, so that the next statement will hardly fare better."""
+    if not isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout):
+        return False
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return not state.startswith(ABOUT_ONE_STATEMENT)
+
+
 def connect(url: str, *, pool_size: int = 8) -> Database:
     """Open the database that `url` names. `postgresql://` URLs may name several hosts, as libpq allows."""
     if url.startswith("sqlite"):
         return Database(_sqlite(url, read_only=False), _sqlite(url, read_only=True))
-    return Database(_postgresql(url, pool_size, ""), _postgresql(url, pool_size, "-c default_transaction_read_only=on"))
+    writer = _postgresql(url, pool_size, "")
+    reader = _postgresql(url, pool_size, "-c default_transaction_read_only=on")
+    _tie_together(writer, reader)
+    return Database(writer, reader)
+
+
+def _tie_together(writer: Engine, reader: Engine) -> None:
+    """Where one connection is lost, so are all that wait in either pool: the server went away, or is no primary now."""
+
+    @event.listens_for(writer, "handle_error")
+    def leave_a_standby(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
+
+    event.listen(writer, "invalidate", lambda *_: reader.dispose())
+    event.listen(reader, "invalidate", lambda *_: writer.dispose())
 
 
 def _sqlite(url: str, *, read_only: bool) -> Engine:
@@ -157,17 +225,31 @@ def _postgresql(url: str, pool_size: int, options: str) -> Engine:
         "target_session_attrs": given.get("target_session_attrs", "primary"),
         # Seconds, for each host. Else a host that swallows packets holds a thread for minutes.
         "connect_timeout": given.get("connect_timeout", CONNECT_SECONDS),
-        "options": f"{given.get('options', '')} -c timezone=UTC {options}".strip(),
+        "options": f"{SERVER_PATIENCE} {given.get('options', '')} -c timezone=UTC {options}".strip(),
+        **{name: given.get(name, value) for name, value in NETWORK_PATIENCE.items()},
     }
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo, **extra),
+        creator=lambda: _Connection.connect(conninfo, **extra),
         pool_size=pool_size,
         max_overflow=0,
         pool_use_lifo=True,
         # A connection that waits for its turn longer than this is answered with 503 rather than queued for ever.
-        pool_timeout=10,
+        pool_timeout=POOL_SECONDS,
         # Also for the writer: switching a connection into a transaction is for `transaction` to do.
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
     )
+
+
+class _Connection(psycopg.Connection):
+    def wait(self, gen: PQGen[Returned], interval: float = 0.1, timeout: float | None = None) -> Returned:
+        """psycopg waits for an answer for ever, and while the server's host is up no time-out of the network helps."""
+        patience = _patience.get() if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, patience)
+        except psycopg.errors._WaitTimeout:
+            if timeout is not None:
+                raise
+            self.close()
+            raise psycopg.OperationalError(f"no answer within {patience} s") from None

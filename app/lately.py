@@ -1,4 +1,8 @@
-"""What the database said a moment ago, for what every request needs and hardly ever changes."""
+"""What the database said a moment ago, for what every request needs and hardly ever changes.
+
+One thread looks anew, and the others make do meanwhile with what was known. While the database is away that holds for
+a minute; after that, and where nothing was ever known, whoever asks is told so at once instead of queueing.
+"""
 
 import threading
 import time
@@ -6,30 +10,59 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoAnswer
 
 from app.database import Database
 
 Value = TypeVar("Value")
 
 FRESH_FOR_SECONDS = 1.0
+GOOD_FOR_SECONDS = 60.0
+FIRST_SECONDS = 2.0
+"""How long the first requests of a process wait for the one among them that looks."""
 
 
 class Lately(Generic[Value]):
-    """As of at most a second ago: so long may a process take to notice that something else holds."""
+    """As of at most a second ago, or as of a minute ago while the database is away."""
 
     def __init__(self, database: Database, load: Callable[[Connection], Value]) -> None:
         self._database = database
         self._load = load
         self._lock = threading.Lock()
-        self._read_at = float("-inf")
+        self._read_at = self._tried_at = float("-inf")
         self._value: Value
 
     def get(self) -> Value:
-        if time.monotonic() - self._read_at < FRESH_FOR_SECONDS:
+        """Raises SQLAlchemyError where the database is away and nothing good is known."""
+        if _age(self._read_at) < FRESH_FOR_SECONDS:
             return self._value
-        with self._lock:
-            if time.monotonic() - self._read_at >= FRESH_FOR_SECONDS:
-                with self._database.read_only() as connection:
-                    self._value = self._load(connection)
-                self._read_at = time.monotonic()
-            return self._value
+        is_known = _age(self._read_at) < GOOD_FOR_SECONDS
+        if self._lock.acquire(timeout=0 if is_known else FIRST_SECONDS):
+            try:
+                self._look(is_known)
+            finally:
+                self._lock.release()
+        elif not is_known:
+            raise NoAnswer("another thread waits for the same answer")
+        return self._value
+
+    def _look(self, is_known: bool) -> None:
+        if _age(self._read_at) < FRESH_FOR_SECONDS:
+            return
+        if _age(self._tried_at) < FRESH_FOR_SECONDS:
+            if not is_known:
+                raise NoAnswer("the database did not answer a moment ago")
+            return
+        try:
+            with self._database.read_only() as connection:
+                self._value = self._load(connection)
+            self._read_at = time.monotonic()
+        except SQLAlchemyError:
+            self._tried_at = time.monotonic()
+            if not is_known:
+                raise
+
+
+def _age(instant: float) -> float:
+    return time.monotonic() - instant

@@ -78,6 +78,8 @@ def alembic_config(connection: Connection) -> "Config":
 
 def _await_turn(connection: Connection) -> None:
     """SQLite needs none of this: BEGIN IMMEDIATE lets one writer in."""
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
     # A statement that waits for a lock makes all who come after it wait as well: rather fail, and be run again.
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))

@@ -49,7 +49,7 @@ class HotStatement:
 
 
 def _translated(connection: Connection, error: psycopg.Error) -> BaseException:
-    """Where one connection is lost, so are those that wait in the pool: the server went away, or is no primary now."""
+    """As SQLAlchemy does it for any other statement: where one connection is lost, its pool is as well."""
     driver = connection.connection.driver_connection
     is_lost = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
     if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):

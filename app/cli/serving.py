@@ -17,7 +17,7 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from app import create_app
+from app import create_app, services
 from app import worker as working
 from config import Settings
 
@@ -70,10 +70,13 @@ def serve(context: Any, host: str, port: int, processes: int | None, threads: in
 def worker(context: Any, once: bool) -> None:
     """Deliver letters, purge what is kept no longer. Any number may run at once."""
     app = create_app(context.settings)
-    if once:
-        working.run_once(app)
-    else:
-        working.run(app, _set_on_signal())
+    try:
+        if once:
+            working.run_once(app)
+        else:
+            working.run(app, _set_on_signal())
+    finally:
+        services.of(app).database.dispose()
 
 
 def _set_on_signal() -> threading.Event:

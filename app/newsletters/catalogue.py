@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.database import AnyRow
 from app.newsletters import reading
 from app.newsletters.model import ControllerRow, NewsletterRow, Wording
-from app.newsletters.terms import Catalogue, Newsletter
+from app.newsletters.terms import BySlug, Catalogue, Newsletter
 
 
 def load(connection: Connection | Session) -> Catalogue:
@@ -19,7 +19,7 @@ def load(connection: Connection | Session) -> Catalogue:
         select(NewsletterRow.slug, NewsletterRow.terms, NewsletterRow.retired_at, NewsletterRow.notices)
     )
     newsletters = {row.slug: _newsletter(row) for row in rows}
-    return Catalogue(controller, dict(sorted(newsletters.items())))
+    return Catalogue(controller, BySlug(sorted(newsletters.items())))
 
 
 def _newsletter(row: AnyRow) -> Newsletter:

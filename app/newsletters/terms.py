@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
+from app.errors import JawelError
+
 LANGUAGES = ("nl", "fr", "de", "en")
 TRACES_KEPT_FOR = timedelta(days=30)
 """What stays, without the address, of a request that nobody confirmed or that was declined."""
@@ -122,10 +124,19 @@ class Newsletter:
             yield from words.values()
 
 
+class CatalogueIsBehind(JawelError):
+    """A row names a newsletter that was added after this process read the catalogue. It reads it anew in a second."""
+
+
+class BySlug(dict[str, Newsletter]):
+    def __missing__(self, slug: str) -> Newsletter:
+        raise CatalogueIsBehind(slug)
+
+
 @dataclass(frozen=True)
 class Catalogue:
     controller: Controller | None
-    newsletters: Mapping[str, Newsletter] = field(default_factory=dict)
+    newsletters: Mapping[str, Newsletter] = field(default_factory=BySlug)
     """By slug; with the retired ones, whose subscribers can still leave."""
 
     @cached_property

@@ -11,12 +11,12 @@ from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Connection, Text, bindparam, literal, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import clock, suppressions
 from app.addresses import EmailAddress
 from app.budgets import MailBudget
-from app.database import Instant
+from app.database import Instant, was_undone
 from app.errors import JawelError
 from app.statements import HotStatement
 from app.subscriptions import recording
@@ -41,9 +41,9 @@ def request(connection: Connection, signup: Signup, digest: str) -> None:
         plan = decide(signup, facts, now)
         try:
             recording.write(connection, recording.Draft.of(signup, digest, facts, now), plan)
-        except IntegrityError:
+        except (IntegrityError, OperationalError) as error:
             # On SQLite nobody else can have come first, and the tables written so far would be kept.
-            if connection.dialect.name == "sqlite":
+            if connection.dialect.name == "sqlite" or not (isinstance(error, IntegrityError) or was_undone(error)):
                 raise
             continue
         return

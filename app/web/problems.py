@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable, UnprocessableEntity
 
+from app.newsletters.terms import CatalogueIsBehind
 from app.subscriptions.requests import Overtaken
 from app.tokens import TokenInvalid
 
@@ -34,7 +35,8 @@ class InvalidFields(UnprocessableEntity):
 def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer)
     app.register_error_handler(TokenInvalid, lambda _error: answer(NotFound()))
-    app.register_error_handler(Overtaken, lambda _error: answer(ServiceUnavailable(retry_after=1)))
+    for passing in (Overtaken, CatalogueIsBehind):
+        app.register_error_handler(passing, lambda _error: answer(ServiceUnavailable(retry_after=1)))
     # InternalError: the server has become a standby, which refuses to write, or is at the end of its tether.
     for unreachable in (OperationalError, InterfaceError, InternalError, PoolTimeout):
         app.register_error_handler(unreachable, _database_is_away)

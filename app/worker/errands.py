@@ -9,11 +9,12 @@ import structlog
 from flask import Flask
 
 from app import clock, ratelimits, services
-from app.database import Database
+from app.database import Database, is_away
 from app.mail import delivery, sending
 from app.mail.sending import PostOffice
 from app.newsletters.terms import Catalogue
 from app.privacy import retention
+from app.privacy.retention import Chore
 from app.services import Services
 
 log = structlog.get_logger()
@@ -54,12 +55,23 @@ def run(app: Flask, stop: threading.Event) -> None:
 def keep_house(database: Database, catalogue: Catalogue) -> None:
     """Purge what is kept no longer: requests that lapse, evidence, suppressions, counters."""
     for chore in retention.chores(catalogue):
-        count = retention.carry_out(database, chore)
-        if count:
-            log.info(chore.kind, newsletter=chore.newsletter, count=count)
+        _carry_out(database, chore)
     with database.transaction() as session:
         ratelimits.purge(session, clock.now())
     database.scrub()
+
+
+def _carry_out(database: Database, chore: Chore) -> None:
+    """A chore that fails is tried again at the next round, and keeps no other waiting."""
+    try:
+        count = retention.carry_out(database, chore)
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.error("worker.chore_failed", chore=chore.kind, newsletter=chore.newsletter, kind=type(error).__name__)
+    else:
+        if count:
+            log.info(chore.kind, newsletter=chore.newsletter, count=count)
 
 
 @contextmanager

@@ -1,0 +1,45 @@
+"""Requests and a database at fault: none waits for ever, and what a deadlock undid is done again.
+
+Invariant: a request is answered anew only where all that it did is undone. What each of its transactions did before
+the commit is; so the only thing to know is whether any of them was committed.
+"""
+
+import random
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+from app import database
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
+ATTEMPTS = 4
+LONGEST_PAUSE_SECONDS = 0.05
+PATIENCE_SECONDS = 10.0
+
+
+def register(app: Flask) -> None:
+    dispatch, answer = app.dispatch_request, app.wsgi_app
+
+    def dispatch_again() -> Any:
+        for _ in range(ATTEMPTS - 1):
+            before = database.commits()
+            try:
+                return dispatch()
+            except DBAPIError as error:
+                if not database.was_undone(error) or database.commits() != before:
+                    raise
+            # Whoever was in each other's way shall not meet again.
+            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - chance, no secret
+        return dispatch()
+
+    def answer_in_time(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        with database.answering_within(PATIENCE_SECONDS):
+            return answer(environ, start_response)
+
+    app.dispatch_request = dispatch_again  # type: ignore[method-assign]
+    app.wsgi_app = answer_in_time  # type: ignore[method-assign]

@@ -1,0 +1,356 @@
+"""A database at fault: people get 503 and are told when to come back, nothing is half-written, nobody restarts us."""
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import time_machine
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.test import TestResponse
+
+from app import database as databases
+from app import lately, schema, services, worker
+from app.lately import Lately
+from app.web import attempts, health
+from app.worker import errands, sealer
+from tests import machine
+from tests.commands import Jawel, eventually
+from tests.features.conftest import CATALOGUE, OpenService
+from tests.features.test_all_or_nothing import refusing
+from tests.features.test_races import BOTH, await_lock
+from tests.features.test_reading_never_writes import everything
+from tests.postgresql import MortalServer, mortal_server
+from tests.service import BROWSER, COOL_DOWN, Service
+
+on_postgresql = pytest.mark.parametrize("engine", ["postgresql"])
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
+
+
+def away(answer: TestResponse) -> bool:
+    return answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
+
+
+@on_postgresql
+@pytest.mark.parametrize("act", ["ask again", "confirm", "leave"])
+def test_what_a_deadlock_undid_is_done_again(service: Service, act: str) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
+        service.subscribe(newsletters=BOTH)
+        link = service.letter().link
+        leave = (service.status() or {})["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
+        clock.shift(COOL_DOWN)
+        let_deadlocks_be_found(service, "50ms")
+        acts: dict[str, Callable[[], TestResponse]] = {
+            "ask again": lambda: service.subscribe(newsletters=BOTH),
+            "confirm": lambda: service.post(link),
+            "leave": lambda: service.post(leave, data={"all": "1"}),
+        }
+        before = service.counts()["consent_events"]
+        with service.database.transaction() as session:
+            # The wrong way round; and patient, so that it is the other one that finds the deadlock.
+            session.execute(text("SET LOCAL deadlock_timeout = '10s'"))
+            session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'weekly' FOR UPDATE"))
+            acting = pool.submit(acts[act])
+            await_lock(service)
+            session.execute(text("SELECT id FROM subscriptions WHERE newsletter = 'events' FOR UPDATE"))
+        assert acting.result().status_code in (200, 202)
+        assert service.counts()["consent_events"] == before + 2
+
+
+def let_deadlocks_be_found(service: Service, after: str) -> None:
+    name = service.rows("SELECT current_database() AS name")[0].name
+    with service.database.writer.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} SET deadlock_timeout = '{after}'"))
+    service.database.dispose()
+
+
+@on_postgresql
+def test_a_request_that_has_kept_something_is_not_done_twice(service: Service) -> None:
+    kept = []
+
+    @service.app.post("/kept-and-undone")
+    def view() -> str:
+        with service.database.transaction() as session:
+            kept.append(session.execute(text("SELECT 1")).scalar())
+        with service.database.transaction() as session:
+            session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$"))
+        return "done"
+
+    assert away(service.post("/kept-and-undone"))
+    assert kept == [1]
+
+
+@on_postgresql
+def test_with_the_connections_of_readers_those_of_writers_are_given_up(service: Service) -> None:
+    link = prepare(service)
+    with psycopg.connect(services.of(service.app).settings.database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert away(service.get(link))
+    assert service.get(link).status_code == 200
+    assert service.post(link).status_code == 200
+
+
+def prepare(service: Service) -> str:
+    service.subscribe()
+    return service.letter().link
+
+
+@on_postgresql
+def test_after_any_statement_that_meets_a_standby_both_pools_look_for_the_primary(service: Service) -> None:
+    link = prepare(service)
+    with ExitStack() as pool:
+        for _ in range(3):
+            connection = pool.enter_context(service.database.writer.connect())
+            connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    before = reader_of(service)
+    assert away(service.post(link))
+    assert reader_of(service) != before
+    assert service.post(link).status_code == 200
+
+
+def reader_of(service: Service) -> Any:
+    return service.rows("SELECT pg_backend_pid()")[0][0]
+
+
+@on_postgresql
+def test_whoever_finds_no_free_connection_is_told_to_come_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.subscribe("grace@example.org")
+    writer = service.database.writer
+    monkeypatch.setattr(writer.pool, "_timeout", 0.1)
+    with ExitStack() as pool:
+        for _ in range(8):
+            pool.enter_context(writer.connect())
+        assert away(service.subscribe())
+        assert service.get("/healthz").status_code == 200
+    assert service.subscribe().status_code == 202
+
+
+@on_postgresql
+def test_a_lock_that_is_never_given_up_is_waited_for_in_vain_and_not_for_ever(
+    open_service: OpenService, database_url: str
+) -> None:
+    service = open_service(database_url=f"{database_url}&options=-c%20lock_timeout%3D200ms")
+    link = prepare(service)
+    before = everything(service)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT id FROM subscriptions FOR UPDATE")
+        assert away(service.post(link))
+    assert everything(service) == before
+    assert service.post(link).status_code == 200
+
+
+@on_sqlite
+def test_while_another_process_writes_for_long_others_are_told_to_come_back(
+    open_service: OpenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "PRAGMAS", ("busy_timeout=100", *databases.PRAGMAS[1:]))
+    monkeypatch.setattr(databases, "BUSY_TIMEOUT", "busy_timeout=100")
+    service = open_service()
+    link = prepare(service)
+    before = everything(service)
+    other = sqlite3.connect(service.database.writer.url.database or "", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert away(service.post(link))
+    assert away(service.subscribe("grace@example.org"))
+    assert service.get(link).status_code == 200
+    other.close()
+    assert everything(service) == before
+    assert service.post(link).status_code == 200
+    assert service.subscribe("grace@example.org").status_code == 202
+
+
+@on_sqlite
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_disk_that_takes_no_more_leaves_nothing_half_written(service: Service, fault: str) -> None:
+    link = prepare(service)
+    faults = {"full": ("max_page_count=1", "max_page_count=1000000"), "read-only": ("query_only=1", "query_only=0")}
+    begins, ends = faults[fault]
+    pragma(service, begins)
+    before, number = everything(service), 0
+    # There is some room yet in the pages that the file has.
+    while (answer := service.subscribe(f"ada{number}@example.org")).status_code == 202:
+        before, number = everything(service), number + 1
+    assert away(answer)
+    assert everything(service) == before
+    assert service.get(link).status_code == 200
+    pragma(service, ends)
+    assert service.post(link).status_code == 200
+
+
+def pragma(service: Service, setting: str) -> None:
+    with closing(service.database.writer.raw_connection()) as connection:
+        connection.cursor().execute(f"PRAGMA {setting}").close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MortalServer]:
+    with mortal_server(machine.require(machine.POSTGRESQL)) as server:
+        server.execute("CREATE DATABASE jawel")
+        opened = databases.connect(server.url("jawel"))
+        schema.migrate(opened)
+        opened.dispose()
+        yield server
+
+
+@pytest.fixture
+def mortal(open_service: OpenService, server: MortalServer) -> Service:
+    """A service whose database server may be stopped."""
+    return open_service(database_url=f"{server.url('jawel')}&connect_timeout=2")
+
+
+@on_sqlite
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_restart_of_the_server_costs_an_answer_and_no_restart_of_ours(
+    mortal: Service, server: MortalServer, mode: str
+) -> None:
+    email = f"ada@{mode}.example.org"
+    assert mortal.subscribe(f"grace@{mode}.example.org").status_code == 202
+    server.restart(mode)
+    assert away(mortal.subscribe(email))
+    assert mortal.subscribe(email).status_code == 202
+    assert email in {letter.delivered.recipient for letter in mortal.deliver()}
+
+
+@on_sqlite
+def test_worker_and_sealer_outlive_the_server(
+    mortal: Service, server: MortalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (errands, sealer):
+        monkeypatch.setattr(module, "TROUBLE_SECONDS", 0.1)
+    stop = threading.Event()
+    working = threading.Thread(target=worker.run, args=(mortal.app, stop))
+    working.start()
+    try:
+        server.restart("immediate")
+        time.sleep(0.3)
+        eventually(lambda: mortal.subscribe("ada@worker.example.org").status_code == 202)
+        eventually(lambda: "ada@worker.example.org" in {each.recipient for each in mortal.mail.letters})
+        eventually(lambda: mortal.rows("SELECT count(*) FROM unsealed_events")[0][0] == 0)
+    finally:
+        stop.set()
+        working.join()
+
+
+@on_sqlite
+def test_a_server_that_hangs_is_waited_for_in_vain_and_not_for_ever(
+    mortal: Service, server: MortalServer, jawel: Jawel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1.0)
+    assert mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200
+    with hanging(server):
+        assert in_time(lambda: away(mortal.subscribe("ada@hanging.example.org")), 5)
+        assert in_time(lambda: mortal.get("/readyz").status_code == 503, 5)
+        assert in_time(lambda: mortal.get("/healthz").status_code == 200, 1)
+        # What the catalogue says is known yet.
+        time.sleep(lately.FRESH_FOR_SECONDS)
+        assert in_time(lambda: mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200, 5)
+        result = jawel("doctor", DATABASE_URL=f"{server.url('jawel')}&connect_timeout=2")
+        assert result.exit_code == 1
+        assert "PROBLEM  database: the database does not answer" in result.stdout
+        assert "ok       mail" in result.stdout
+    assert mortal.get("/readyz").status_code == 200
+    assert mortal.subscribe("ada@hanging.example.org").status_code == 202
+
+
+@contextmanager
+def hanging(server: MortalServer) -> Iterator[None]:
+    pids = server.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def in_time(act: Callable[[], bool], seconds: float) -> bool:
+    begun = time.monotonic()
+    return act() and time.monotonic() - begun < seconds
+
+
+def test_while_one_looks_anew_the_others_make_do_with_what_was_known(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0.0)
+    looking, go_on, looks = threading.Event(), threading.Event(), []
+
+    def look(_connection: object) -> int:
+        looks.append(1)
+        if len(looks) > 1:
+            looking.set()
+            go_on.wait(10)
+        return len(looks)
+
+    known = Lately(service.database, look)
+    assert known.get() == 1
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(known.get)
+        looking.wait(10)
+        assert [known.get(), known.get()] == [1, 1]
+        go_on.set()
+        assert slow.result() == 2
+
+
+def test_what_was_known_holds_for_a_minute_and_then_nobody_queues_for_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def look(connection: Any) -> str:
+        looks.append(1)
+        return str(connection.execute(text("SELECT 1 FROM subscribers" if len(looks) == 1 else "SELECT no")))
+
+    known = Lately(service.database, look)
+    value = known.get()
+    time.sleep(lately.FRESH_FOR_SECONDS)
+    assert [known.get(), known.get()] == [value, value]
+    assert len(looks) == 2
+    monkeypatch.setattr(lately, "GOOD_FOR_SECONDS", 0.0)
+    with pytest.raises(SQLAlchemyError):
+        known.get()
+    assert len(looks) == 2
+
+
+def test_a_newsletter_that_another_process_has_just_added_is_a_reason_to_come_back(
+    open_service: OpenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = open_service()
+    key = old.key()
+    assert old.get("/newsletters/weekly").status_code == 200
+    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 3600.0)
+    template = CATALOGUE["newsletter"][0]
+    new = open_service({**CATALOGUE, "newsletter": [*CATALOGUE["newsletter"], {**template, "slug": "brand-new"}]})
+    assert new.subscribe(newsletters="brand-new").status_code == 202
+    assert away(old.get("/api/v1/subscribers/ada@example.org", headers=key))
+    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0.0)
+    assert old.get("/api/v1/subscribers/ada@example.org", headers=key).status_code == 200
+
+
+def test_a_chore_that_fails_keeps_no_other_waiting(service: Service) -> None:
+    at_hand = services.of(service.app)
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        link = prepare(service)
+        service.post(f"{link}/decline")
+        clock.shift(timedelta(days=31))
+        with refusing(service, "suppressions"):
+            errands.keep_house(at_hand.database, at_hand.catalogue.get())
+            assert service.counts()["suppressions"] == 1
+            assert service.counts()["mail_budgets"] == 0
+        errands.keep_house(at_hand.database, at_hand.catalogue.get())
+        assert service.counts()["suppressions"] == 0
