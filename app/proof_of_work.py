@@ -21,8 +21,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.database import Base, Instant
 
 ALGORITHM = "PBKDF2/SHA-256"
-ITERATIONS = 2_000
-COUNTERS = 300
+ITERATIONS = 5_000
+COUNTERS = 120
 """600,000 iterations at most, half as many on average: a second and half a second for an old phone's processor without
 instructions for SHA-256, at 1.8 µs each."""
 

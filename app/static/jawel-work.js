@@ -1,5 +1,5 @@
 // Proof of work, by the browser's own cryptography: altcha's puzzles of version 2 with PBKDF2/SHA-256. No dependency.
-const AT_ONCE = 16;
+const AT_ONCE = 8;
 const MOST = 5000;
 const url = (path) => new URL("../" + path, import.meta.url).href;
 const bytes = (hex) => Uint8Array.from(hex.match(/../g), (each) => parseInt(each, 16));
