@@ -18,6 +18,7 @@ from app.web.metrics import blueprint as metrics
 from app.web.pages import (
     about,
     address,
+    challenge,
     code,
     confirm,
     embed,
@@ -76,7 +77,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:
-    for module in (about, notice, signup, embed, code, confirm, unsubscribe, preferences, address, receipt):
+    for module in (about, notice, signup, challenge, embed, code, confirm, unsubscribe, preferences, address, receipt):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)
     app.register_blueprint(metrics)

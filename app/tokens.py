@@ -35,6 +35,8 @@ class Purpose(StrEnum):
     """To undo one, from the former mailbox."""
     UNDO = "undo"
     """To undo an unsubscription, from the very page that answered it."""
+    FORM = "form"
+    """That a signup form is ours, and when it was shown; its subject is the form."""
 
 
 @dataclass(frozen=True, slots=True)

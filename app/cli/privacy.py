@@ -18,6 +18,7 @@ WORDS = {
     Kind.SUPPRESSIONS: "suppressions ended",
     Kind.BUDGETS: "mail budgets forgotten",
     Kind.ADDRESS_CHANGES: "changes of address forgotten",
+    Kind.PROOFS: "used proofs of work forgotten",
 }
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import budgets, clock, suppressions
+from app import budgets, clock, proof_of_work, suppressions
 from app.consent import Act, Actor
 from app.database import Database
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Newsletter
@@ -36,6 +36,7 @@ class Kind(StrEnum):
     SUPPRESSIONS = "suppressions.ended"
     BUDGETS = "mail_budgets.forgotten"
     ADDRESS_CHANGES = "address_changes.forgotten"
+    PROOFS = "spent_proofs.forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
     yield Chore(Kind.SUPPRESSIONS, lambda session: suppressions.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.ADDRESS_CHANGES, lambda session: changes.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.BUDGETS, lambda session: budgets.purge(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.PROOFS, lambda session: proof_of_work.purge(session, clock.now(), at_most=AT_MOST))
 
 
 def carry_out(database: Database, chore: Chore) -> int:

@@ -1,45 +1,20 @@
-// Signup forms that answer in place; see docs/embedding.md.
-(() => {
-// Next step, label of code, end, no answer.
+// Signup forms that answer in place: docs/embedding.md
+{
+// Next, label, end, failure.
 const TEXTS = {
-	nl: [
-		"Nog één stap: kijk in je inbox",
-		"Open de link in onze mail, of typ de code van 6 cijfers:",
-		"Gelukt: je bent ingeschreven",
-		"Dat lukte niet. Probeer het straks opnieuw.",
-	],
-	fr: [
-		"Dernière étape : consultez vos e-mails",
-		"Ouvrez le lien de notre e-mail ou saisissez le code à 6 chiffres :",
-		"C’est fait : votre inscription est confirmée",
-		"Cela n’a pas fonctionné. Réessayez dans une minute.",
-	],
-	de: [
-		"Noch ein Schritt: Öffnen Sie Ihr Postfach",
-		"Öffnen Sie den Link in unserer E-Mail oder geben Sie den 6-stelligen Code ein:",
-		"Geschafft: Sie sind angemeldet",
-		"Das hat nicht geklappt. Bitte versuchen Sie es gleich noch einmal.",
-	],
-	en: [
-		"One step left: look in your inbox",
-		"Open the link in our mail, or type its 6-digit code here:",
-		"Done: you are subscribed",
-		"That did not work. Please try again in a minute.",
-	],
+	nl: ["Nog één stap: kijk in je inbox", "Open de link in onze mail, of typ de code van 6 cijfers:", "Gelukt: je bent ingeschreven", "Dat lukte niet. Probeer het straks opnieuw."],
+	fr: ["Dernière étape : consultez vos e-mails", "Ouvrez le lien de notre e-mail ou saisissez le code à 6 chiffres :", "C’est fait : votre inscription est confirmée", "Cela n’a pas fonctionné. Réessayez dans une minute."],
+	de: ["Noch ein Schritt: Öffnen Sie Ihr Postfach", "Öffnen Sie den Link in unserer E-Mail oder geben Sie den 6-stelligen Code ein:", "Geschafft: Sie sind angemeldet", "Das hat nicht geklappt. Bitte versuchen Sie es gleich noch einmal."],
+	en: ["One step left: look in your inbox", "Open the link in our mail, or type its 6-digit code here:", "Done: you are subscribed", "That did not work. Please try again in a minute."],
 };
-const home = document.currentScript.src;
-const url = (path) => new URL("../" + path, home).href;
+const { src } = document.currentScript;
+const url = (path) => new URL("../" + path, src);
 
-function make(name, text, attributes) {
-	const made = document.createElement(name);
-	made.textContent = text;
-	for (const each in attributes) made.setAttribute(each, attributes[each]);
-	return made;
-}
+const make = (name, textContent, more) => Object.assign(document.createElement(name), { textContent, ...more });
 
-// The answer, or the form says why.
+// The answer, or nothing.
 async function send(form, path, body) {
-	const button = form.querySelector("button, [type=submit]");
+	const button = form.querySelector("button,[type=submit]");
 	const headers = { "Content-Type": "application/json", "Accept-Language": form.lang };
 	let errors;
 	button.disabled = true;
@@ -47,14 +22,20 @@ async function send(form, path, body) {
 		const answer = await fetch(url(path), { method: "POST", headers, body: JSON.stringify(body) });
 		if (answer.ok) return answer;
 		({ errors } = await answer.json());
-	} catch {}
+		if (errors.proof_of_work && !body.proof_of_work) {
+			await (await import(url("static/jawel-work.js"))).prove(form, body);
+			return send(form, path, body);
+		}
+	} catch {
+		errors = { "": [TEXTS[form.lang][3]] };
+	}
 	button.disabled = false;
 	for (const note of form.querySelectorAll(".jawel")) note.remove();
 	for (const field of form) field.removeAttribute("aria-invalid");
-	errors ||= { "": [TEXTS[form.lang][3]] };
 	for (const name of Object.keys(errors).reverse()) {
 		const field = form.querySelector(`[name="${name}"]:not([type=hidden])`) || button;
-		const note = make("p", errors[name].join(" "), { id: "jawel-" + name, class: "jawel", role: "alert" });
+		const note = make("p", errors[name].join(" "), { id: "jawel-" + name, className: "jawel" });
+		note.setAttribute("role", "alert");
 		(field.closest("label") || field).after(note);
 		field.setAttribute("aria-describedby", note.id);
 		field.setAttribute("aria-invalid", true);
@@ -62,14 +43,14 @@ async function send(form, path, body) {
 	}
 }
 
-function askForCode(form, attempt, mailbox) {
+const askForCode = (form, attempt, mail) => {
 	const [title, text, done] = TEXTS[form.lang];
-	const box = make("form", "", { class: "jawel", lang: form.lang, tabindex: -1 });
+	const box = make("form", "", { className: "jawel", lang: form.lang, tabIndex: -1 });
 	const label = make("label", text + " ");
-	const code = make("input", "", { name: "code", inputmode: "numeric", autocomplete: "one-time-code", required: "" });
+	const code = make("input", "", { name: "code", inputMode: "numeric", autocomplete: "one-time-code", required: true });
 	label.append(code);
 	box.append(make("h2", title), make("p"), label, make("button", "OK"));
-	if (mailbox) box.children[1].append(make("a", mailbox[2], { href: mailbox[1], rel: "noreferrer noopener" }));
+	if (mail) box.children[1].append(make("a", mail[2], { href: mail[1], rel: "noreferrer noopener" }));
 	box.onsubmit = async (event) => {
 		event.preventDefault();
 		if (!(await send(box, "confirm/code", { attempt, code: code.value }))) return;
@@ -78,11 +59,11 @@ function askForCode(form, attempt, mailbox) {
 	};
 	form.replaceWith(box);
 	box.focus();
-}
+};
 
 addEventListener("submit", async (event) => {
 	const form = event.target;
-	if (form.action != url("subscribe") && !form.matches("[data-jawel]")) return;
+	if (form.action != url("subscribe") && !("jawel" in form.dataset)) return;
 	event.preventDefault();
 	const data = new FormData(form);
 	const tag = (data.get("language") || document.documentElement.lang).slice(0, 2);
@@ -99,4 +80,4 @@ addEventListener("submit", async (event) => {
 	});
 	if (answer) askForCode(form, attempt, /<(.*)>.*"(.*)"/.exec(answer.headers.get("Link")));
 });
-})();
+}

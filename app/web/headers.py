@@ -37,7 +37,10 @@ def _add(response: Response) -> Response:
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Robots-Tag"] = "noindex"
-    if request.endpoint != "static":
+    if request.endpoint == "static":
+        # Browsers import a module for a page of another site only where the file says that it may be read there.
+        headers["Access-Control-Allow-Origin"] = "*"
+    else:
         headers.setdefault("Cache-Control", "no-store")
         headers.add("Vary", NEGOTIATED)
     return response

@@ -122,6 +122,7 @@ class SignupFields(AddressFields):
     redirect = fields.String()
     website = fields.String(load_default="")
     attempt = fields.String(validate=validate.Length(min=22, max=200))
+    rendered = fields.String()
     proof_of_work = fields.String()
 
 
@@ -135,6 +136,9 @@ class SignupForm:
     redirect: str | None
     website: str
     attempt: str | None
+    rendered: str | None
+    """The token of the form, where it is ours."""
+    proof_of_work: str | None
 
 
 def signup_form() -> SignupForm:
@@ -147,6 +151,8 @@ def signup_form() -> SignupForm:
         redirect=fields.get("redirect"),
         website=fields["website"],
         attempt=fields.get("attempt"),
+        rendered=fields.get("rendered"),
+        proof_of_work=fields.get("proof_of_work"),
     )
 
 

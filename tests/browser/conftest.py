@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -14,9 +15,12 @@ from pathlib import Path
 from threading import Thread
 from urllib.error import URLError
 from urllib.request import urlopen
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, Request
+
+from app.tokens import Purpose, Signer
 
 PATIENCE_SECONDS = 30
 CATALOGUE = Path(__file__).parents[2] / "newsletters.example.toml"
@@ -107,6 +111,13 @@ class Site:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
+    def age(self, page: Page) -> None:
+        """Make the signup form that is shown a minute old: no test waits until it may be believed to be filled in."""
+        signer = Signer((json.loads((self.folder / "instance/secrets.json").read_text())["SECRET_KEYS"],))
+        opened = int(time.time() - 60) * 1000 << 80
+        token = signer.sign(Purpose.FORM, UUID(int=opened | uuid4().int >> 48))
+        page.locator("input[name=rendered]").evaluate("(field, token) => { field.value = token }", token)
+
     def letters(self, email: str) -> list[Received]:
         """Oldest first."""
         files = sorted((self.folder / "instance/mailbox").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
@@ -140,8 +151,8 @@ class Witness:
         self.requests.append(request.url)
 
 
-@pytest.fixture
-def shop() -> Iterator[ThreadingHTTPServer]:
+@contextmanager
+def open_shop() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
     server.policies = []  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever)
@@ -152,23 +163,42 @@ def shop() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-@pytest.fixture
-def site(tmp_path: Path, shop: ThreadingHTTPServer) -> Iterator[Site]:
+@contextmanager
+def running_with(shop: ThreadingHTTPServer, folder: Path) -> Iterator[Site]:
     origin = f"http://localhost:{shop.server_port}"
-    with _running(tmp_path, SHOPS_OWN.format(origin=origin), origin) as site:
+    with running(folder, SHOPS_OWN.format(origin=origin), origin) as site:
         shop.form = FORM.format(url=site.url, port=shop.server_port).encode()  # type: ignore[attr-defined]
         yield site
+
+
+@pytest.fixture
+def shop() -> Iterator[ThreadingHTTPServer]:
+    with open_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+def site(tmp_path: Path, shop: ThreadingHTTPServer) -> Iterator[Site]:
+    with running_with(shop, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def snippet(page_without_javascript: Page, site: Site) -> str:
+    """What a shop copies, as it stands in the text field."""
+    page_without_javascript.goto(f"{site.url}/newsletters/shop/embed?language=en")
+    return page_without_javascript.get_by_label("HTML to copy").input_value()
 
 
 @pytest.fixture(scope="session")
 def long_lived_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for all who only look, and sign up addresses of their own."""
-    with _running(tmp_path_factory.mktemp("site"), MORE, "") as site:
+    with running(tmp_path_factory.mktemp("site"), MORE, "") as site:
         yield site
 
 
 @contextmanager
-def _running(tmp_path: Path, more: str, shop: str) -> Iterator[Site]:
+def running(tmp_path: Path, more: str, shop: str) -> Iterator[Site]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

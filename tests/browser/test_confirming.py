@@ -22,6 +22,7 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 def sign_up(page: Page, site: Site, newsletter: str = "weekly") -> None:
     page.goto(f"{site.url}/newsletters/{newsletter}?language=en")
+    site.age(page)
     page.locator("#email").fill(ADA)
     page.locator("#consent").check()
     page.get_by_role("button", name="Subscribe").click()

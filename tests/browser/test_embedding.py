@@ -21,13 +21,6 @@ def witness() -> Witness:
     return Witness()
 
 
-@pytest.fixture
-def snippet(page_without_javascript: Page, site: Site) -> str:
-    """What a shop copies, as it stands in the text field."""
-    page_without_javascript.goto(f"{site.url}/newsletters/shop/embed?language=en")
-    return page_without_javascript.get_by_label("HTML to copy").input_value()
-
-
 def show_in_the_shop(page: Page, site: Site, shop: ThreadingHTTPServer, form: str) -> None:
     script = f'<script src="{site.url}/static/jawel.js" defer></script>'
     head = f'<!doctype html><html lang="en"><title>Shop</title><link rel="icon" href="data:,">{script}'

@@ -59,6 +59,7 @@ class Journey:
         """Returns the link in the letter that comes."""
         before = len(self.site.letters(email))
         self.page.goto(f"{self.site.url}/newsletters/{newsletter}")
+        self.site.age(self.page)
         self.page.locator("#email").fill(email)
         self.page.locator('input[type="checkbox"]').check()
         self.page.locator('form[action*="/subscribe"] button').first.click()
@@ -99,6 +100,7 @@ def test_what_anybody_can_read(journey: Journey) -> None:
 def test_from_signing_up_to_the_receipt(journey: Journey) -> None:
     page, ada = journey.page, journey.address()
     page.goto(f"{journey.site.url}/newsletters/weekly")
+    journey.site.age(page)
     page.locator("#email").fill("ada@localhost")
     page.locator("#consent").check()
     journey.press("/subscribe", "signup-with-a-mistake")

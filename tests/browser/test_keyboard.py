@@ -32,6 +32,7 @@ def press(page: Page, control: Locator) -> None:
 def test_sign_up_confirm_look_change_and_leave_by_keyboard_alone(page: Page, long_lived_site: Site) -> None:
     site, ada = long_lived_site, "ada.by.keyboard@example.org"
     page.goto(f"{site.url}/newsletters/weekly?language=en")
+    site.age(page)
     reach(page, page.locator("#email"))
     page.keyboard.type(ada)
     reach(page, page.locator("#consent"))

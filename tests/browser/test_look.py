@@ -86,6 +86,7 @@ def test_the_keyboard_leads_from_field_to_button_and_is_seen(page: Page, site: S
         expect(page.locator(selector)).to_be_focused()
         outline = page.locator(selector).evaluate("e => getComputedStyle(e).outlineWidth")
         assert outline == "3px"
+    site.age(page)
     page.locator("#email").focus()
     page.keyboard.type(ADA)
     page.keyboard.press("Tab")
@@ -97,6 +98,7 @@ def test_the_keyboard_leads_from_field_to_button_and_is_seen(page: Page, site: S
 def test_mistakes_are_read_out_and_lead_to_their_fields(page_without_javascript: Page, site: Site) -> None:
     page = page_without_javascript
     page.goto(f"{site.url}/newsletters/weekly?also=events&language=en")
+    site.age(page)
     page.get_by_label("Your e-mail address").fill("ada@localhost")
     page.get_by_role("button", name="Subscribe").click()
     summary = page.get_by_role("alert")

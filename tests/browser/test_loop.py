@@ -16,6 +16,7 @@ def test_sign_up_read_the_mail_confirm_and_leave(site: Site, kind: str, request:
     witness = Witness()
     witness.watch(page)
     page.goto(f"{site.url}/newsletters/weekly?language=en")
+    site.age(page)
     page.get_by_label("Your e-mail address").fill(ADA)
     page.get_by_label("Yes, send me the weekly letter by e-mail.").check()
     page.get_by_role("button", name="Subscribe").click()
@@ -51,6 +52,7 @@ def test_this_was_not_me_from_the_letter(page: Page, site: Site) -> None:
 def test_a_mistake_is_mended_on_the_page_that_names_it(page_without_javascript: Page, site: Site) -> None:
     page = page_without_javascript
     page.goto(f"{site.url}/newsletters/weekly?language=nl")
+    site.age(page)
     page.locator("#email").fill("ada@localhost")
     page.locator("#consent").check()
     page.get_by_role("button").click()
@@ -81,6 +83,7 @@ def test_a_form_on_the_shops_own_site_ends_on_the_shops_own_pages(page: Page, si
     page.goto(site.shop)
     page.locator("#email").fill("ada@localhost")
     page.locator("#submit").click()
+    site.age(page)
     page.locator("#email").fill(ADA)
     page.locator("#consent").check()
     page.get_by_role("button", name="Subscribe").click()
@@ -107,6 +110,7 @@ def test_the_api_page_draws_itself_and_loads_nothing_from_elsewhere(page: Page, 
 
 def sign_up(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/newsletters/weekly?language=en")
+    site.age(page)
     page.locator("#email").fill(ADA)
     page.locator("#consent").check()
     page.get_by_role("button", name="Subscribe").click()

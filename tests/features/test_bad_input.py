@@ -315,7 +315,9 @@ ADDRESS_LIKE = st.builds("{}@{}".format, st.text(max_size=70), st.text(max_size=
     email=ADDRESS_LIKE | ANYTHING,
     newsletters=st.just("weekly") | ANYTHING,
     rest=st.dictionaries(
-        st.sampled_from(["language", "redirect", "website", "attempt", "proof_of_work"]), ANYTHING, max_size=2
+        st.sampled_from(["language", "redirect", "website", "attempt", "rendered", "proof_of_work"]),
+        ANYTHING,
+        max_size=2,
     ),
 )
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -37,7 +37,11 @@ _FIELDS: dict[str, Any] = {
         "redirect": {"type": "string", "description": "On the newsletter's list of redirects."},
         "website": {"type": "string", "description": "A trap for programs: leave it empty."},
         "attempt": {"type": "string", "minLength": 22},
-        "proof_of_work": {"type": "string"},
+        "rendered": {"type": "string", "description": "From a form of ours: when it was shown, signed."},
+        "proof_of_work": {
+            "type": "string",
+            "description": "Where it is asked for: a puzzle of `/challenge` and its solution, in the form of altcha.",
+        },
     },
 }
 
@@ -81,6 +85,40 @@ SUBSCRIBE: dict[str, Any] = {
 }
 """By hand: it takes three body types, which the decorators of flask-smorest cannot say."""
 
+_TEXTS = ("algorithm", "nonce", "salt", "keyPrefix", "keySignature")
+_NUMBERS = ("cost", "keyLength", "expiresAt")
+_PUZZLE: dict[str, Any] = {
+    "type": "object",
+    "required": [*_TEXTS, *_NUMBERS],
+    "properties": {
+        **{name: {"type": "string"} for name in _TEXTS},
+        **{name: {"type": "integer"} for name in _NUMBERS},
+    },
+}
+
+CHALLENGE: dict[str, Any] = {
+    "get": {
+        "summary": "A puzzle for proof of work",
+        "description": "In the shape of altcha, version 2. Each is good for an hour, and for one signup.",
+        "tags": ["signup"],
+        "security": [],
+        "responses": {
+            "200": {
+                "description": "A new one each time.",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["parameters", "signature"],
+                            "properties": {"parameters": _PUZZLE, "signature": {"type": "string"}},
+                        }
+                    }
+                },
+            }
+        },
+    }
+}
+
 
 def blueprint(api: Api) -> Blueprint:
     pages = Blueprint("documentation", __name__)
@@ -88,7 +126,7 @@ def blueprint(api: Api) -> Blueprint:
     @pages.get("/openapi.json")
     def document() -> Response:
         described = api.spec.to_dict()
-        return jsonify({**described, "paths": {"/subscribe": SUBSCRIBE, **described["paths"]}})
+        return jsonify({**described, "paths": {"/subscribe": SUBSCRIBE, "/challenge": CHALLENGE, **described["paths"]}})
 
     @pages.get("/docs")
     def show() -> Response:

@@ -16,7 +16,8 @@ from app import codes
 from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, headers, intake, language, limits, mailboxes, origins, problems
+from app.web import client, current, defences, headers, intake, language, limits, mailboxes, origins, problems
+from app.web.defences import Verdict, Work
 from app.web.intake import SignupForm
 from app.web.pages import code
 from app.web.problems import FieldErrors, InvalidFields, wants_page
@@ -42,8 +43,11 @@ def subscribe() -> BaseResponse:
     if wants_page() and not form.redirect and not form.attempt:
         # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
         form = replace(form, attempt=_new_attempt())
-    signup = _signup(form, newsletters)
+    verdict = defences.judge(form, newsletters)
+    signup = _signup(form, newsletters, verdict)
     with current.database().single_statement() as connection:
+        # Should the service die in between, the proof is lost, and another is asked for.
+        defences.spend(connection, verdict)
         requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
     if wants_page():
         return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
@@ -123,6 +127,8 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
         values=values,
         errors=errors,
         attempt=_attempt(values, errors),
+        rendered=defences.form_token(values.get("rendered"), errors),
+        asks_for_work=defences.asks_for_work(newsletters),
     )
     response = make_response(page)
     targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]
@@ -177,7 +183,7 @@ def _check_redirect(wanted: str | None, newsletters: Sequence[Newsletter]) -> No
         raise InvalidFields({"redirect": [_("This page is not on the newsletter's list of redirects.")]})
 
 
-def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...]) -> Signup:
+def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verdict) -> Signup:
     page = client.form_url()
     reads = tuple(language.preferred())
     hosted = page is not None and page.startswith(_own_pages())
@@ -190,9 +196,10 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...]) -> Signup:
         asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
         attempt=_digest(form.attempt),
         sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
+        is_unproven=verdict.work is Work.NONE,
         evidence={
             **client.details(),
-            "checks": {"honeypot": "empty"},
+            "checks": verdict.evidence,
             # Only our own pages are known to show unticked boxes; of a foreign form we know what it sent.
             "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
             "form_url": page,

@@ -1,0 +1,111 @@
+"""What a signup has to get past before it is believed: the age of its form, and work where that is asked for.
+
+None of it costs an honest person more than a moment, and never the signup. Whoever was too quick gets the form again;
+whose browser runs no scripts gets through by our own form, and the letter waits for a small allowance. Programs have to
+work, whatever they send: there is no other way past for more than that allowance.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask import request
+from flask_babel import gettext as _
+from limits import RateLimitItemPerDay
+from sqlalchemy import Connection
+
+from app import proof_of_work
+from app.consent import JsonValue
+from app.newsletters.terms import Newsletter
+from app.proof_of_work import Proof
+from app.web import current, form_age, intake
+from app.web.form_age import Shown
+from app.web.intake import SignupForm
+from app.web.problems import FieldErrors, InvalidFields, wants_page
+
+UNPROVEN_BY_A_FORM = RateLimitItemPerDay(5, namespace="unproven")
+"""By the day, because a form is good for no longer."""
+
+
+class Work(StrEnum):
+    """As evidence has it."""
+
+    NOT_ASKED = "not asked"
+    SOLVED = "solved"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """On a signup that may go on."""
+
+    form_age: int | None
+    """Whole seconds; None where the form is none of ours."""
+    work: Work
+    proof: Proof | None = None
+
+    @property
+    def evidence(self) -> dict[str, JsonValue]:
+        age = "none" if self.form_age is None else self.form_age
+        return {"honeypot": "empty", "form_age": age, "proof_of_work": str(self.work)}
+
+
+def asks_for_work(newsletters: Iterable[Newsletter]) -> bool:
+    """Whether a signup for them has to prove work now."""
+    attacked = current.services().attacked.get()
+    return any(
+        each.proof_of_work == "always" or (each.proof_of_work == "when attacked" and each.slug in attacked)
+        for each in newsletters
+    )
+
+
+def judge(form: SignupForm, newsletters: Iterable[Newsletter]) -> Verdict:
+    """Raises InvalidFields. A proof that comes unasked is not looked at, and so can be used later."""
+    shown = form_age.check(form.rendered)
+    seconds = int(shown.age.total_seconds()) if shown else None
+    if not asks_for_work(newsletters):
+        return Verdict(seconds, Work.NOT_ASKED)
+    if not form.proof_of_work:
+        _let_through_unproven(shown)
+        return Verdict(seconds, Work.NONE)
+    proof = proof_of_work.proof(current.settings().secret_keys, form.proof_of_work)
+    if proof is None:
+        raise _not_accepted()
+    return Verdict(seconds, Work.SOLVED, proof)
+
+
+def spend(connection: Connection, verdict: Verdict) -> None:
+    """Raises InvalidFields where the proof was used before; so nothing is to be written ahead of this."""
+    if verdict.proof and not proof_of_work.spend(connection, verdict.proof):
+        raise _not_accepted()
+
+
+def form_token(given: str | None, errors: FieldErrors) -> str:
+    """For a form that is shown. One that did not get through without a proof may have been used up."""
+    return form_age.new_token() if "proof_of_work" in errors else form_age.kept_or_new(given)
+
+
+def _let_through_unproven(shown: Shown | None) -> None:
+    """A form of ours, now and then: the browser of whoever filled it in runs no scripts. Raises InvalidFields."""
+    if not _is_read_by_a_person():
+        text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
+        raise InvalidFields({"proof_of_work": [text]})
+    if shown is None or not current.services().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form)):
+        raise InvalidFields({"proof_of_work": [_once_more()]})
+
+
+def _not_accepted() -> InvalidFields:
+    if _is_read_by_a_person():
+        return InvalidFields({"proof_of_work": [_once_more()]})
+    text = _("This proof of work is wrong, too old, or used. Solve another puzzle of GET /challenge.")
+    return InvalidFields({"proof_of_work": [text]})
+
+
+def _once_more() -> str:
+    text: str = _("One more step against robots: please tick your choice and press the button once more.")
+    return text
+
+
+def _is_read_by_a_person() -> bool:
+    """The answer is a page with the form, from which they can go on."""
+    return wants_page() and request.mimetype in intake.FORM_TYPES
