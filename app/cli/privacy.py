@@ -18,6 +18,8 @@ WORDS = {
     Kind.SUPPRESSIONS: "suppressions ended",
     Kind.BUDGETS: "mail budgets forgotten",
     Kind.ADDRESS_CHANGES: "changes of address forgotten",
+    Kind.BREAKER_COUNTS: "counts of requests forgotten, of a newsletter in a minute",
+    Kind.BREAKER_CHANGES: "switchings of breakers forgotten",
 }
 
 

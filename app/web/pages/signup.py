@@ -39,6 +39,7 @@ def subscribe() -> BaseResponse:
     newsletters = _newsletters(form.newsletters)
     origins.check(newsletters)
     _check_redirect(form.redirect, newsletters)
+    limits.crowded(newsletters)
     if wants_page() and not form.redirect and not form.attempt:
         # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
         form = replace(form, attempt=_new_attempt())
