@@ -3,12 +3,12 @@
 PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
-SOURCES := app migrations tests benchmarks config.py wsgi.py
+SOURCES := app migrations tests benchmarks trials config.py wsgi.py
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint format letters screenshots bench migration messages lock clean
+.PHONY: help run setup test lint format letters screenshots bench trial migration messages lock clean
 
 help: ## list these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ screenshots: .venv/installed-dev ## photograph every page in every language, int
 
 bench: .venv/installed-dev ## measure the service beside a floor, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+trial: .venv/installed-dev ## hold the service to a promise of docs/trials.md: make trial TRIAL=bombing
+	$(BIN)/python -m trials $(TRIAL) $(ARGS)
 
 migration: .venv/installed-dev ## write the next migration: make migration MESSAGE="add webhook endpoints"
 	$(BIN)/python -m migrations.new "$(MESSAGE)"

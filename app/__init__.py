@@ -70,8 +70,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         links=Links(settings.public_url, Signer(settings.secret_keys)),
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),
-        limiter=limits.limiter(settings, opened),
-        signups_a_minute=limits.signups_a_minute(settings),
+        limiter=limits.counter(settings, opened),
     )
     services.install(app, at_hand)
 

@@ -1,13 +1,14 @@
-"""Rate limits counted in the database, for a service that has no Redis.
+"""Rate limits: counted in each process, and told to a store that all processes share in lots.
 
-The `limits` library brings every store but SQL. A fixed window, one upsert a hit; on PostgreSQL the table is UNLOGGED,
-so that a hit waits for no disk, and after a crash everybody starts from zero.
+A key that everybody hits, such as a form's, would be one row that all signups wait for. So each process keeps up to a
+lot of hits to itself, and goes by what the store said last and its own count since. Once it knows that a limit is
+reached it asks no more: to refuse costs nothing.
 
-Most clients ask once and go. So the first hit of a window stays in the process, and the database hears of it with the
-second: honest people cost no round trip, and a client gains at most one request for each process beyond the first.
+Invariant: over all processes, no more pass than the limit and one lot for each process.
 """
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -21,8 +22,11 @@ from sqlalchemy.sql.dml import ReturningInsert
 from app import clock
 from app.database import Base, Instant
 
-ROOM = 1000
-"""How many first hits are kept before those whose window is over are looked for."""
+WINDOW_SECONDS = 60
+ROOM = 200_000
+"""No more keys are known at once: whoever comes from everywhere must not fill the memory."""
+LOTS = 50
+"""A lot is this part of the limit, and at least one hit."""
 
 
 class RateLimit(Base):
@@ -33,37 +37,77 @@ class RateLimit(Base):
     expires_at: Mapped[datetime] = mapped_column(Instant)
 
 
-class KeptBack:
-    """First hits that the database has not been told of, and until when they count."""
+@dataclass(frozen=True, slots=True)
+class Limit:
+    name: str
+    hits: int
+    seconds: int = WINDOW_SECONDS
 
-    def __init__(self) -> None:
+    @property
+    def lot(self) -> int:
+        return max(1, self.hits // LOTS)
+
+
+@dataclass(slots=True)
+class _Count:
+    known: int = 0
+    """What the store said last, or was told since."""
+    untold: int = 0
+
+
+class Counter:
+    """What this process knows of the present windows. They are the clock's minutes or hours: the same everywhere."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._lock = threading.Lock()
-        self._entries: dict[str, tuple[datetime, int]] = {}
-        self._room = ROOM
+        self._windows: dict[int, tuple[int, dict[str, _Count]]] = {}
+        """By their length in seconds."""
 
-    def untold(self, key: str, amount: int, *, now: datetime, until: datetime) -> int | None:
-        """How many hits the database is to be told of; None where this one opens a window, and is kept back."""
+    def hit(self, limit: Limit, who: str) -> bool:
+        """Count one; whether that is within the limit. Raises whatever the store does where it cannot be reached."""
+        key = f"{limit.name}/{who}"
+        window = int(clock.now().timestamp()) // limit.seconds
         with self._lock:
-            ends_at, kept = self._entries.get(key, (now, 0))
-            if ends_at > now:
-                self._entries[key] = (ends_at, 0)
-                return kept + amount
-            self._entries[key] = (until, amount)
-            if len(self._entries) > self._room:
-                self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
-                self._room = ROOM + 2 * len(self._entries)
-            return None
+            count = self._in(window, limit.seconds).setdefault(key, _Count())
+            if count.known + count.untold >= limit.hits:
+                return False
+            count.untold += 1
+            if count.untold <= limit.lot:
+                return True
+            untold, count.untold = count.untold, 0
+            count.known += untold
+        told = self._storage.incr(f"{key}/{window}", limit.seconds, untold)
+        with self._lock:
+            count.known = max(count.known, told)
+        return told <= limit.hits
+
+    def _in(self, window: int, seconds: int) -> dict[str, _Count]:
+        """What was counted in an earlier window counts no more, told or not. So does what there is no room for."""
+        present, counts = self._windows.get(seconds, (window, {}))
+        if window != present or len(counts) > ROOM:
+            counts = {}
+        self._windows[seconds] = (window, counts)
+        return counts
+
+
+def seconds_left() -> int:
+    """Until the next window, in which everybody starts from zero; at least 1."""
+    return WINDOW_SECONDS - int(clock.now().timestamp()) % WINDOW_SECONDS
 
 
 class DatabaseStorage(Storage):
-    """A store for `limits`. Its own statement, outside the request's transaction: a refused request counts as well."""
+    """A store for `limits`, which brings every one but SQL, for a service that has no Redis.
+
+    One upsert a lot, outside the request's transaction. On PostgreSQL the table is UNLOGGED, so that no lot waits for
+    the disk, and after a crash everybody starts from zero.
+    """
 
     STORAGE_SCHEME = None
 
     def __init__(self, writer: Engine) -> None:
         super().__init__()
         self._writer = writer
-        self._kept = KeptBack()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -71,11 +115,7 @@ class DatabaseStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now = clock.now()
-        expires_at = now + timedelta(seconds=expiry)
-        untold = self._kept.untold(key, amount, now=now, until=expires_at)
-        if untold is None:
-            return amount
-        parameters = {"key": key, "hits": untold, "expires_at": expires_at, "now": now}
+        parameters = {"key": key, "hits": amount, "expires_at": now + timedelta(seconds=expiry), "now": now}
         with self._writer.begin() as connection:
             return connection.execute(_hit(connection.dialect.name), parameters).scalar_one()
 
@@ -93,7 +133,6 @@ class DatabaseStorage(Storage):
         return self.get("check") == 0
 
     def reset(self) -> int:
-        self._kept = KeptBack()
         with self._writer.begin() as connection:
             return connection.execute(delete(RateLimit)).rowcount
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask
-from limits.limits import RateLimitItem
-from limits.strategies import RateLimiter
 
 from app.database import Database
 from app.keys import KeyRing
@@ -14,6 +12,7 @@ from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.terms import Catalogue
+from app.ratelimits import Counter
 from config import Settings
 
 
@@ -27,8 +26,7 @@ class Services:
     links: Links
     key_ring: KeyRing
     log: Log
-    limiter: RateLimiter
-    signups_a_minute: RateLimitItem
+    limiter: Counter
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""
 

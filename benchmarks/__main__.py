@@ -20,7 +20,7 @@ from app.database import Database
 from app.links import Links
 from app.newsletters import apply, file
 from app.tokens import Signer
-from benchmarks import load, log, population, postman, questions, servers, sink
+from benchmarks import load, log, oracle, population, postman, questions, servers, sink
 from benchmarks.load import Outcome
 from benchmarks.servers import Server
 from tests import machine
@@ -86,6 +86,7 @@ def _measure(bench: Bench) -> float:
     click.echo(f"\n{'latency at half load, ms':32}{'p50':>12}{'p95':>12}{'p99':>9}")
     _latency(bench, "signup", questions.signups, signup / 2)
     _latency(bench, "status question", lambda: questions.statuses(PEOPLE, authorization), status / 2)
+    oracle.tell(oracle.measure(bench.service.port, bench.databases[0], bench.env["SUPPRESSION_KEY"]))
     click.echo(f"\n{'':32}{'service':>12}{'floor':>12}{'ratio':>9}")
     _line("memory of a process, MiB", bench.service.memory(), bench.floor.memory())
     _line("start-up, s", bench.service.started_in, bench.floor.started_in)

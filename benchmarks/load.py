@@ -63,6 +63,23 @@ def at_rate(port: int, requests: Iterable[bytes], seconds: float, rate: float) -
     return _run(port, requests, seconds, _steadily(rate), 4 * CONNECTIONS)
 
 
+def one_by_one(port: int, requests: Iterable[bytes]) -> list[float]:
+    """Seconds for each, none asked before the last was answered. Raises SystemExit where one is refused."""
+    connection = _Connection(port)
+    seconds = []
+    for request in requests:
+        begun = time.perf_counter()
+        connection.ask(request, begun)
+        status = None
+        while status is None:
+            status = connection.read()
+        seconds.append(time.perf_counter() - begun)
+        if status >= 300:
+            raise SystemExit(f"An answer with status {status}: nothing is worth measuring here.")
+    connection.socket.close()
+    return seconds
+
+
 def _at_once() -> Iterator[float]:
     while True:
         yield 0.0

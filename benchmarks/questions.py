@@ -7,7 +7,7 @@ from itertools import count
 
 from benchmarks import population
 
-_signups = count()
+_signups, _people = count(), count()
 
 
 def post(path: str, body: object, headers: str = "") -> bytes:
@@ -20,12 +20,18 @@ def post(path: str, body: object, headers: str = "") -> bytes:
 
 
 def signups() -> Iterator[bytes]:
-    """Each for a new address, from another client."""
+    """Each for a new address."""
     while True:
-        number = next(_signups)
-        client = f"198.{18 + number // 65536 % 2}.{number // 256 % 256}.{number % 256}"
-        fields = {"email": f"new{number}@example.org", "newsletters": ["weekly"], "consent": True, "language": "en"}
-        yield post("/subscribe", fields, f"X-Forwarded-For: {client}\r\n")
+        yield signup(f"new{next(_people)}@example.org")
+
+
+def signup(email: str, *, trapped: bool = False) -> bytes:
+    """From another client each."""
+    number = next(_signups)
+    client = f"{198 + number // 2**24 % 2}.{number // 65536 % 256}.{number // 256 % 256}.{number % 256}"
+    fields = {"email": email, "newsletters": ["weekly"], "consent": True, "language": "en"}
+    trap = {"website": "https://spam.example"} if trapped else {}
+    return post("/subscribe", fields | trap, f"X-Forwarded-For: {client}\r\n")
 
 
 def statuses(size: int, headers: str) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from app.cli.attacks import attacks
 from app.newsletters import apply as applying
 from app.newsletters import catalogue
 from app.newsletters import file as catalogue_file
@@ -51,3 +52,6 @@ def list_(context: Any) -> None:
         on_offer = catalogue.load(connection).open
     for slug in on_offer:
         click.echo(slug)
+
+
+newsletters.add_command(attacks)

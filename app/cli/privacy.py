@@ -19,6 +19,8 @@ WORDS = {
     Kind.BUDGETS: "mail budgets forgotten",
     Kind.ADDRESS_CHANGES: "changes of address forgotten",
     Kind.PROOFS: "used proofs of work forgotten",
+    Kind.BREAKER_COUNTS: "counts of requests forgotten, of a newsletter in a minute",
+    Kind.BREAKER_CHANGES: "switchings of breakers forgotten",
 }
 
 

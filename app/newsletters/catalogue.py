@@ -1,9 +1,11 @@
 """The catalogue that is in force, read from the database."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.database import AnyRow
@@ -11,20 +13,31 @@ from app.newsletters import reading
 from app.newsletters.model import ControllerRow, NewsletterRow, Wording
 from app.newsletters.terms import BySlug, Catalogue, Newsletter
 
+KNOWN = 4096
+"""So many versions of newsletters are remembered as they were read."""
+
 
 def load(connection: Connection | Session) -> Catalogue:
     terms = connection.execute(select(ControllerRow.terms)).scalar()
     controller = reading.read_controller(terms, []) if terms else None
-    rows = connection.execute(
-        select(NewsletterRow.slug, NewsletterRow.terms, NewsletterRow.retired_at, NewsletterRow.notices)
-    )
-    newsletters = {row.slug: _newsletter(row) for row in rows}
+    rows = connection.execute(_NEWSLETTERS)
+    newsletters = {row.slug: _newsletter(row.terms, row.notices, row.retired_at is not None) for row in rows}
     return Catalogue(controller, BySlug(sorted(newsletters.items())))
 
 
-def _newsletter(row: AnyRow) -> Newsletter:
-    read = reading.read_newsletter(row.terms, (), [])
-    return replace(read, is_retired=row.retired_at is not None, notices=row.notices)
+@lru_cache(maxsize=KNOWN)
+def _newsletter(terms: str, notices: str, is_retired: bool) -> Newsletter:
+    """Every process loads the catalogue each second, and hardly ever finds another: what is as before is not read."""
+    read = reading.read_newsletter(json.loads(terms), (), [])
+    return replace(read, is_retired=is_retired, notices=json.loads(notices))
+
+
+_NEWSLETTERS = select(
+    NewsletterRow.slug,
+    cast(NewsletterRow.terms, Text).label("terms"),
+    cast(NewsletterRow.notices, Text).label("notices"),
+    NewsletterRow.retired_at,
+)
 
 
 def wordings(connection: Connection, digests: Sequence[str]) -> dict[str, AnyRow]:

@@ -95,7 +95,7 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
         acknowledge_unsubscribe=reader.take("acknowledge_unsubscribe", values.boolean, default=True),
         proof_of_work=reader.take("proof_of_work", values.proof_of_work, "when attacked"),
         role_addresses=reader.take("role_addresses", values.accept_or_ignore, "ignore"),
-        disposable_domains=reader.take("disposable_domains", values.accept_or_ignore, "accept"),
+        disposable_domains=reader.take("disposable_domains", values.disposable_domains, "accept"),
         reply_to=reader.take("reply_to", values.address_or_nothing, None),
         title=_words(reader, "title", languages, values.line),
         purpose=_words(reader, "purpose", languages, values.text),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import quote
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -190,3 +191,10 @@ def accept_or_ignore(value: object) -> str:
     if value not in ACCEPT_OR_IGNORE:
         raise Invalid(f"needs one of {', '.join(map(repr, ACCEPT_OR_IGNORE))}")
     return str(value)
+
+
+def disposable_domains(value: object) -> str:
+    found = accept_or_ignore(value)
+    if found == "ignore" and not find_spec("disposable_email_domains"):
+        raise Invalid("needs a list of such domains: install jawel[disposable], or set it to 'accept'")
+    return found

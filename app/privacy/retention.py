@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import budgets, clock, proof_of_work, suppressions
+from app.breakers import switching
 from app.consent import Act, Actor
 from app.database import Database
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Newsletter
@@ -37,6 +38,8 @@ class Kind(StrEnum):
     BUDGETS = "mail_budgets.forgotten"
     ADDRESS_CHANGES = "address_changes.forgotten"
     PROOFS = "spent_proofs.forgotten"
+    BREAKER_COUNTS = "breaker_counts.forgotten"
+    BREAKER_CHANGES = "breaker_changes.forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
     yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
     yield Chore(Kind.SUPPRESSIONS, lambda session: suppressions.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.ADDRESS_CHANGES, lambda session: changes.purge(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.BREAKER_COUNTS, lambda session: switching.purge_minutes(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.BREAKER_CHANGES, lambda session: switching.purge_changes(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.BUDGETS, lambda session: budgets.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.PROOFS, lambda session: proof_of_work.purge(session, clock.now(), at_most=AT_MOST))
 

@@ -13,6 +13,7 @@ from app.database import AnyRow
 from app.newsletters.terms import Newsletter
 from app.outbox import Kind
 from app.subscriptions.model import Status
+from app.subscriptions.welcome import is_welcome
 
 
 class Sincerity(Enum):
@@ -62,11 +63,16 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written: the newsletters that become or stay pending, and the letter that is owed."""
+    """What is to be written: the letter that is owed, and the newsletters that it is about."""
 
-    pending: tuple[Newsletter, ...]
+    about: tuple[Newsletter, ...]
     letter: Kind
     due_at: datetime
+
+    @property
+    def pending(self) -> tuple[Newsletter, ...]:
+        """Those that become or stay so."""
+        return self.about if self.letter is Kind.CONFIRMATION else ()
 
 
 def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
@@ -76,9 +82,12 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         return None
     if signup.only_for not in (None, facts.subscriber_id):
         return None
-    unconfirmed = tuple(each for each in signup.newsletters if statuses.get(each.slug) != Status.CONFIRMED)
+    welcome = tuple(each for each in signup.newsletters if is_welcome(signup.address, each))
+    if not welcome:
+        return None
+    unconfirmed = tuple(each for each in welcome if statuses.get(each.slug) != Status.CONFIRMED)
     if not unconfirmed:
-        return Plan((), Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.told_at, now) else None
+        return Plan(welcome, Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.told_at, now) else None
     if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
         return None
     due_at = budgets.next_confirmation(facts.confirmations, now)

@@ -140,7 +140,7 @@ def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> d
     if plan.letter is Kind.CONFIRMATION:
         about = {str(each["id"]): each["nonce"] for each in pending}
     else:
-        asked = (draft.facts.subscriptions[each.slug] for each in draft.signup.newsletters)
+        asked = (draft.facts.subscriptions[each.slug] for each in plan.about)
         about = {str(each.id): each.nonce for each in asked}
     return {
         "id": draft.letter_id,

@@ -5,26 +5,25 @@ whose browser runs no scripts gets through by our own form, and the letter waits
 work, whatever they send: there is no other way past for more than that allowance.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from flask import request
 from flask_babel import gettext as _
-from limits import RateLimitItemPerDay
 from sqlalchemy import Connection
 
 from app import proof_of_work
 from app.consent import JsonValue
 from app.newsletters.terms import Newsletter
 from app.proof_of_work import Proof
-from app.web import current, form_age, intake
+from app.ratelimits import Limit
+from app.web import current, form_age, intake, limits
 from app.web.form_age import Shown
 from app.web.intake import SignupForm
 from app.web.problems import FieldErrors, InvalidFields, wants_page
 
-UNPROVEN_BY_A_FORM = RateLimitItemPerDay(5, namespace="unproven")
-"""By the day, because a form is good for no longer."""
+UNPROVEN_BY_A_FORM = Limit("unproven", 5, seconds=3600)
 
 
 class Work(StrEnum):
@@ -50,20 +49,23 @@ class Verdict:
         return {"honeypot": "empty", "form_age": age, "proof_of_work": str(self.work)}
 
 
-def asks_for_work(newsletters: Iterable[Newsletter]) -> bool:
-    """Whether a signup for them has to prove work now."""
-    attacked = current.services().attacked.get()
+def asks_for_work(newsletters: Sequence[Newsletter], crowded: frozenset[str] = frozenset()) -> bool:
+    """Whether a signup for them has to prove work now: by policy, while attacked, or because too many ask."""
+    attacked = current.services().attacked.get() | crowded
     return any(
         each.proof_of_work == "always" or (each.proof_of_work == "when attacked" and each.slug in attacked)
         for each in newsletters
     )
 
 
-def judge(form: SignupForm, newsletters: Iterable[Newsletter]) -> Verdict:
-    """Raises InvalidFields. A proof that comes unasked is not looked at, and so can be used later."""
+def judge(form: SignupForm, newsletters: Sequence[Newsletter]) -> Verdict:
+    """Once a signup. Raises InvalidFields, TooManyRequests.
+
+    A proof that comes unasked is not looked at, and so can be used later.
+    """
     shown = form_age.check(form.rendered)
     seconds = int(shown.age.total_seconds()) if shown else None
-    if not asks_for_work(newsletters):
+    if not asks_for_work(newsletters, limits.crowded(newsletters)):
         return Verdict(seconds, Work.NOT_ASKED)
     if not form.proof_of_work:
         _let_through_unproven(shown)
@@ -80,17 +82,18 @@ def spend(connection: Connection, verdict: Verdict) -> None:
         raise _not_accepted()
 
 
-def form_token(given: str | None, errors: FieldErrors) -> str:
+def form_token(given: str | None, errors: FieldErrors, *, asks_for_work: bool) -> str:
     """For a form that is shown. One that did not get through without a proof may have been used up."""
-    return form_age.new_token() if "proof_of_work" in errors else form_age.kept_or_new(given)
+    kept = None if "proof_of_work" in errors else given
+    return form_age.kept_or_new(kept, asks_for_work=asks_for_work)
 
 
 def _let_through_unproven(shown: Shown | None) -> None:
-    """A form of ours, now and then: the browser of whoever filled it in runs no scripts. Raises InvalidFields."""
+    """A form of ours that asked for work, now and then: its browser runs no scripts. Raises InvalidFields."""
     if not _is_read_by_a_person():
         text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
         raise InvalidFields({"proof_of_work": [text]})
-    if shown is None or not current.services().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form)):
+    if not (shown and shown.asked_for_work and current.services().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form))):
         raise InvalidFields({"proof_of_work": [_once_more()]})
 
 

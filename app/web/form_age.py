@@ -27,19 +27,26 @@ class Shown:
     """It begins with the milliseconds of when it was shown, as UUIDs of version 7 do."""
 
     @property
+    def asked_for_work(self) -> bool:
+        """It came with a puzzle. Where there is no solution nevertheless, its browser runs no scripts."""
+        return bool(self.form.int & 1)
+
+    @property
     def age(self) -> timedelta:
         return clock.now() - datetime.fromtimestamp((self.form.int >> _RANDOM_BITS) / 1000, UTC)
 
 
-def new_token() -> str:
+def new_token(*, asks_for_work: bool) -> str:
     instant = round(clock.now().timestamp() * 1000)
-    return current.links().signer.sign(Purpose.FORM, UUID(int=instant << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)))
+    chance = secrets.randbits(_RANDOM_BITS) >> 1 << 1 | asks_for_work
+    return current.links().signer.sign(Purpose.FORM, UUID(int=instant << _RANDOM_BITS | chance))
 
 
-def kept_or_new(token: str | None) -> str:
+def kept_or_new(token: str | None, *, asks_for_work: bool) -> str:
     """For a form that is shown again: the same while it is good, so that nobody has to wait anew."""
     shown = _read(token) if token else None
-    return token if token and shown and shown.age < OLDEST else new_token()
+    is_good = shown is not None and shown.age < OLDEST and shown.asked_for_work == asks_for_work
+    return token if token and is_good else new_token(asks_for_work=asks_for_work)
 
 
 def check(token: str | None) -> Shown | None:

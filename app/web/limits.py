@@ -1,43 +1,64 @@
-"""How often one client may ask.
+"""How often may be asked: by one client, from around it, and for one newsletter.
 
-Counted per client, never per address that is asked for: a limit on addresses would tell strangers which are known.
+Counted per client and per form, never per address that is asked for: that would tell strangers which are known. What
+one client does is its own, and is refused beyond its limit. A network and a form are shared with strangers: beyond
+their limits nobody is refused who can prove work, for nobody else's requests may count against a person.
 """
 
 import hmac
+from collections.abc import Sequence
+from typing import cast
 
 from flask import request
-from limits import RateLimitItemPerMinute
-from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
+from limits.storage import Storage, storage_from_string
 from werkzeug.exceptions import TooManyRequests
 
-from app import clock
+from app import ratelimits
 from app.database import Database
-from app.ratelimits import DatabaseStorage
+from app.newsletters.terms import Newsletter
+from app.ratelimits import Counter, DatabaseStorage, Limit
 from app.web import client, current
 from config import Settings
 
+CLIENTS_IN_A_NETWORK = 5
+"""So many of them may ask as often as they can before their network is crowded."""
 
-def limiter(settings: Settings, database: Database) -> FixedWindowRateLimiter:
+
+def counter(settings: Settings, database: Database) -> Counter:
     uri = settings.rate_limit_storage
-    return FixedWindowRateLimiter(storage_from_string(uri) if uri else DatabaseStorage(database.writer))
-
-
-def signups_a_minute(settings: Settings) -> RateLimitItemPerMinute:
-    return RateLimitItemPerMinute(settings.rate_limit_subscribe, namespace="signup")
+    return Counter(cast(Storage, storage_from_string(uri)) if uri else DatabaseStorage(database.writer))
 
 
 def count_signup() -> None:
-    """Raise TooManyRequests, with Retry-After, where this client has signed up too often in the last minute."""
-    services = current.services()
-    who = _client_key(services.settings.secret_keys[0])
-    if services.limiter.hit(services.signups_a_minute, who):
-        return
-    window = services.limiter.get_window_stats(services.signups_a_minute, who)
-    raise TooManyRequests(retry_after=max(1, int(window.reset_time - clock.now().timestamp()) + 1))
+    """Raise TooManyRequests, with Retry-After, where this client has asked too often in this minute."""
+    settings = current.settings()
+    limit = Limit("client", settings.rate_limit_subscribe)
+    # One IPv4 address, or one IPv6 /64: what a line is given.
+    if not current.services().limiter.hit(limit, _prefix(ipv4=32, ipv6=64)):
+        raise too_many_requests()
 
 
-def _client_key(secret: str) -> str:
-    """One IPv4 address, or one IPv6 /64, which is what a line is given. Keyed, so that no client address rests."""
-    prefix = client.prefix(request.remote_addr or "", ipv4=32, ipv6=64)
+def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
+    """Count a signup for the client's network and for each form; name the newsletters that it has to prove work for.
+
+    Once a signup, behind `count_signup`. Raises TooManyRequests where one of them is never to be asked for proof.
+    """
+    settings, limiter = current.settings(), current.services().limiter
+    of_network = Limit("network", CLIENTS_IN_A_NETWORK * settings.rate_limit_subscribe)
+    of_form = Limit("form", settings.rate_limit_form)
+    everywhere = not limiter.hit(of_network, _prefix(ipv4=24, ipv6=48))
+    full = [each for each in newsletters if not limiter.hit(of_form, each.slug) or everywhere]
+    if any(each.proof_of_work == "never" for each in full):
+        raise too_many_requests()
+    return frozenset(each.slug for each in full)
+
+
+def too_many_requests() -> TooManyRequests:
+    return TooManyRequests(retry_after=ratelimits.seconds_left())
+
+
+def _prefix(*, ipv4: int, ipv6: int) -> str:
+    """Keyed, so that no client address rests anywhere."""
+    prefix = client.prefix(request.remote_addr or "", ipv4=ipv4, ipv6=ipv6)
+    secret = current.settings().secret_keys[0]
     return hmac.digest(secret.encode(), prefix.encode(), "sha256").hex()[:32]

@@ -4,7 +4,7 @@ Several processes serve it, and a monitor meets any of them. So each tells only 
 and all tell the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
@@ -14,7 +14,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import clock, outbox
+from app import breakers, clock, outbox
+from app.breakers import counting
+from app.breakers.rules import NOTHING
 from app.ledger import anchors, sealing
 from app.ledger.audit import results
 from app.ledger.log import newest_checkpoint
@@ -28,16 +30,19 @@ VERSION = version("jawel")
 @blueprint.get("/metrics")
 def show() -> Response:
     with current.database().read_only() as connection:
-        text = generate_latest(_Figures(connection, current.settings().timestamp_authorities))
+        text = generate_latest(
+            _Figures(connection, current.settings().timestamp_authorities, [*current.catalogue().open])
+        )
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class _Figures(Collector):
     """As of now. A time at which nothing ever happened is 0, so that an alert on its age sees it."""
 
-    def __init__(self, connection: Connection, authorities: tuple[str, ...]) -> None:
+    def __init__(self, connection: Connection, authorities: Sequence[str], newsletters: Sequence[str]) -> None:
         self._connection = connection
         self._authorities = authorities
+        self._newsletters = newsletters
         self._now = clock.now()
 
     def collect(self) -> Iterator[Metric]:
@@ -48,6 +53,7 @@ class _Figures(Collector):
         yield from self._audit()
         yield from self._anchors()
         yield from self._letters()
+        yield from self._breakers()
 
     def _log(self) -> Iterator[Metric]:
         newest = newest_checkpoint(self._connection)
@@ -98,9 +104,32 @@ class _Figures(Collector):
             self._age(owed.first_due_at),
         )
 
+    def _breakers(self) -> Iterator[Metric]:
+        tripped = breakers.tripped(self._connection)
+        hours = counting.last_hour(self._connection, self._now)
+        hour = {each: hours.get(each, NOTHING) for each in self._newsletters}
+        yield _by_newsletter(
+            "jawel_breaker_tripped",
+            "1 where whoever signs up has to prove work, as the newsletter is attacked.",
+            {each: each in tripped for each in self._newsletters},
+        )
+        for name, counted in (
+            ("requests", {each: counts.requests for each, counts in hour.items()}),
+            ("confirmations", {each: counts.confirmations for each, counts in hour.items()}),
+            ("declines", {each: counts.declines for each, counts in hour.items()}),
+        ):
+            yield _by_newsletter(f"jawel_breaker_{name}", f"Of the newsletter, {name} in the last hour.", counted)
+
     def _age(self, since: datetime | None) -> float:
         """0 also for what is still to come: a letter that is put off is not late."""
         return max(0.0, (self._now - since).total_seconds()) if since else 0
+
+
+def _by_newsletter(name: str, documentation: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=["newsletter"])
+    for newsletter, value in values.items():
+        family.add_metric([newsletter], value)
+    return family
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -2,8 +2,8 @@
 
 A step is one function that does a bounded piece of work and says how much; the loops only sleep. Any number of workers
 may run at once: letters are claimed under a lease, what is kept no longer is purged past what others have locked, one
-seals at a time, one audits a night. Each kind of work has a thread of its own, so that neither a slow mail server nor
-a slow authority delays a checkpoint.
+seals at a time, one watches for attacks, one audits a night. Each kind of work has a thread of its own, so that neither
+a slow mail server nor a slow authority delays a checkpoint.
 """
 
 import threading
@@ -11,7 +11,7 @@ import threading
 from flask import Flask
 
 from app import services
-from app.worker import anchoring, auditing, errands
+from app.worker import anchoring, auditing, errands, watching
 from app.worker.sealer import Sealer
 
 
@@ -22,6 +22,7 @@ def run_once(app: Flask) -> None:
     sealer = Sealer(at_hand.database, at_hand.log)
     while sealer.step():
         pass
+    watching.watch(at_hand.database)
     anchoring.anchor_due(at_hand)
     auditing.audit_nightly(at_hand, threading.Event())
 
@@ -32,6 +33,7 @@ def run(app: Flask, stop: threading.Event) -> None:
     sealer = Sealer(at_hand.database, at_hand.log)
     beside = [
         threading.Thread(target=sealer.run, args=(stop,), name="sealing"),
+        threading.Thread(target=watching.run, args=(at_hand.database, stop), name="watching"),
         threading.Thread(target=auditing.run, args=(at_hand, stop), name="audit"),
     ]
     # Nobody waits for an authority, not at the end either: what it has not answered yet was not written.

@@ -13,9 +13,9 @@ def upgrade() -> None:
     op.create_table(
         "breakers",
         sa.Column("newsletter", sa.Text, primary_key=True),
-        sa.Column("tripped_at", Instant),
-        sa.Column("reason", sa.Text),
-        sa.Column("attacked_at", Instant),
+        sa.Column("tripped_at", Instant, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("attacked_at", Instant, nullable=False),
         sa.ForeignKeyConstraint(["newsletter"], ["newsletters.slug"], name="fk_breakers_newsletter"),
     )
     op.create_table(
@@ -33,8 +33,8 @@ def upgrade() -> None:
     op.create_index("ix_breaker_changes_changed_at", "breaker_changes", ["changed_at"])
     op.create_table(
         "breaker_minutes",
-        sa.Column("newsletter", sa.Text, primary_key=True),
         sa.Column("minute", Instant, primary_key=True),
+        sa.Column("newsletter", sa.Text, primary_key=True),
         sa.Column("requests", sa.Integer, nullable=False),
         sa.Column("confirmations", sa.Integer, nullable=False),
         sa.Column("declines", sa.Integer, nullable=False),

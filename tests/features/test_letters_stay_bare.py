@@ -9,11 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import time_machine
 
+from app import clock
 from app.newsletters.terms import LANGUAGES
 from tests.correspondence import LETTERS
 from tests.features.conftest import CATALOGUE
-from tests.service import ADA, Service
+from tests.service import ADA, COOL_DOWN, Letter, Service
 
 TEMPLATES = Path(__file__).parents[2] / "app/templates/letters"
 CONTROLLER = CATALOGUE["controller"]
@@ -117,6 +119,46 @@ def test_the_first_line_of_a_confirmation_says_who_asks(service: Service) -> Non
     for language in LANGUAGES:
         service.subscribe(f"{language}@example.org", language=language)
         assert CONTROLLER["name"] in service.letter().text.splitlines()[0]
+
+
+PLANTED = "BuyNowAtEvil"
+SENDER_OF_SPAM: dict[str, dict[str, str]] = {
+    "path of the form": {"Referer": f"https://subscribe.example.org/newsletters/{PLANTED}?{PLANTED}#{PLANTED}"},
+    "path of a form of the newsletter's": {"Referer": f"https://example.org/{PLANTED}"},
+    "a form elsewhere": {"Referer": f"https://{PLANTED}.example/"},
+    "host": {"Host": f"{PLANTED}.example", "X-Forwarded-Host": f"{PLANTED}.example"},
+    "program": {"User-Agent": f"Mozilla/5.0 ({PLANTED}) Firefox/140.0 {PLANTED}"},
+    "language": {"Accept-Language": f"{PLANTED},en;q=0.5"},
+    "client": {"X-Forwarded-For": PLANTED, "Forwarded": f"for={PLANTED}"},
+    "any header": {"From": PLANTED, "Subject": PLANTED, "Via": PLANTED, "Cookie": f"name={PLANTED}"},
+}
+FIELDS = {
+    "name": PLANTED,
+    "first_name": PLANTED,
+    "subject": PLANTED,
+    "message": f"https://{PLANTED}.example",
+    "language": "en-Evil1",
+    "redirect": "https://example.org/thanks",
+    "attempt": f"{PLANTED}-of-twenty-two-characters",
+    "proof_of_work": PLANTED,
+}
+
+
+@pytest.mark.parametrize("headers", SENDER_OF_SPAM.values(), ids=SENDER_OF_SPAM)
+def test_no_text_of_whoever_filled_in_the_form_is_in_a_letter(service: Service, headers: dict[str, str]) -> None:
+    """Else a form is a way to have any text sent to anybody, from a sender of good name."""
+    address = f"{PLANTED}@example.org"
+    for newsletter in ("weekly", "events"):
+        fields = {"email": address, "newsletters": newsletter, "consent": "yes", **FIELDS}
+        assert service.post("/subscribe", data=fields, headers=headers).status_code in (202, 303)
+        with time_machine.travel(clock.now() + COOL_DOWN):
+            delivered = service.letter().delivered
+            assert service.post(f"{Letter(delivered).link}").status_code == 200
+        heads, _, body = delivered.raw.partition(b"\r\n\r\n")
+        named = [line for line in heads.splitlines() if PLANTED.lower().encode() in line.lower()]
+        assert named == [f"To: {address}".encode()], "whom it is for"
+        shown = [body.decode(), delivered.part("plain"), delivered.part("html")]
+        assert [each for each in shown if PLANTED.lower() in each.lower() or "evil1" in each.lower()] == []
 
 
 BARE = '<html lang="en"><head><title>t</title></head><body><p>Open this page:</p></body></html>'

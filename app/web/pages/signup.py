@@ -119,6 +119,7 @@ def show_form_again(error: InvalidFields) -> Response:
 
 def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> Response:
     preferred = language.preferred()
+    asks_for_work = "proof_of_work" in errors or defences.asks_for_work(newsletters)
     page = render_template(
         "pages/signup.html",
         newsletters=newsletters,
@@ -127,8 +128,8 @@ def _form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: F
         values=values,
         errors=errors,
         attempt=_attempt(values, errors),
-        rendered=defences.form_token(values.get("rendered"), errors),
-        asks_for_work=defences.asks_for_work(newsletters),
+        rendered=defences.form_token(values.get("rendered"), errors, asks_for_work=asks_for_work),
+        asks_for_work=asks_for_work,
     )
     response = make_response(page)
     targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]

@@ -1,22 +1,23 @@
-"""Breakers: one a newsletter, which trips when requests come in that nobody confirms."""
+"""Breakers as rows: those that have tripped, what changed and when, and what each minute held."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, Connection, ForeignKey, Index, select
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant
 
 
 class Breaker(Base):
+    """One that has tripped."""
+
     __tablename__ = "breakers"
 
     newsletter: Mapped[str] = mapped_column(ForeignKey("newsletters.slug"), primary_key=True)
-    tripped_at: Mapped[datetime | None] = mapped_column(Instant)
-    """None while all is well."""
-    reason: Mapped[str | None]
-    attacked_at: Mapped[datetime | None] = mapped_column(Instant)
+    tripped_at: Mapped[datetime] = mapped_column(Instant)
+    reason: Mapped[str]
+    attacked_at: Mapped[datetime] = mapped_column(Instant)
     """When it last looked like an attack."""
 
 
@@ -37,8 +38,8 @@ class BreakerChange(Base):
 class BreakerMinute(Base):
     __tablename__ = "breaker_minutes"
 
-    newsletter: Mapped[str] = mapped_column(primary_key=True)
     minute: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    newsletter: Mapped[str] = mapped_column(primary_key=True)
     requests: Mapped[int]
     confirmations: Mapped[int]
     declines: Mapped[int]
@@ -52,8 +53,3 @@ class BreakerProgress(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     next_position: Mapped[int] = mapped_column(BigInteger)
-
-
-def tripped(connection: Connection) -> frozenset[str]:
-    """The newsletters that are under attack."""
-    return frozenset(connection.scalars(select(Breaker.newsletter).where(Breaker.tripped_at.is_not(None))))

@@ -1,0 +1,115 @@
+"""Counting the log: how many asked for each newsletter in each minute, confirmed and declined.
+
+Invariant: what was counted and how far is written together, by one counter at a time. So each sealed event is counted
+once, wherever a counter may die.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.breakers.model import BreakerMinute, BreakerProgress
+from app.breakers.rules import HOUR, Counts
+from app.consent import ConsentEvent, EventType
+from app.database import AnyRow
+from app.ledger.model import LogEntry
+
+AT_MOST = 2000
+COLUMNS = {
+    EventType.REQUESTED: BreakerMinute.requests.key,
+    EventType.CONFIRMED: BreakerMinute.confirmations.key,
+    EventType.DECLINED: BreakerMinute.declines.key,
+}
+# Any number will do that no other program on the same database locks.
+_TURN = 0x4A61776D01
+
+
+def is_our_turn(connection: Connection) -> bool:
+    """Whether nobody else counts or switches. In a statement of its own: those that follow see all that they did."""
+    if connection.dialect.name == "sqlite":
+        return True  # BEGIN IMMEDIATE has let one writer in.
+    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN}))
+
+
+def await_turn(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+
+
+def count(session: Session, now: datetime) -> int:
+    """Count the next AT_MOST sealed events; return how many there were. To be called in our turn."""
+    connection = session.connection()
+    position = connection.scalar(select(BreakerProgress.next_position)) or 0
+    entries = connection.execute(_ENTRIES, {"position": position, "at_most": AT_MOST}).all()
+    if entries:
+        # A long log that is met for the first time says nothing about the last hour.
+        _add(connection, _by_minute(each for each in entries if each.occurred_at > now - HOUR))
+        _upsert(connection, BreakerProgress, [{"id": 1, "next_position": entries[-1].position + 1}], adds=False)
+    return len(entries)
+
+
+def last_hour(connection: Connection, now: datetime) -> dict[str, Counts]:
+    """By newsletter; those without an entry had nothing."""
+    found = connection.execute(_LAST_HOUR, {"since": now - HOUR})
+    return {row.newsletter: Counts(row.requests, row.confirmations, row.declines) for row in found}
+
+
+def forget(session: Session, newsletter: str) -> None:
+    """Begin to count anew for it."""
+    session.execute(delete(BreakerMinute).where(BreakerMinute.newsletter == newsletter))
+
+
+def _by_minute(entries: Iterable[AnyRow]) -> dict[tuple[datetime, str], Counter[str]]:
+    minutes: dict[tuple[datetime, str], Counter[str]] = defaultdict(Counter)
+    for each in entries:
+        if column := COLUMNS.get(each.type):
+            minutes[each.occurred_at.replace(second=0, microsecond=0), each.newsletter][column] += 1
+    return minutes
+
+
+def _add(connection: Connection, minutes: Mapping[tuple[datetime, str], Counter[str]]) -> None:
+    rows = [
+        {"minute": minute, "newsletter": newsletter, **{column: counted[column] for column in COLUMNS.values()}}
+        for (minute, newsletter), counted in sorted(minutes.items())
+    ]
+    if rows:
+        _upsert(connection, BreakerMinute, rows, adds=True)
+
+
+def _upsert(
+    connection: Connection,
+    model: type[BreakerMinute | BreakerProgress],
+    rows: list[dict[str, Any]],
+    *,
+    adds: bool,
+) -> None:
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(model)
+    table = model.__table__
+    new = {each.name: insert.excluded[each.name] for each in table.columns if not each.primary_key}
+    if adds:
+        new = {name: table.columns[name] + value for name, value in new.items()}
+    connection.execute(insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=new), rows)
+
+
+_ENTRIES = (
+    select(LogEntry.position, ConsentEvent.type, ConsentEvent.newsletter, ConsentEvent.occurred_at)
+    .join(ConsentEvent, ConsentEvent.id == LogEntry.event_id)
+    .where(LogEntry.position >= bindparam("position"))
+    .order_by(LogEntry.position)
+    .limit(bindparam("at_most"))
+)
+_LAST_HOUR = (
+    select(
+        BreakerMinute.newsletter,
+        func.sum(BreakerMinute.requests).label("requests"),
+        func.sum(BreakerMinute.confirmations).label("confirmations"),
+        func.sum(BreakerMinute.declines).label("declines"),
+    )
+    .where(BreakerMinute.minute > bindparam("since"))
+    .group_by(BreakerMinute.newsletter)
+)

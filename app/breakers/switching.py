@@ -1,0 +1,95 @@
+"""Switching breakers, by what the last hour held or by hand; each change is kept, with its reason and counts."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.breakers import counting
+from app.breakers.model import Breaker, BreakerChange, BreakerMinute
+from app.breakers.rules import NOTHING, Counts, Switch, judge, sign_of_attack
+
+MINUTES_KEPT_FOR = timedelta(hours=2)
+CHANGES_KEPT_FOR = timedelta(days=90)
+BY_HAND = "by hand"
+OFTEN_ENOUGH = timedelta(minutes=1)
+"""How exactly it is known when an attack was last seen."""
+
+
+def switch(session: Session, now: datetime) -> list[BreakerChange]:
+    """Trip and reset what the last hour says. To be called in our turn."""
+    hours = counting.last_hour(session.connection(), now)
+    breakers = {each.newsletter: each for each in session.scalars(select(Breaker))}
+    _note_attacks(session, (each for each in breakers.values() if sign_of_attack(_of(hours, each))), now)
+    changes: list[BreakerChange] = []
+    for newsletter in sorted({*hours, *breakers}):
+        breaker = breakers.get(newsletter)
+        hour = hours.get(newsletter, NOTHING)
+        if change := judge(breaker.attacked_at if breaker else None, hour, now):
+            changes.append(_change(session, newsletter, change, now))
+    return changes
+
+
+def trip(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
+    """By hand: for an hour, and longer where it looks like an attack then. None where it has tripped already."""
+    counting.await_turn(session.connection())
+    return None if session.get(Breaker, newsletter) else _change(session, newsletter, Switch(True, BY_HAND), now)
+
+
+def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
+    """By hand: what was counted until now is held against nobody. None where it has not tripped."""
+    counting.await_turn(session.connection())
+    if session.get(Breaker, newsletter) is None:
+        return None
+    change = _change(session, newsletter, Switch(False, BY_HAND), now)
+    counting.forget(session, newsletter)
+    return change
+
+
+def purge_minutes(session: Session, now: datetime, *, at_most: int) -> int:
+    """Returns how many counts were forgotten."""
+    over = BreakerMinute.minute <= now - MINUTES_KEPT_FOR
+    oldest = select(BreakerMinute.minute, BreakerMinute.newsletter).where(over).limit(at_most)
+    keys = session.execute(oldest.with_for_update(skip_locked=True)).all()
+    for minute, newsletter in keys:
+        session.execute(
+            delete(BreakerMinute).where(BreakerMinute.minute == minute, BreakerMinute.newsletter == newsletter)
+        )
+    return len(keys)
+
+
+def purge_changes(session: Session, now: datetime, *, at_most: int) -> int:
+    old = select(BreakerChange.id).where(BreakerChange.changed_at <= now - CHANGES_KEPT_FOR).limit(at_most)
+    purged = delete(BreakerChange).where(BreakerChange.id.in_(old.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(BreakerChange.id)).all())
+
+
+def _of(hours: dict[str, Counts], breaker: Breaker) -> Counts:
+    return hours.get(breaker.newsletter, NOTHING)
+
+
+def _note_attacks(session: Session, attacked: Iterable[Breaker], now: datetime) -> None:
+    stale = [each.newsletter for each in attacked if each.attacked_at <= now - OFTEN_ENOUGH]
+    if stale:
+        session.execute(update(Breaker).where(Breaker.newsletter.in_(stale)).values(attacked_at=now))
+
+
+def _change(session: Session, newsletter: str, change: Switch, now: datetime) -> BreakerChange:
+    hour = counting.last_hour(session.connection(), now).get(newsletter, NOTHING)
+    if change.is_tripped:
+        session.add(Breaker(newsletter=newsletter, tripped_at=now, reason=change.reason, attacked_at=now))
+    else:
+        session.execute(delete(Breaker).where(Breaker.newsletter == newsletter))
+    kept = BreakerChange(
+        newsletter=newsletter,
+        changed_at=now,
+        is_tripped=change.is_tripped,
+        reason=change.reason,
+        requests=hour.requests,
+        confirmations=hour.confirmations,
+        declines=hour.declines,
+    )
+    session.add(kept)
+    session.flush()
+    return kept
