@@ -111,10 +111,10 @@ class Site:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def age(self, page: Page) -> None:
-        """Make the signup form that is shown a minute old: no test waits until it may be believed to be filled in."""
+    def age(self, page: Page, seconds: float = 60) -> None:
+        """Make the signup form that is shown so old: no test waits until somebody may be believed to have read it."""
         signer = Signer((json.loads((self.folder / "instance/secrets.json").read_text())["SECRET_KEYS"],))
-        opened = int(time.time() - 60) * 1000 << 80
+        opened = int(time.time() - seconds) * 1000 << 80
         token = signer.sign(Purpose.FORM, UUID(int=opened | uuid4().int >> 48))
         page.locator("input[name=rendered]").evaluate("(field, token) => { field.value = token }", token)
 
