@@ -49,7 +49,8 @@ def _recipients(mail: Mail) -> Iterator[_Recipient]:
     for block in _blocks(part) if part is not None else ():
         action = _first(block, "Action").partition(" ")[0].lower()
         if action:
-            yield _Recipient(action, _first(block, "Status"), _first(block, "Diagnostic-Code"))
+            # Exim gives none for what it found out itself, and says it only to people.
+            yield _Recipient(action, _first(block, "Status"), _first(block, "Diagnostic-Code") or mail.words)
 
 
 def _blocks(part: AnyMessage) -> Iterator[AnyMessage]:

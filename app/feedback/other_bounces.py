@@ -20,7 +20,11 @@ def read(mail: Mail) -> Bounce | None:
     """
     if mail.is_automatic_reply and not headers(mail.message, "X-Failed-Recipients"):
         return None
-    _, permanent = all_failures(mail.message)
+    try:
+        _, permanent = all_failures(mail.message)
+    except Exception:
+        # Some detectors lean on headers that a damaged mail does not have.
+        return None
     if not permanent:
         return None
     code = codes.specific("", mail.words)

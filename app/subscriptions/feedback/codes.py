@@ -21,9 +21,11 @@ UNSPECIFIC = ("", "5.0.0", "5.1.0")
 """Then only the words tell. Exim gives no other; and 550 alone also means "on a blacklist" (RFC 5321 section 4.2.3)."""
 
 _NO_SUCH_MAILBOX = re.compile(
-    r"\b(unknown|invalid|no such|non-?existent) (local )?(user|recipient|mailbox|address|account|person)"
-    r"|\b(user|recipient|mailbox|address|account)\b[^.;]{0,80}\b(unknown|not found|not exist|n't exist|is disabled)"
-    r"|\bunrouteable address|\bno mailbox here|\bunknown\s*$",
+    r"\b(unknown|invalid|no such|non-?existent) (local[ -])?(user|part|recipient|mailbox|address|account)"
+    r"|\b(user|recipient|mailbox|address|account)\b(?:[^.;\n]|\.\b){0,80}\b(unknown|not found|not exist|n't exist|is disabled)"
+    r"|\bunrouteable address|\bno mailbox here|\bunknown\s*$"
+    # A null MX, in the words of Postfix and of Exim.
+    r"|\bdoes not accept mail|\bindicated no smtp service",
     re.IGNORECASE,
 )
 _TOO_FAST = re.compile(r"\b(too quickly|too fast|at a rate)\b", re.IGNORECASE)
