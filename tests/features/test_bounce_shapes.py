@@ -85,9 +85,9 @@ def test_each_file_has_its_line() -> None:
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_it_is_taken_for_what_it_is(name: str) -> None:
     reports = inbound.read((FOLDER / f"{name}.eml").read_bytes(), None, LINKS)
-    assert [(each.kind, each.code, each.letter_id) for each in reports] == (
-        [(*EXPECTED[name], LETTER)] if EXPECTED[name] else []
-    )
+    expected = EXPECTED[name]
+    found = [(each.kind, each.code, each.letter_id) for each in reports]
+    assert found == ([(*expected, LETTER)] if expected else [])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ UNSPECIFIC = ("", "5.0.0", "5.1.0")
 
 _NO_SUCH_MAILBOX = re.compile(
     r"\b(unknown|invalid|no such|non-?existent) (local[ -])?(user|part|recipient|mailbox|address|account)"
-    r"|\b(user|recipient|mailbox|address|account)\b(?:[^.;\n]|\.\b){0,80}\b(unknown|not found|not exist|n't exist|is disabled)"
+    r"|\b(user|recipient|mailbox|address|account)\b(?:[^.;\n]|\.\b){0,80}"
+    r"\b(unknown|not found|not exist|n't exist|is disabled)"
     r"|\bunrouteable address|\bno mailbox here|\bunknown\s*$"
     # A null MX, in the words of Postfix and of Exim.
     r"|\bdoes not accept mail|\bindicated no smtp service",
