@@ -92,6 +92,7 @@ def test_the_same_bounce_twice_is_one(service: Service, jawel: Jawel) -> None:
     assert service.events().count("subscription.bounced") == 1
 
 
+@on_sqlite
 def test_the_envelope_recipient_is_believed_before_any_header(service: Service, jawel: Jawel) -> None:
     service.subscribe()
     ada = service.letter()
@@ -105,6 +106,7 @@ def test_the_envelope_recipient_is_believed_before_any_header(service: Service, 
     assert found["weekly"]["status"] == "bounced"
 
 
+@on_sqlite
 @pytest.mark.parametrize("header", ["X-Original-To", "Delivered-To", "Envelope-To"])
 def test_else_a_header_tells_the_recipient(service: Service, jawel: Jawel, header: str) -> None:
     service.subscribe()
@@ -114,6 +116,7 @@ def test_else_a_header_tells_the_recipient(service: Service, jawel: Jawel, heade
     assert status(service) == "bounced"
 
 
+@on_sqlite
 def test_a_bounce_to_any_address_is_known_by_the_letter_that_it_returns(service: Service, jawel: Jawel) -> None:
     service.subscribe()
     letter = service.letter()
@@ -122,6 +125,7 @@ def test_a_bounce_to_any_address_is_known_by_the_letter_that_it_returns(service:
     assert status(service) == "bounced"
 
 
+@on_sqlite
 def test_what_is_forged_changes_nothing(service: Service, jawel: Jawel) -> None:
     service.confirmed()
     service.subscribe("grace@example.org")
@@ -139,6 +143,7 @@ def test_what_is_forged_changes_nothing(service: Service, jawel: Jawel) -> None:
     assert status(service) == "confirmed"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "mail",
     [
@@ -165,6 +170,7 @@ def absence(letter: Letter) -> bytes:
     return mail.as_bytes()
 
 
+@on_sqlite
 def test_an_absence_changes_nothing(service: Service, jawel: Jawel) -> None:
     service.subscribe()
     letter = service.letter()
@@ -172,6 +178,7 @@ def test_an_absence_changes_nothing(service: Service, jawel: Jawel) -> None:
     assert status(service) == "pending"
 
 
+@on_sqlite
 @pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
 def test_what_did_not_fail_changes_nothing(service: Service, jawel: Jawel, action: str) -> None:
     service.subscribe()
@@ -180,6 +187,7 @@ def test_what_did_not_fail_changes_nothing(service: Service, jawel: Jawel, actio
     assert service.counts()["feedback_reports"] == 0
 
 
+@on_sqlite
 def test_a_full_mailbox_is_shown_and_ends_nothing(service: Service, jawel: Jawel) -> None:
     service.subscribe()
     letter = service.letter()
@@ -190,6 +198,7 @@ def test_a_full_mailbox_is_shown_and_ends_nothing(service: Service, jawel: Jawel
     assert service.post(letter.link).status_code == 200
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("said", "expected"),
     [("abuse", "complained"), ("fraud", "complained"), ("opt-out", "unsubscribed"), ("not-spam", "confirmed")],
@@ -222,6 +231,7 @@ def test_a_mail_to_the_unsubscribe_address_leaves_and_is_acknowledged(service: S
     assert service.deliver() == []
 
 
+@on_sqlite
 def test_a_reply_of_a_program_to_it_leaves_nothing(service: Service, jawel: Jawel) -> None:
     service.confirmed()
     mail = f"To: {unsubscribe_address(service)}\r\nAuto-Submitted: auto-replied\r\n\r\n".encode()
@@ -229,6 +239,7 @@ def test_a_reply_of_a_program_to_it_leaves_nothing(service: Service, jawel: Jawe
     assert status(service) == "confirmed"
 
 
+@on_sqlite
 def test_nothing_of_the_mail_is_in_the_output(service: Service, jawel: Jawel) -> None:
     letter = service.confirmed()
     for mail in (returned(letter), complained(letter), absence(letter), b"To: ada@example.org\r\n\r\nada"):
