@@ -11,6 +11,7 @@ from app.links import Links
 from app.subscriptions.feedback import Kind
 from app.tokens import Purpose, Signer
 from config import FeedbackChannels
+from tests.commands import Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import Service
 
@@ -130,3 +131,11 @@ def test_a_mail_to_the_address_is_a_request_to_leave() -> None:
     links = Links("", LINKS.signer, "bounces@example.net")
     (report,) = inbound.read(b"Subject: unsubscribe\n\n", links.unsubscribe_address(LETTER), links)
     assert (report.kind, report.subscription_id) == (Kind.UNSUBSCRIBE, LETTER)
+
+
+def test_the_doctor_names_a_newsletter_whose_sender_has_no_room(open_service: OpenService, jawel: Jawel) -> None:
+    open_service(with_a_long_sender())
+    result = jawel("doctor")
+    assert result.exit_code == 1
+    assert "PROBLEM  feedback: nothing tells which letter bounced for " in result.stdout
+    assert "ok       feedback: " in jawel("doctor", FEEDBACK_ADDRESS="bounces@example.net").stdout
