@@ -52,8 +52,13 @@ class Jawel:
 
     def __call__(self, *arguments: str | Path, **variables: str) -> Result:
         """Run it to its end."""
+        return self.fed(b"", *arguments, **variables)
+
+    def fed(self, given: bytes, *arguments: str | Path, **variables: str) -> Result:
+        """Run it to its end, with something on standard input."""
         nothing: Mapping[str, str | None] = dict.fromkeys(VARIABLES)
-        return CliRunner().invoke(main, [*map(str, arguments)], env={**nothing, **self.environment, **variables})
+        settings = {**nothing, **self.environment, **variables}
+        return CliRunner().invoke(main, [*map(str, arguments)], input=given, env=settings)
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -13,6 +13,7 @@ from app.privacy.retention import Kind
 
 WORDS = {
     Kind.EXPIRED: "requests lapsed, for nobody confirmed them",
+    Kind.BOUNCED: "bounced requests erased, for nobody had confirmed them",
     Kind.UNCONFIRMED: "lapsed requests lost their stub and their evidence",
     Kind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
     Kind.SUPPRESSIONS: "suppressions ended",
@@ -21,6 +22,7 @@ WORDS = {
     Kind.PROOFS: "used proofs of work forgotten",
     Kind.BREAKER_COUNTS: "counts of requests forgotten, of a newsletter in a minute",
     Kind.BREAKER_CHANGES: "switchings of breakers forgotten",
+    Kind.FEEDBACK: "reports of bounces and complaints forgotten",
 }
 
 

@@ -32,7 +32,7 @@ CATEGORIES = (
     "subscriptions and what became of them",
     "evidence of consent: words, times, form, family of the browser, part of the client's address where that is kept",
     "letters sent: kind, state, times",
-    "objections and mail budget, under a keyed digest of the address",
+    "objections, mail budget, and what mail systems reported, under a keyed digest of the address",
 )
 
 

@@ -163,10 +163,17 @@ def _do_not_write(_newsletters: Sequence[Newsletter], recipients: Lines, transfe
             "Legal obligation: GDPR Art. 6(1)(c) with 21(3); in Belgium Royal Decree of 4 April 2003, art. 2",
         ),
         people=("People who declined a request or complained", "Holders of addresses that refused mail for good"),
-        data=("A keyed digest of the address", "The reason, and since when"),
+        data=(
+            "A keyed digest of the address",
+            "The reason, and since when",
+            "Under the same digest: what mail systems reported (kind, source, status code, when)",
+        ),
         recipients=recipients,
         transfers=transfers,
-        time_limits=(f"Declined: {_for(TRACES_KEPT_FOR)}", "Complaint, hard bounce: until lifted by hand"),
+        time_limits=(
+            f"Declined, hard bounce, reports of mail systems: {_for(TRACES_KEPT_FOR)}",
+            "Complaint: until lifted by hand",
+        ),
     )
 
 

@@ -3,6 +3,7 @@
     (nothing) ──request──▶ pending ──confirm──▶ confirmed ──unsubscribe──▶ unsubscribed
                               │                     ├──────hard bounce────▶ bounced
                               │                     └──────complaint──────▶ complained
+                              ├──hard bounce · complaint──▶ bounced · complained, erased soon after
                               └──decline · lapse──▶ (erased, or what it was before)
 
 A new request of the person leads from `unsubscribed` and `bounced` back to `pending`, never from `complained`.
