@@ -209,6 +209,15 @@ def postpone(session: Session, letter: Letter, reply: str) -> State:
     return state
 
 
+def come_back(session: Session, letter_id: UUID, state: State, code: str) -> None:
+    """Record that a letter came back, `bounced` or `failed`, whoever has it in hand. Idempotent."""
+    stands = Letter.state.not_in([State.BOUNCED, State.DROPPED])
+    values = {"state": state, "state_at": clock.now(), "lease": None, "leased_until": None}
+    if code:
+        values["reply"] = code
+    session.execute(update(Letter).where(Letter.id == letter_id, stands).values(**values))
+
+
 def _mark(session: Session, letter: Letter, **values: object) -> bool:
     still_ours = (Letter.id == letter.id) & (Letter.lease == letter.lease)
     return bool(session.scalars(update(Letter).where(still_ours).values(**values).returning(Letter.id)).first())

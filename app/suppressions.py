@@ -4,7 +4,8 @@ Only a keyed digest is kept, so that the list outlives the erasure of the addres
 outside the database: without it the list says nothing about anyone.
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Index,
+    ScalarSelect,
     SQLColumnExpression,
     delete,
     exists,
@@ -25,6 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
 
+ASK_AGAIN_AFTER = timedelta(days=1)
 AnyDigest = SQLColumnExpression[str] | SQLColumnExpression[str | None]
 
 
@@ -51,14 +54,34 @@ class Suppression(Base):
     since: Mapped[datetime] = mapped_column(Instant)
     until: Mapped[datetime | None] = mapped_column(Instant)
     """None: until somebody lifts it by hand."""
+    asking_until: Mapped[datetime | None] = mapped_column(Instant)
+    """From when a new request may be answered by a confirmation mail, though it stands. None: not while it stands."""
 
 
 def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, until: datetime | None = None) -> None:
     """Idempotent: the same reason again moves the end and adds no second row."""
+    _write(session, {"digest": digest, "reason": reason, "since": since, "until": until, "asking_until": None})
+
+
+def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: datetime) -> None:
+    """No mail to a mailbox that does not exist; a day later one confirmation mail may find out whether it does again.
+
+    Idempotent, as `suppress`.
+    """
+    dead = {"digest": digest, "reason": Reason.HARD_BOUNCE, "since": now, "until": until}
+    _write(session, {**dead, "asking_until": now + ASK_AGAIN_AFTER})
+
+
+def _write(session: Session, row: Mapping[str, object]) -> None:
     insert = sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert
-    row = insert(Suppression).values(digest=digest, reason=reason, since=since, until=until)
-    again = {"since": row.excluded.since, "until": row.excluded.until}
-    session.execute(row.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))
+    written = insert(Suppression).values(**row)
+    again = {name: written.excluded[name] for name in ("since", "until", "asking_until")}
+    session.execute(written.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))
+
+
+def lift(session: Session, digest: str | ScalarSelect[str], reason: Reason) -> None:
+    """Idempotent."""
+    session.execute(delete(Suppression).where(Suppression.digest == digest, Suppression.reason == reason))
 
 
 def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
@@ -66,8 +89,9 @@ def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
 
 
 def forbids_asking(digest: AnyDigest, at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
-    """Any reason will do: such an address gets no confirmation mail."""
-    return exists().where(Suppression.digest == digest, in_force(at))
+    """Any reason will do: such an address gets no confirmation mail. A bounce only keeps it from one for a day."""
+    not_yet = or_(Suppression.asking_until.is_(None), Suppression.asking_until > at)
+    return exists().where(Suppression.digest == digest, in_force(at), not_yet)
 
 
 def forbids_mail(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:

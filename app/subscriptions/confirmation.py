@@ -127,16 +127,25 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
     Returns where each newsletter stands now; those that the link can do nothing about are left out.
     """
     letter, subscriptions = lock(session, letter_id)
-    for subscription in subscriptions:
-        if subscription.status == Status.PENDING and subscription.newsletter in chosen:
-            now = clock.now()
-            subscription.status = Status.CONFIRMED
-            subscription.since = now
-            subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
-            subscription.version += 1
-            step = _step(EventType.CONFIRMED, subscription, now)
-            consent.record(session, step, _after_letter(act, letter, now))
+    now = clock.now()
+    open_ones = [each for each in subscriptions if each.status == Status.PENDING and each.newsletter in chosen]
+    for subscription in open_ones:
+        subscription.status = Status.CONFIRMED
+        subscription.since = now
+        subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
+        subscription.lapses_at = None
+        subscription.version += 1
+        step = _step(EventType.CONFIRMED, subscription, now)
+        consent.record(session, step, _after_letter(act, letter, now))
+    if open_ones:
+        _believe_in_mailbox(session, open_ones[0])
     return {each.newsletter: _standing(each.status, nonce_stands=True) for each in subscriptions}
+
+
+def _believe_in_mailbox(session: Session, subscription: Subscription) -> None:
+    """Whoever presses has read the letter: the mailbox lives, whatever bounced from it before."""
+    digest = select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id).scalar_subquery()
+    suppressions.lift(session, digest, Reason.HARD_BOUNCE)
 
 
 def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:

@@ -56,6 +56,12 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
     )
 
 
+def is_unconfirmed(subscription: Subscription) -> bool:
+    """Pending, and never confirmed before: there is no consent whose proof would have to be kept."""
+    never_ended = subscription.ended_as is None or subscription.lapses_at is not None
+    return subscription.status == Status.PENDING and never_ended
+
+
 def give_up(session: Session, subscription: Subscription, act: Act) -> None:
     """Let a pending subscription, which is locked, lapse. The act names its `method`."""
     _record(session, subscription, EventType.EXPIRED, act)
@@ -67,7 +73,7 @@ def lapse(session: Session, subscription: Subscription) -> None:
 
     What stays of an erased one is a stub.
     """
-    if subscription.ended_as is not None and subscription.ended_at is not None:
+    if subscription.ended_as is not None and subscription.ended_at is not None and subscription.lapses_at is None:
         subscription.status = subscription.ended_as
         subscription.since = subscription.ended_at
         subscription.expires_at = None
@@ -105,6 +111,24 @@ def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: 
     # All who take several subscribers take them in this order, and so never wait for each other.
     for subscription in sorted(due, key=lambda each: each.subscriber_id):
         give_up(session, subscription, Act(Actor.SERVICE, {"method": "not confirmed in time"}))
+    return len(due)
+
+
+def erase_unconfirmed(session: Session, now: datetime, *, at_most: int) -> int:
+    """Let lapse what a mail system's word ended before it was ever confirmed. Returns how many.
+
+    Until then other services see why nothing came of it; a new request goes on with it.
+    """
+    due = session.scalars(
+        select(Subscription)
+        .where(Subscription.lapses_at <= now, Subscription.status != Status.PENDING)
+        .order_by(Subscription.lapses_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    # All who take several subscribers take them in this order, and so never wait for each other.
+    for subscription in sorted(due, key=lambda each: each.subscriber_id):
+        lapse(session, subscription)
     return len(due)
 
 

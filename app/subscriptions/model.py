@@ -64,6 +64,12 @@ class Subscription(Base):
             sqlite_where=text("status = 'pending'"),
         ),
         Index(
+            "ix_subscriptions_lapsing",
+            "lapses_at",
+            postgresql_where=text("lapses_at IS NOT NULL"),
+            sqlite_where=text("lapses_at IS NOT NULL"),
+        ),
+        Index(
             "ix_subscriptions_ended",
             "newsletter",
             "ended_at",
@@ -91,5 +97,7 @@ class Subscription(Base):
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     reason: Mapped[str | None]
     """How it last ended. Kept while pending again: a request that nobody confirms must not wipe out a withdrawal."""
+    lapses_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When to erase one that ended, by what a mail system said, without ever being confirmed."""
     former_commitment: Mapped[str | None]
     """The commitment in its newest request, where the person has another address since. The next one names it."""

@@ -132,6 +132,7 @@ def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dic
         "ended_as": before.ended_as if before else None,
         "ended_at": before.ended_at if before else None,
         "reason": before.reason if before else None,
+        "lapses_at": before.lapses_at if before else None,
         "former_commitment": None,
     }
 

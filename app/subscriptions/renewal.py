@@ -33,6 +33,7 @@ def renew(session: Session, subscription: Subscription, renewal: Renewal) -> Non
     subscription.status = Status.CONFIRMED
     subscription.since = now
     subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
+    subscription.lapses_at = None
     subscription.version += 1
     details = {**_carried_over(session, subscription), **_person(session, subscription), **renewal.asked.details}
     subscription.former_commitment = None

@@ -1,0 +1,97 @@
+"""Whom a report is about: a mailbox, known by its digest, and whoever has it now.
+
+A letter went to one mailbox. Its person may have another address since, and then the report says nothing of that one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.addresses import EmailAddress
+from app.outbox import Kind, Letter
+from app.subscriptions.feedback.reports import Report
+from app.subscriptions.model import Subscriber, Subscription
+from app.subscriptions.moving.changes import AddressChange
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    canonical: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    mailbox: Mailbox
+    letter: Letter | None
+    """As it was before the report."""
+
+
+def find(session: Session, report: Report, suppression_key: str) -> Concerned | None:
+    """By letter, else by subscription, else by address. None where that leads to nobody: erased, or never known."""
+    letter = session.get(Letter, report.letter_id) if report.letter_id else None
+    if letter is not None:
+        mailbox = _recipient(session, letter)
+    elif report.subscription_id is not None:
+        mailbox = _subscriber(session, report.subscription_id)
+    else:
+        mailbox = None
+    if mailbox is None and report.address is not None:
+        mailbox = Mailbox(report.address.canonical, report.address.digest(suppression_key))
+    return None if mailbox is None else Concerned(mailbox, letter)
+
+
+def hold(session: Session, mailbox: Mailbox) -> list[Subscription]:
+    """Every subscription of whoever has the mailbox now, ended ones included, locked. None where nobody has it."""
+    owner = select(Subscriber.id).where(Subscriber.canonical == mailbox.canonical)
+    held = session.scalars(
+        select(Subscription)
+        .where(Subscription.subscriber_id == owner.scalar_subquery())
+        .order_by(Subscription.newsletter)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    # Who moved while the lock was waited for has another mailbox now.
+    present = session.scalars(owner).first()
+    return [each for each in held if each.subscriber_id == present]
+
+
+def _recipient(session: Session, letter: Letter) -> Mailbox | None:
+    if letter.address_change_id is not None:
+        change = session.get_one(AddressChange, letter.address_change_id)
+        if letter.kind == Kind.ADDRESS_CHANGE:
+            return _mailbox(change.wanted, change.wanted_digest)
+        return _mailbox(change.former, change.former_digest)
+    left = _left_since(session, letter)
+    if left is not None:
+        return left
+    person = session.get_one(Subscriber, letter.subscriber_id, populate_existing=True)
+    return Mailbox(person.canonical, person.digest)
+
+
+def _left_since(session: Session, letter: Letter) -> Mailbox | None:
+    """The mailbox that the person had when the letter was owed, where they have left it since."""
+    changes = session.scalars(select(AddressChange).where(AddressChange.subscriber_id == letter.subscriber_id))
+    moves: list[tuple[datetime, Mailbox | None]] = []
+    for change in changes:
+        if change.confirmed_at and change.confirmed_at >= letter.created_at:
+            moves.append((change.confirmed_at, _mailbox(change.former, change.former_digest)))
+        if change.undone_at and change.undone_at >= letter.created_at:
+            moves.append((change.undone_at, _mailbox(change.wanted, change.wanted_digest)))
+    return min(moves, key=lambda move: move[0])[1] if moves else None
+
+
+def _mailbox(typed: str | None, digest: str | None) -> Mailbox | None:
+    return Mailbox(EmailAddress.parse(typed).canonical, digest) if typed and digest else None
+
+
+def _subscriber(session: Session, subscription_id: UUID) -> Mailbox | None:
+    found = session.execute(
+        select(Subscriber.canonical, Subscriber.digest)
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Subscription.id == subscription_id)
+    ).first()
+    return Mailbox(found.canonical, found.digest) if found else None

@@ -1,0 +1,123 @@
+"""What a report does. Locks: subscriptions by newsletter before their letter, as everywhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import clock, outbox, suppressions
+from app.consent import Act, Actor
+from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
+from app.outbox import Letter, State
+from app.subscriptions import ending, withdrawal
+from app.subscriptions.feedback import codes, concerned, reports
+from app.subscriptions.feedback.concerned import Concerned, Mailbox
+from app.subscriptions.feedback.reports import FeedbackReport, Kind, Outcome, Report
+from app.subscriptions.model import Status, Subscription
+
+SOFT_BOUNCES = 5
+"""On as many different days, within `TRACES_KEPT_FOR`, they are one hard bounce."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    report: Report
+    concerned: Concerned
+    catalogue: Catalogue
+    now: datetime
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return self.concerned.mailbox
+
+    @property
+    def letter(self) -> Letter | None:
+        return self.concerned.letter
+
+    def act(self, actor: Actor, method: str) -> Act:
+        code = {"code": self.report.code} if self.report.code else {}
+        return Act(actor, {"method": method, "source": self.report.source, **code})
+
+
+def take(session: Session, report: Report, *, catalogue: Catalogue, suppression_key: str) -> Outcome:
+    """Do what the report calls for. Idempotent. One report a transaction: two may be about the same people."""
+    found = concerned.find(session, report, suppression_key)
+    if found is None:
+        return Outcome.UNKNOWN
+    now = clock.now()
+    if not reports.note(session, report, found.mailbox.digest, now):
+        return Outcome.REPEATED
+    _ACTS[report.kind](session, _Case(report, found, catalogue, now))
+    return Outcome.TAKEN
+
+
+def _bounce_hard(session: Session, case: _Case) -> None:
+    held = concerned.hold(session, case.mailbox)
+    if case.letter is not None:
+        outbox.come_back(session, case.letter.id, State.BOUNCED, case.report.code)
+        # A press since then proves that the mailbox lives: what bounced is the copy of somebody it is passed on to.
+        if any(each.status == Status.CONFIRMED and each.since >= case.letter.created_at for each in held):
+            return
+    _give_mailbox_up(session, case, held, "hard_bounce")
+
+
+def _bounce_soft(session: Session, case: _Case) -> None:
+    held = concerned.hold(session, case.mailbox)
+    if case.letter is not None:
+        outbox.come_back(session, case.letter.id, State.FAILED, case.report.code)
+    presses = [each.since for each in held if each.status == Status.CONFIRMED]
+    since = max([case.now - TRACES_KEPT_FOR, *presses])
+    if _days_of_soft_bounces(session, case.mailbox, since) >= SOFT_BOUNCES:
+        _give_mailbox_up(session, case, held, "soft_bounces")
+
+
+def _days_of_soft_bounces(session: Session, mailbox: Mailbox, since: datetime) -> int:
+    theirs = (FeedbackReport.digest == mailbox.digest) & (FeedbackReport.kind == Kind.SOFT_BOUNCE)
+    found = session.execute(
+        select(FeedbackReport.received_at, FeedbackReport.code).where(theirs, FeedbackReport.received_at > since)
+    )
+    return len({each.received_at.date() for each in found if codes.is_about_mailbox(each.code)})
+
+
+def _give_mailbox_up(session: Session, case: _Case, held: Sequence[Subscription], method: str) -> None:
+    for subscription in held:
+        if subscription.status in withdrawal.LEAVABLE:
+            _end(session, case, subscription, Status.BOUNCED, case.act(Actor.SERVICE, method))
+    until = case.now + TRACES_KEPT_FOR
+    suppressions.suppress_mailbox(session, case.mailbox.digest, case.now, until=until)
+
+
+def _complain(session: Session, case: _Case) -> None:
+    """Also about what has ended before: whoever complains is not to be asked again."""
+    for subscription in concerned.hold(session, case.mailbox):
+        if subscription.status != Status.COMPLAINED:
+            _end(session, case, subscription, Status.COMPLAINED, case.act(Actor.MAILBOX_HOLDER, "complaint"))
+    suppressions.suppress(session, case.mailbox.digest, suppressions.Reason.COMPLAINT, since=case.now)
+
+
+def _end(session: Session, case: _Case, subscription: Subscription, status: ending.Ended, act: Act) -> None:
+    if ending.is_unconfirmed(subscription):
+        subscription.lapses_at = case.now + case.catalogue.newsletters[subscription.newsletter].purge_pending_after
+    ending.end(session, subscription, status, act)
+
+
+def _unsubscribe(session: Session, case: _Case) -> None:
+    """What is named, by a link's id or by the letter; else, as where only an address is, all of it."""
+    held = concerned.hold(session, case.mailbox)
+    named = {str(case.report.subscription_id)} if case.report.subscription_id else set[str]()
+    if case.letter is not None and not named:
+        named = set(case.letter.about)
+    leaves = [each.newsletter for each in held if not named or str(each.id) in named]
+    if leaves:
+        act = case.act(Actor.MAILBOX_HOLDER, "mailto" if case.report.source == "mail" else "unsubscribe_report")
+        withdrawal.leave_newsletters(session, held[0].subscriber_id, leaves, catalogue=case.catalogue, act=act)
+
+
+_ACTS: Mapping[Kind, Callable[[Session, _Case], None]] = {
+    Kind.HARD_BOUNCE: _bounce_hard,
+    Kind.SOFT_BOUNCE: _bounce_soft,
+    Kind.COMPLAINT: _complain,
+    Kind.UNSUBSCRIBE: _unsubscribe,
+}
