@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from structlog.testing import capture_logs
 
 from app.feedback import providers
 from app.feedback.providers import Ours
@@ -28,8 +29,8 @@ ANOTHER = "arn:aws:sns:eu-west-1:999999999999:bounces"
 def read(
     provider: str, body: bytes, headers: dict[str, str] | None = None, channels: FeedbackChannels = CHANNELS
 ) -> list[Report]:
-    known = Ours(channels, "a key", lambda _sender: None, lambda _message_id: None)
-    return providers.read(provider, Post.of(body, headers or {}), known)
+    known = Ours(channels, "a key", lambda _sender: None)
+    return providers.read(provider, Post.of(body, (headers or {}).items()), known)
 
 
 @pytest.fixture
@@ -193,12 +194,11 @@ def test_a_topic_that_asks_is_confirmed(sns: Sns) -> None:
         f"http://{HOST}/?Action=ConfirmSubscription&Token=1",
     ],
 )
-def test_a_topic_that_wants_to_be_confirmed_elsewhere_is_not(
-    sns: Sns, url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert read("ses", servers.body(sns.subscription_confirmation(SubscribeURL=url))) == []
+def test_a_topic_that_wants_to_be_confirmed_elsewhere_is_not(sns: Sns, url: str) -> None:
+    with capture_logs() as logs:
+        assert read("ses", servers.body(sns.subscription_confirmation(SubscribeURL=url))) == []
     assert not [path for path in sns.asked if "Confirm" in path]
-    assert "topic_to_be_confirmed_by_hand" in capsys.readouterr().out
+    assert [(line["event"], line["topic"]) for line in logs] == [("feedback.topic_to_be_confirmed_by_hand", TOPIC)]
 
 
 def test_nobody_else_s_topic_is_confirmed(sns: Sns) -> None:

@@ -30,6 +30,7 @@ PAGES = {
     "/confirm/<token>/resend",
     "/confirm/code",
     "/docs",
+    "/feedback/<provider>/<secret>",
     "/healthz",
     "/mailbox",
     "/mailbox/<name>",

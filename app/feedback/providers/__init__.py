@@ -19,7 +19,7 @@ from app.feedback.providers.post import Event, Post
 from app.feedback.providers.postmark import POSTMARK
 from app.feedback.providers.sendgrid import SENDGRID
 from app.feedback.providers.ses import SES
-from app.subscriptions.feedback import Report
+from app.subscriptions.feedback import Report, codes
 from config import FeedbackChannels
 
 PROVIDERS = {
@@ -31,8 +31,7 @@ PROVIDERS = {
     "ses": SES,
 }
 
-_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
-"""An enhanced status code (RFC 3463), but no part of a longer number, such as an address."""
+_MESSAGE_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^@\s<>]+>?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Ours:
     key: str
     """For fingerprints: some providers give events no id of their own, and then the address has to tell them apart."""
     letter_by_sender: Callable[[str], UUID | None]
-    letter_by_message_id: Callable[[str], UUID | None]
+    """The letter that was sent from that address of the envelope; None where it is not one of ours."""
 
 
 def read(name: str, post: Post, ours: Ours) -> list[Report]:
@@ -56,19 +55,24 @@ def read(name: str, post: Post, ours: Ours) -> list[Report]:
 
 def report(name: str, event: Event, ours: Ours) -> Report | None:
     """None where there is neither a letter nor an address that it could be about."""
-    letter_id = ours.letter_by_sender(parseaddr(event.sender)[1]) or ours.letter_by_message_id(event.message_id)
+    letter_id = ours.letter_by_sender(parseaddr(event.sender)[1]) or _letter(event.message_id)
     address = _address(event.address)
     if letter_id is None and address is None:
         return None
-    code = _CODE.search(event.words)
     return Report(
         kind=event.kind,
         source=name,
         fingerprint=_fingerprint(name, event, ours.key),
         letter_id=letter_id,
         address=address,
-        code=code[0] if code else "",
+        code=codes.specific("", event.words),
     )
+
+
+def _letter(message_id: str) -> UUID | None:
+    """The letter that it would be, if it is one of ours."""
+    match = _MESSAGE_ID.fullmatch(message_id)
+    return UUID(match[1]) if match else None
 
 
 def _fingerprint(name: str, event: Event, key: str) -> str:

@@ -10,23 +10,21 @@ https://help.mailgun.com/hc/en-us/articles/28956111811355 on retries
 """
 
 import hmac
-import re
 from collections.abc import Iterator
 
 from app.feedback.providers.post import Event, Forged, Node, Post, Provider
-from app.subscriptions.feedback import Kind
+from app.subscriptions.feedback import Kind, codes
 from config import FeedbackChannels
 
 _REASONS = {
     # Mailgun did not try, because of what had happened before.
+    "suppress-bounce": Kind.HARD_BOUNCE,
     "suppress-complaint": Kind.COMPLAINT,
     "suppress-unsubscribe": Kind.UNSUBSCRIBE,
     # Given up after 8 hours, or turned away for the sender's reputation: the mailbox may well exist.
     "old": Kind.SOFT_BOUNCE,
     "espblock": Kind.SOFT_BOUNCE,
 }
-_NOT_THE_MAILBOX = re.compile(r"(?<![\d.])5\.(?:2\.2|7\.\d+)(?![\d.]*\d)")
-"""Full, or a matter of policy (RFC 3463), which Mailgun counts among the permanent ones like any 5xx."""
 
 
 def prove(post: Post, channels: FeedbackChannels) -> None:
@@ -63,7 +61,8 @@ def _kind(event: Node) -> Kind | None:
         reason = _REASONS.get(event["reason"].text)
         if reason or event["severity"].text != "permanent":
             return reason
-        return Kind.SOFT_BOUNCE if _NOT_THE_MAILBOX.search(_words(event)) else Kind.HARD_BOUNCE
+        # Whatever was refused with 5xx is permanent to Mailgun, also where the mailbox is full or the sender unwelcome.
+        return codes.kind("", _words(event))
     return {"complained": Kind.COMPLAINT, "unsubscribed": Kind.UNSUBSCRIBE}.get(name)
 
 

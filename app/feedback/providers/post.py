@@ -6,7 +6,7 @@ a provider adds, leaves out or turns into another type costs at most the event t
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.errors import JawelError
@@ -63,13 +63,13 @@ def parse(text: str | bytes) -> Node:
 class Post:
     body: bytes
     headers: Mapping[str, str]
-    """Named without regard to case."""
+    """By name in lower case."""
     json: Node
 
     @classmethod
-    def of(cls, body: bytes, headers: Mapping[str, str]) -> "Post":
+    def of(cls, body: bytes, headers: Iterable[tuple[str, str]]) -> "Post":
         """Raises Malformed."""
-        return cls(body, headers, parse(body))
+        return cls(body, {name.lower(): value for name, value in headers}, parse(body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from app.feedback.providers.post import Event, Forged, Node, Post, Provider
 from app.subscriptions.feedback import Kind
 from config import FeedbackChannels
 
-_HEADER = "X-Twilio-Email-Event-Webhook-"
+_HEADER = "x-twilio-email-event-webhook-"
 
 _KINDS = {
     "spamreport": Kind.COMPLAINT,
@@ -39,9 +39,9 @@ def prove(post: Post, channels: FeedbackChannels) -> None:
         return
     key = load_der_public_key(base64.b64decode(channels.sendgrid_public_key))
     assert isinstance(key, EllipticCurvePublicKey)
-    timestamp = post.headers.get(f"{_HEADER}Timestamp", "")
+    timestamp = post.headers.get(f"{_HEADER}timestamp", "")
     try:
-        signature = base64.b64decode(post.headers.get(f"{_HEADER}Signature", ""), validate=True)
+        signature = base64.b64decode(post.headers.get(f"{_HEADER}signature", ""), validate=True)
         key.verify(signature, timestamp.encode() + post.body, ECDSA(SHA256()))
     except (ValueError, InvalidSignature):
         raise Forged("SendGrid's signature does not fit") from None
