@@ -65,7 +65,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         database=opened,
         catalogue=Lately(opened, catalogue.load),
         attacked=Lately(opened, breakers.tripped),
-        links=Links(settings.public_url, Signer(settings.secret_keys)),
+        links=Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address),
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=limits.limiter(settings, opened),

@@ -15,10 +15,16 @@ FRESH_FOR = timedelta(minutes=30)
 it was written; to a receipt, from the press that confirmed."""
 
 
+LONGEST_MAILBOX = 20
+"""Characters before the @ of a mailbox that is to have a `+` and 43 more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Links:
     public_url: str
     signer: Signer
+    feedback_address: str | None = None
+    """The mailbox that letters come back to; None: each newsletter's own sender, and nobody leaves by mail."""
 
     @property
     def origin(self) -> str:
@@ -51,7 +57,46 @@ class Links:
     def receipt(self, subscription_id: UUID, until: datetime) -> str:
         return f"{self.public_url}/receipts/{self.signer.sign(Purpose.RECEIPT, subscription_id, until)}"
 
+    def envelope_sender(self, letter_id: UUID, sender: str) -> str:
+        """Where the letter comes back to when it cannot be delivered: the address says which letter it was.
 
-def one_click(url: str) -> dict[str, str]:
-    """The pair of headers that lets a mail program unsubscribe with one POST (RFC 8058 section 3.1)."""
-    return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        Plain where there is no room for that.
+        """
+        mailbox = self.feedback_address or sender
+        token = self.signer.sign_shortly(Purpose.BOUNCE, letter_id)
+        return _detailed(mailbox, f"b{token}") if can_be_signed(mailbox) else mailbox
+
+    def bounced_letter(self, address: str) -> UUID | None:
+        """The letter that was sent from that address; None where it is not one of ours."""
+        return self.signer.find(Purpose.BOUNCE, address)
+
+    def unsubscribe_address(self, subscription_id: UUID) -> str | None:
+        """A mail to it unsubscribes; None where nobody reads such mails."""
+        if self.feedback_address is None:
+            return None
+        return _detailed(
+            self.feedback_address, f"u{self.signer.sign_shortly(Purpose.UNSUBSCRIBE_MAIL, subscription_id)}"
+        )
+
+    def left_subscription(self, address: str) -> UUID | None:
+        """The subscription that a mail to that address ends; None where it is not one of ours."""
+        return self.signer.find(Purpose.UNSUBSCRIBE_MAIL, address)
+
+
+def can_be_signed(mailbox: str) -> bool:
+    """Whether a token fits behind the local part, which may have 64 octets (RFC 5321 section 4.5.3.1.1)."""
+    return len(mailbox.rpartition("@")[0]) <= LONGEST_MAILBOX
+
+
+def one_click(url: str, address: str | None = None) -> dict[str, str]:
+    """The pair of headers that lets a mail program unsubscribe with one POST (RFC 8058 section 3.1).
+
+    The address is for older programs, which only mail: they take the first way that they know (RFC 2369 section 3.2).
+    """
+    by_mail = f", <mailto:{address}?subject=unsubscribe>" if address else ""
+    return {"List-Unsubscribe": f"<{url}>{by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def _detailed(mailbox: str, detail: str) -> str:
+    local, _, domain = mailbox.rpartition("@")
+    return f"{local}+{detail}@{domain}"

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +18,11 @@ from uuid import UUID
 from app.errors import JawelError
 
 _MAC_BYTES = 16
+_SHORT_MAC_BYTES = 10
+"""Where a token has to fit into a local part of 64 octets (RFC 5321): 80 bits, to be guessed mail by mail."""
+_LONGEST_TEXT = 512
+"""An address has 254 octets (RFC 5321); each place where a token may begin costs a hash."""
+_SHORT = re.compile(r"(?=([a-z2-7]{42}))")
 _NEVER = 0
 
 
@@ -35,6 +41,10 @@ class Purpose(StrEnum):
     """To undo one, from the former mailbox."""
     UNDO = "undo"
     """To undo an unsubscription, from the very page that answered it."""
+    BOUNCE = "bounce"
+    """To say which letter it was, from the address that it was sent from."""
+    UNSUBSCRIBE_MAIL = "unsubscribe mail"
+    """To leave by a mail to an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,21 @@ class Signer:
         expiry = int.from_bytes(payload[16:], "big")
         expires_at = None if expiry == _NEVER else datetime.fromtimestamp(expiry, UTC)
         return Claim(UUID(bytes=payload[:16]), expires_at)
+
+    def sign_shortly(self, purpose: Purpose, subject: UUID) -> str:
+        """42 letters and digits, for an address. Never expires."""
+        mac = _mac(self.keys[0], purpose, subject.bytes)[:_SHORT_MAC_BYTES]
+        return base64.b32encode(subject.bytes + mac).decode().rstrip("=").lower()
+
+    def find(self, purpose: Purpose, text: str) -> UUID | None:
+        """What the first genuine short token in the text is about, whatever mail systems wrapped around it."""
+        for match in _SHORT.finditer(text[:_LONGEST_TEXT].lower()):
+            raw = base64.b32decode(match[1].upper() + "======")
+            subject, mac = raw[:16], raw[16:]
+            known = (_mac(key, purpose, subject)[:_SHORT_MAC_BYTES] for key in self.keys)
+            if any(hmac.compare_digest(mac, each) for each in known):
+                return UUID(bytes=subject)
+        return None
 
 
 def _mac(key: str, purpose: Purpose, payload: bytes) -> bytes:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import config
 from app import database, schema
 from app.cli.doctor import doctor
+from app.cli.feedback import feedback
 from app.cli.keys import keys
 from app.cli.ledger import ledger
 from app.cli.newsletters import newsletters
@@ -75,5 +76,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, privacy, ledger, serve, worker, doctor, verify):
+for command in (newsletters, keys, privacy, ledger, serve, worker, feedback, doctor, verify):
     main.add_command(command)

@@ -12,6 +12,7 @@ from app import clock, schema
 from app.database import Database
 from app.errors import JawelError
 from app.ledger.audit import results
+from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
@@ -45,6 +46,7 @@ def doctor(context: Any) -> None:
         ("catalogue", lambda: _catalogue(database)),
         ("clock", lambda: _clock(database)),
         ("mail", lambda: _mail(settings)),
+        ("feedback", lambda: _feedback(database, settings)),
         ("keys", lambda: _keys(settings)),
         ("audit", lambda: _audit(database)),
     ]
@@ -104,6 +106,22 @@ def _mail(settings: Settings) -> str:
         return delivery.check(settings)
     except TemporaryFailure as failure:
         raise Ailment(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
+
+
+def _feedback(database: Database, settings: Settings) -> str:
+    if settings.feedback.address:
+        return f"letters come back to {settings.feedback.address}, with a `+` and a token before the @"
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise Ailment("waits for the schema; run `jawel migrate`")
+        found = catalogue.load(connection)
+    unsigned = [each.slug for each in found.open.values() if not can_be_signed(each.mailbox)]
+    if unsigned:
+        raise Ailment(
+            f"nothing tells which letter bounced for {', '.join(unsigned)}: the sender has more than"
+            f" {LONGEST_MAILBOX} characters before its @; set FEEDBACK_ADDRESS to a shorter one"
+        )
+    return "letters come back to the sender of each newsletter, with a `+` and a token before the @"
 
 
 def _keys(settings: Settings) -> str:

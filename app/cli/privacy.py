@@ -13,11 +13,13 @@ from app.privacy.retention import Kind
 
 WORDS = {
     Kind.EXPIRED: "requests lapsed, for nobody confirmed them",
+    Kind.BOUNCED: "bounced requests erased, for nobody had confirmed them",
     Kind.UNCONFIRMED: "lapsed requests lost their stub and their evidence",
     Kind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
     Kind.SUPPRESSIONS: "suppressions ended",
     Kind.BUDGETS: "mail budgets forgotten",
     Kind.ADDRESS_CHANGES: "changes of address forgotten",
+    Kind.FEEDBACK: "reports of bounces and complaints forgotten",
 }
 
 

@@ -73,6 +73,7 @@ def compose(owed: Owed, links: Links) -> Composition:
     parts = _render(owed, inner, expires_at, code)
     letter = ComposedLetter(
         sender=owed.first.sender,
+        envelope_sender=links.envelope_sender(owed.letter.id, owed.first.mailbox),
         reply_to=owed.first.reply_to,
         recipient=owed.address,
         subject=parts["subject.txt"].strip(),

@@ -9,6 +9,8 @@ from app.addresses import EmailAddress
 @dataclass(frozen=True, slots=True)
 class ComposedLetter:
     sender: str
+    envelope_sender: str
+    """Where it comes back to."""
     reply_to: str | None
     recipient: EmailAddress
     subject: str

@@ -26,6 +26,8 @@ from app.mail.delivery.failures import LetterRefused, RecipientRefused, Temporar
 from app.mail.letters import Composition, Owed, compose
 from app.newsletters.terms import Catalogue
 from app.outbox import Kind, Letter, State
+from app.subscriptions import feedback
+from app.subscriptions.feedback import Report
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 log = structlog.get_logger()
@@ -75,7 +77,7 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
     except TemporaryFailure as failure:
         _postpone(database, letter, failure.code)
     except RecipientRefused as failure:
-        _settle(database, letter, State.BOUNCED, failure.code)
+        _report_refusal(database, office, letter, failure)
     except LetterRefused as failure:
         _settle(database, letter, State.FAILED, failure.code)
     except SQLAlchemyError:
@@ -101,6 +103,15 @@ def _settle(database: Database, letter: Letter, state: State, reply: str) -> Non
     with database.transaction() as session:
         outbox.mark(session, letter, state, reply)
     log.info("letter.settled", state=state, letter=str(letter.id), kind=letter.kind, reply=reply)
+
+
+def _report_refusal(database: Database, office: PostOffice, letter: Letter, refusal: RecipientRefused) -> None:
+    """A bounce that does not have to come back first."""
+    told_apart = feedback.fingerprint("letter", str(letter.id), refusal.kind)
+    report = Report(refusal.kind, "smtp", told_apart, letter_id=letter.id, code=refusal.code)
+    with database.transaction() as session:
+        feedback.take(session, report, catalogue=office.catalogue())
+    log.info("letter.refused", letter=str(letter.id), kind=letter.kind, bounce=report.kind, reply=refusal.code)
 
 
 def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import cached_property
 
 LANGUAGES = ("nl", "fr", "de", "en")
@@ -107,6 +108,11 @@ class Newsletter:
             }
             for language in self.languages
         }
+
+    @property
+    def mailbox(self) -> str:
+        """The address of the sender, without a name."""
+        return parseaddr(self.sender)[1]
 
     @property
     def sender_domain(self) -> str:

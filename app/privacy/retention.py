@@ -18,7 +18,7 @@ from app.database import Database
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
-from app.subscriptions import ending
+from app.subscriptions import ending, feedback
 from app.subscriptions.model import HAS_ENDED, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
@@ -31,11 +31,13 @@ class Kind(StrEnum):
     """What is purged; in logs it is the name of the event."""
 
     EXPIRED = "subscriptions.expired"
+    BOUNCED = "bounced.erased"
     UNCONFIRMED = "unconfirmed.erased"
     WITHDRAWN = "withdrawn.erased"
     SUPPRESSIONS = "suppressions.ended"
     BUDGETS = "mail_budgets.forgotten"
     ADDRESS_CHANGES = "address_changes.forgotten"
+    FEEDBACK = "feedback_reports.forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,11 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
     for slug, newsletter in catalogue.newsletters.items():
         yield Chore(Kind.EXPIRED, partial(_expire, newsletter), slug)
         yield Chore(Kind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
+    yield Chore(Kind.BOUNCED, lambda session: ending.erase_unconfirmed(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
     yield Chore(Kind.SUPPRESSIONS, lambda session: suppressions.purge(session, clock.now(), at_most=AT_MOST))
     yield Chore(Kind.ADDRESS_CHANGES, lambda session: changes.purge(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.FEEDBACK, _forget_reports)
     yield Chore(Kind.BUDGETS, lambda session: budgets.purge(session, clock.now(), at_most=AT_MOST))
 
 
@@ -88,6 +92,10 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session) -> int:
     in_turn = sorted(due, key=lambda each: each.subscriber_id)
     erasure.erase_subscriptions(session, in_turn, Reason.RETENTION, KEPT_LONG_ENOUGH)
     return len(due)
+
+
+def _forget_reports(session: Session) -> int:
+    return feedback.purge(session, clock.now() - TRACES_KEPT_FOR, at_most=AT_MOST)
 
 
 def _erase_unconfirmed(session: Session) -> int:

@@ -107,7 +107,7 @@ def findings(result: Any) -> dict[str, str]:
 def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service, jawel: Jawel) -> None:
     result = jawel("doctor")
     assert result.exit_code == 0, result.output
-    things = ["settings", "database", "schema", "catalogue", "clock", "mail", "keys", "audit"]
+    things = ["settings", "database", "schema", "catalogue", "clock", "mail", "feedback", "keys", "audit"]
     assert findings(result) == dict.fromkeys(things, "ok")
     assert [value for name, value in jawel.environment.items() if "KEY" in name and value in result.output] == []
     assert service.database.writer.dialect.name in result.stdout

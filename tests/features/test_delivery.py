@@ -120,6 +120,8 @@ def test_a_password_that_is_refused_is_no_fault_of_the_letter(
         (["550 5.1.1 ada@example.org is unknown"], [], "bounced", "550 5.1.1"),
         (["550 unknown"], [], "bounced", "550"),
         ([f"550 5.1.1 unknown {smtp.HANG_UP}"], [], "bounced", "550 5.1.1"),
+        (["550 5.7.1 your address is on a list"], [], "failed", "550 5.7.1"),
+        (["552 5.2.2 the mailbox is full"], [], "failed", "552 5.2.2"),
         (["450 4.2.0 greylisted"], [], "deferred", "450 4.2.0"),
         (["421 4.3.2 closing"], [], "deferred", "421 4.3.2"),
         ([f"421 4.3.2 closing {smtp.HANG_UP}"], [], "deferred", "421 4.3.2"),
@@ -137,7 +139,7 @@ def test_what_the_server_says_decides(
     service.mail.answers_to_rcpt, service.mail.answers_to_data = [*to_rcpt], [*to_data]
     assert service.deliver() == []
     assert (state(service), replies(service)) == (expected, [kept])
-    assert service.status()["weekly"]["status"] == "pending"
+    assert service.status()["weekly"]["status"] == ("bounced" if expected == "bounced" else "pending")
     assert "letter.accepted" not in service.events()
     service.subscribe("grace@example.org")
     assert service.letter().delivered.recipient == "grace@example.org"

@@ -1,6 +1,7 @@
 """The three ways in which a letter is not delivered, and what each means for it."""
 
 from app.errors import JawelError
+from app.subscriptions.feedback import Kind
 
 
 class Undelivered(JawelError):
@@ -16,7 +17,11 @@ class TemporaryFailure(Undelivered):
 
 
 class RecipientRefused(Undelivered):
-    """5xx to RCPT: there is no such mailbox."""
+    """5xx to RCPT: there is no such mailbox, or it does not want this letter."""
+
+    def __init__(self, code: str, kind: Kind) -> None:
+        super().__init__(code)
+        self.kind = kind
 
 
 class LetterRefused(Undelivered):

@@ -4,13 +4,13 @@ import re
 import smtplib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import parseaddr
 
 from app.mail.delivery import mending
 from app.mail.delivery.failures import LetterRefused, RecipientRefused, TemporaryFailure, Undelivered
 from app.mail.message import ComposedLetter
+from app.subscriptions.feedback import codes
 from config import MailServer
 
 LETTERS_A_CONNECTION = 100
@@ -75,12 +75,13 @@ class SmtpCarrier:
 
     def _transact(self, host: smtplib.SMTP, letter: ComposedLetter, content: bytes) -> str:
         """MAIL, RCPT and DATA one by one: `sendmail` does not tell which of them was refused for good."""
-        code, reply = host.mail(parseaddr(letter.sender)[1], _options(letter, host))
+        code, reply = host.mail(letter.envelope_sender, _options(letter, host))
         if code != 250:
             raise self._refused(host, code, reply, LetterRefused)
         code, reply = host.rcpt(letter.recipient.typed)
         if code not in (250, 251):
-            raise self._refused(host, code, reply, RecipientRefused)
+            kind = codes.kind("", reply.decode("utf-8", "replace"))
+            raise self._refused(host, code, reply, lambda told: RecipientRefused(told, kind))
         try:
             code, reply = host.data(content)
         except smtplib.SMTPDataError as error:
@@ -90,7 +91,7 @@ class SmtpCarrier:
         return _codes(code, reply)
 
     def _refused(
-        self, host: smtplib.SMTP, code: int, reply: bytes, for_good: type[LetterRefused | RecipientRefused]
+        self, host: smtplib.SMTP, code: int, reply: bytes, for_good: Callable[[str], Undelivered]
     ) -> Undelivered:
         try:
             if code == 421:

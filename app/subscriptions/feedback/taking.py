@@ -41,8 +41,11 @@ class _Case:
         return Act(actor, {"method": method, "source": self.report.source, **code})
 
 
-def take(session: Session, report: Report, *, catalogue: Catalogue, suppression_key: str) -> Outcome:
-    """Do what the report calls for. Idempotent. One report a transaction: two may be about the same people."""
+def take(session: Session, report: Report, *, catalogue: Catalogue, suppression_key: str = "") -> Outcome:
+    """Do what the report calls for. Idempotent. One report a transaction: two may be about the same people.
+
+    `suppression_key` is needed where the report may come down to its address.
+    """
     found = concerned.find(session, report, suppression_key)
     if found is None:
         return Outcome.UNKNOWN

@@ -25,6 +25,8 @@ def subscriber(found: SubscriberStatus) -> dict[str, Any]:
 def subscription(of: SubscriberStatus, found: SubscriptionStatus) -> dict[str, Any]:
     links = current.links()
     unsubscribe = links.unsubscribe(found.id)
+    by_mail = links.unsubscribe_address(found.id)
+    list_id = current.catalogue().newsletters[found.newsletter].list_id
     mail = found.confirmation_mail
     return {
         "id": str(found.id),
@@ -38,7 +40,7 @@ def subscription(of: SubscriberStatus, found: SubscriptionStatus) -> dict[str, A
             "at": timestamp(mail.at) if mail else None,
         },
         "links": {"unsubscribe": unsubscribe, "preferences": links.preferences(of.id)},
-        "headers": {**one_click(unsubscribe), "List-Id": current.catalogue().newsletters[found.newsletter].list_id},
+        "headers": {**one_click(unsubscribe, by_mail), "List-Id": list_id},
     }
 
 

@@ -1,0 +1,85 @@
+"""`jawel feedback`: one mail from standard input, as a mail server hands it to a program.
+
+Whatever the mail is, the mail server is told that it is done with, so that nothing is sent back to anyone; only where
+the database cannot be reached is it asked to try again later (EX_TEMPFAIL of sysexits.h).
+"""
+
+import sys
+from typing import Any, BinaryIO
+
+import click
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import logs
+from app.database import Database
+from app.feedback import inbound
+from app.links import Links
+from app.newsletters import catalogue
+from app.subscriptions import feedback as subscriptions_feedback
+from app.subscriptions.feedback import Outcome, Report
+from app.tokens import Signer
+from config import Settings
+
+EX_TEMPFAIL = 75
+CHUNK = 64 * 1024
+
+log = structlog.get_logger()
+
+
+@click.command()
+@click.option("--to", "recipient", metavar="ADDRESS", help="The envelope's recipient, where the mail server tells it.")
+@click.pass_obj
+def feedback(context: Any, recipient: str | None) -> None:
+    """Read one mail from standard input: a bounce, a complaint, or a mail to an unsubscribe address.
+
+    Exit 0 where it is done with, whatever it was; 75 where it is to be tried again later.
+    """
+    raw = _read(sys.stdin.buffer)
+    try:
+        settings = context.settings
+        logs.configure(settings)
+        outcome = _take(context.database, settings, _reports(raw, recipient, settings))
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(EX_TEMPFAIL) from None
+    except SQLAlchemyError as error:
+        log.error("feedback.postponed", error=type(error).__name__)
+        raise SystemExit(EX_TEMPFAIL) from None
+    if outcome is None:
+        log.info("feedback.ignored")
+
+
+def _read(mail: BinaryIO) -> bytes:
+    """To its end, however long: a mail server whose pipe breaks takes that for a failure."""
+    kept = mail.read(inbound.MAX_BYTES)
+    while mail.read(CHUNK):
+        pass
+    return kept
+
+
+def _reports(raw: bytes, recipient: str | None, settings: Settings) -> list[Report]:
+    links = Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address)
+    try:
+        return inbound.read(raw, recipient, links)
+    except Exception as error:
+        # The same mail would fail the next time as well, and the text of the error may quote it.
+        log.warning("feedback.unreadable", error=type(error).__name__)
+        return []
+
+
+def _take(database: Database, settings: Settings, reports: list[Report]) -> Outcome | None:
+    """None where there is no report."""
+    outcome = None
+    for report in reports:
+        with database.transaction() as session:
+            outcome = subscriptions_feedback.take(
+                session,
+                report,
+                catalogue=catalogue.load(session),
+                suppression_key=settings.suppression_key,
+            )
+        log.info("feedback.taken", kind=report.kind, source=report.source, outcome=outcome)
+        if outcome is not Outcome.UNKNOWN:
+            break
+    return outcome

@@ -1,0 +1,68 @@
+"""Delivery status notifications (RFC 3464, 6533): one block about the mail, then one for each recipient."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import policy
+from email.message import Message
+from email.parser import HeaderParser
+
+from app.feedback.mails import AnyMessage, Mail, body, headers
+from app.subscriptions.feedback import Kind, codes
+
+TYPES = ("message/delivery-status", "message/global-delivery-status")
+ARRIVED = {"delivered", "relayed", "expanded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    kind: Kind
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    action: str
+    status: str
+    diagnostic: str
+
+    @property
+    def bounce(self) -> Bounce:
+        code = codes.specific(self.status, self.diagnostic)
+        return Bounce(codes.kind(self.status, self.diagnostic), code)
+
+
+def read(mail: Mail) -> Bounce | None:
+    """What the notification says of the letter; None where it did not fail, or not yet.
+
+    A mailbox may be a list of others: as long as one of them got the letter, or only one of several is gone, nothing
+    is known of the mailbox itself.
+    """
+    recipients = list(_recipients(mail))
+    failed = [each.bounce for each in recipients if each.action == "failed"]
+    if not failed or any(each.action in ARRIVED for each in recipients):
+        return None
+    return next((each for each in failed if each.kind is Kind.SOFT_BOUNCE), failed[0])
+
+
+def _recipients(mail: Mail) -> Iterator[_Recipient]:
+    part = mail.part(*TYPES)
+    for block in _blocks(part) if part is not None else ():
+        action = _first(block, "Action").partition(" ")[0].lower()
+        if action:
+            yield _Recipient(action, _first(block, "Status"), _first(block, "Diagnostic-Code"))
+
+
+def _blocks(part: AnyMessage) -> Iterator[AnyMessage]:
+    """The parser splits only what it knows the type of; of the newer type it sees one block, and the rest as text."""
+    content = part.get_payload()
+    found = content if isinstance(content, list) else []
+    blocks = [block for block in found if isinstance(block, Message)]
+    texts = [body(block) for block in blocks] if blocks else [body(part)]
+    yield from blocks
+    for text in texts:
+        for block in text.replace("\r\n", "\n").split("\n\n"):
+            yield HeaderParser(policy=policy.compat32).parsestr(block.lstrip("\n"))
+
+
+def _first(block: AnyMessage, name: str) -> str:
+    return next(iter(headers(block, name)), "").strip()

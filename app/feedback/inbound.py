@@ -1,0 +1,64 @@
+"""One mail from standard input: a bounce, a complaint, a request to unsubscribe, or nothing of the kind.
+
+Anybody can send us mail. A report is made only of what proves by a token of ours, or by the Message-ID of a letter
+that nobody but its recipient has seen, which letter or subscription it is about; all else changes nothing.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+from uuid import UUID
+
+from app.feedback import arf, dsn, other_bounces
+from app.feedback.mails import Mail, headers
+from app.links import Links
+from app.subscriptions.feedback import Kind, Report, fingerprint
+
+MAX_BYTES = 1024 * 1024
+"""A report comes first and the letter it returns last, so what is cut off is not missed."""
+MAX_LETTERS = 5
+
+
+def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
+    """The same report about each letter that may be meant, likeliest first: the first that is known is it.
+
+    `recipient`: from the envelope, where the mail server tells it. Raises whatever the parser does on mail that
+    nobody ever sends; the text of such an error may be personal.
+    """
+    mail = Mail.read(raw[:MAX_BYTES], recipient)
+    letters = list(islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS))
+    if mail.part(*dsn.TYPES) is not None:
+        return _bounces(dsn.read(mail), "dsn", letters)
+    if mail.part(arf.TYPE) is not None:
+        kind = arf.read(mail)
+        return [_report(kind, "arf", each) for each in letters] if kind else []
+    left = _left(mail, links)
+    if left is not None:
+        return [] if mail.is_automatic_reply else [_unsubscribe(mail, raw, left)]
+    return _bounces(other_bounces.read(mail), "mail", letters) if letters else []
+
+
+def _letters(mail: Mail, links: Links) -> Iterator[UUID]:
+    senders = [*mail.recipients, *mail.inner("Original-Mail-From"), *mail.inner("Return-Path")]
+    yield from filter(None, map(links.bounced_letter, senders))
+    yield from mail.returned_letters()
+
+
+def _left(mail: Mail, links: Links) -> UUID | None:
+    return next(filter(None, map(links.left_subscription, mail.recipients)), None)
+
+
+def _bounces(bounce: dsn.Bounce | None, source: str, letters: list[UUID]) -> list[Report]:
+    return [_report(bounce.kind, source, each, bounce.code) for each in letters] if bounce else []
+
+
+def _report(kind: Kind, source: str, letter_id: UUID, code: str = "") -> Report:
+    """One letter has one fate: whatever is reported of it again is the same report."""
+    return Report(kind, source, fingerprint("letter", str(letter_id), kind), letter_id=letter_id, code=code)
+
+
+def _unsubscribe(mail: Mail, raw: bytes, subscription_id: UUID) -> Report:
+    """Another mail is another request: the person may have come back in between."""
+    identity = next(iter(headers(mail.message, "Message-ID")), "") or hashlib.sha256(raw).hexdigest()
+    told_apart = fingerprint("unsubscribe", str(subscription_id), identity)
+    return Report(Kind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)

@@ -1,0 +1,85 @@
+"""A mail that came in, read as far as it can be: whom it was sent to, what kind of mail it is, which letter it returns.
+
+Whatever a stranger's program wrote, it is read without an error: headers as text, parts as they are.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import Message
+from email.parser import HeaderParser
+from uuid import UUID
+
+RECIPIENT_HEADERS = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
+"""Where mail systems note the envelope's recipient, best first."""
+
+_MESSAGE_ID = re.compile(
+    r"^[ \t>]*message-id:\s*<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@", re.I | re.M
+)
+_RETURNED = re.compile(r"^[ \t>]*(?:return-path|received|message-id|from):", re.I | re.M)
+HEADS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_PARTS = 100
+"""No more are looked at: a report has three."""
+
+AnyMessage = Message[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    message: AnyMessage
+    recipients: tuple[str, ...]
+    """Whom it may have been sent to, likeliest first."""
+
+    @classmethod
+    def read(cls, raw: bytes, recipient: str | None) -> "Mail":
+        """`recipient`: from the envelope, where the mail server tells it."""
+        message = message_from_bytes(raw, policy=policy.compat32)
+        told = [recipient] if recipient else [text for name in RECIPIENT_HEADERS for text in headers(message, name)]
+        return cls(message, tuple(told))
+
+    @property
+    def parts(self) -> list[AnyMessage]:
+        return [part for part, _ in zip(self.message.walk(), range(_PARTS), strict=False)]
+
+    def part(self, *types: str) -> AnyMessage | None:
+        return next((part for part in self.parts if part.get_content_type() in types), None)
+
+    @property
+    def is_automatic_reply(self) -> bool:
+        """An absence, a ticket number, a challenge (RFC 3834); older programs say it by `Precedence`."""
+        said = " ".join(headers(self.message, "Auto-Submitted")).lower()
+        return "auto-replied" in said or bool(headers(self.message, "X-Autoreply"))
+
+    def inner(self, name: str) -> Iterator[str]:
+        """That header of whatever the mail brings along: the letter it returns, whole or its head, and a report."""
+        for part in self.parts[1:]:
+            yield from headers(part, name)
+            if part.get_content_type() in HEADS:
+                yield from headers(HeaderParser(policy=policy.compat32).parsestr(body(part).lstrip()), name)
+
+    def returned_letters(self) -> Iterator[UUID]:
+        """What may be our letters, by the Message-IDs found in it, the mail's own aside."""
+        seen = [f"Message-ID: {text}" for text in self.inner("Message-ID")]
+        for text in [*seen, *map(body, self.parts)]:
+            for match in _MESSAGE_ID.finditer(text):
+                yield UUID(match[1])
+
+    @property
+    def words(self) -> str:
+        """What it says to people, as far as the letter that it returns does not begin."""
+        said = (body(part) for part in self.parts if part.get_content_type() == "text/plain")
+        return _RETURNED.split(next(said, ""), maxsplit=1)[0]
+
+
+def headers(message: AnyMessage, name: str) -> list[str]:
+    """Every header of that name, unfolded, as far as it is text."""
+    return [" ".join(str(value).split()) for value in message.get_all(name, [])]
+
+
+def body(part: AnyMessage) -> str:
+    """The text of a part; empty where it has parts itself."""
+    if part.is_multipart():
+        return ""
+    content = part.get_payload(decode=True)
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""

@@ -1,0 +1,27 @@
+"""Bounces in no standard form, as older mail systems write them: the last resort, for a letter that is proven ours."""
+
+import logging
+
+from flufl.bounce import all_failures
+
+from app.feedback.dsn import Bounce
+from app.feedback.mails import Mail, headers
+from app.subscriptions.feedback import codes
+
+# It would log what it reads, addresses among them, when one of its detectors stumbles.
+logging.getLogger("flufl.bounce").disabled = True
+
+
+def read(mail: Mail) -> Bounce | None:
+    """None where it is no bounce, or only a delay.
+
+    That flufl.bounce calls a bounce permanent says that the letter is lost, not that the mailbox is: it counts a full
+    one among them. What the mail says to people decides.
+    """
+    if mail.is_automatic_reply and not headers(mail.message, "X-Failed-Recipients"):
+        return None
+    _, permanent = all_failures(mail.message)
+    if not permanent:
+        return None
+    code = codes.specific("", mail.words)
+    return Bounce(codes.kind(code, mail.words), code)
