@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from app.feedback import providers
 from app.feedback.providers import Ours
@@ -37,6 +38,12 @@ def read(
 def sns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
     with servers.running(tmp_path, monkeypatch) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[EventDict]]:
+    with capture_logs() as lines:
+        yield lines
 
 
 def bounce() -> str:
@@ -194,9 +201,8 @@ def test_a_topic_that_asks_is_confirmed(sns: Sns) -> None:
         f"http://{HOST}/?Action=ConfirmSubscription&Token=1",
     ],
 )
-def test_a_topic_that_wants_to_be_confirmed_elsewhere_is_not(sns: Sns, url: str) -> None:
-    with capture_logs() as logs:
-        assert read("ses", servers.body(sns.subscription_confirmation(SubscribeURL=url))) == []
+def test_a_topic_that_wants_to_be_confirmed_elsewhere_is_not(sns: Sns, url: str, logs: list[EventDict]) -> None:
+    assert read("ses", servers.body(sns.subscription_confirmation(SubscribeURL=url))) == []
     assert not [path for path in sns.asked if "Confirm" in path]
     assert [(line["event"], line["topic"]) for line in logs] == [("feedback.topic_to_be_confirmed_by_hand", TOPIC)]
 

@@ -53,7 +53,7 @@ def _read(provider: str) -> list[Report]:
     ours = Ours(
         channels=current.settings().feedback,
         key=current.settings().suppression_key,
-        letter_by_sender=lambda _sender: None,
+        letter_by_sender=current.links().bounced_letter,
     )
     try:
         return providers.read(provider, Post.of(request.get_data(cache=False), request.headers), ours)

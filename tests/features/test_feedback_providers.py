@@ -222,8 +222,9 @@ POISON = {
 
 
 def test_an_event_that_the_database_refuses_does_not_cost_the_others(
-    capsys: pytest.CaptureFixture[str], service: Service
+    open_service: OpenService, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    service = open_service(feedback=CHANNELS)
     service.confirmed()
     with service.database.writer.begin() as connection:
         connection.execute(text(POISON[connection.dialect.name]))
