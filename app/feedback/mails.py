@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import Message
 from email.parser import HeaderParser
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 RECIPIENT_HEADERS = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
@@ -22,7 +23,10 @@ HEADS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-header
 _PARTS = 100
 """No more are looked at: a report has three."""
 
-AnyMessage = Message[str, str]
+if TYPE_CHECKING:
+    AnyMessage = Message[str, str]
+else:
+    AnyMessage = Message  # Python 3.11 has no `Message[…]`
 
 
 @dataclass(frozen=True, slots=True)
