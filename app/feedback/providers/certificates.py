@@ -70,7 +70,8 @@ def _get(url: str) -> bytes:
 
     try:
         with urllib3.PoolManager(num_pools=1, timeout=urllib3.Timeout(SECONDS)) as http:
-            answer = http.request("GET", url, retries=False, redirect=False, preload_content=False)
+            # Without retries urllib3 follows no redirect either.
+            answer = http.request("GET", url, retries=False, preload_content=False)
             content = answer.read(MAX_BYTES + 1)
             answer.release_conn()
     except (urllib3.exceptions.HTTPError, OSError) as error:
