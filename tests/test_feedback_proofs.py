@@ -255,6 +255,15 @@ def test_without_the_key_nobody_can(different: dict[str, str]) -> None:
         read("mailgun", sample("mailgun/hard_bounce").filled_in().encode(), channels=WITH_MAILGUN)
 
 
+def test_a_text_that_has_no_utf8_is_as_wrong_as_any_other(sns: Sns) -> None:
+    with pytest.raises(Forged):
+        read("mailgun", from_mailgun(token="\ud800"), channels=WITH_MAILGUN)
+    with pytest.raises(Forged):
+        read("mailgun", from_mailgun().replace(b'"signature": "', b'"signature": "\\ud800'), channels=WITH_MAILGUN)
+    with pytest.raises(Forged):
+        read("ses", servers.body({**sns.notification(bounce()), "Message": "\ud800"}))
+
+
 def test_where_no_key_is_set_the_secret_path_is_proof_enough() -> None:
     assert read("mailgun", sample("mailgun/hard_bounce").filled_in().encode())
 

@@ -98,6 +98,12 @@ def test_what_is_about_no_letter_and_no_address_is_no_report() -> None:
     assert read("brevo", '{"event": "hard_bounce", "email": "not an address", "message-id": "<1@example.net>"}') == []
 
 
+def test_who_is_taken_off_postmark_s_list_has_not_left_whatever_the_reason_says() -> None:
+    body = sample("postmark/nothing-reactivated").filled_in()
+    assert '"SuppressionReason": null' in body
+    assert read("postmark", body.replace("null", '"ManualSuppression"')) == []
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
