@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from environs import EnvValidationError, FileAwareEnv
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
@@ -244,8 +247,8 @@ class _Reader(FileAwareEnv):
             address=self.str("FEEDBACK_ADDRESS", "", validate=_mailbox) or None,
             secret=self.str("FEEDBACK_SECRET", "", validate=_long_enough_or_nothing) or None,
             mailgun_signing_key=self.str("MAILGUN_SIGNING_KEY", "") or None,
-            sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "") or None,
-            ses_topic=self.str("SES_TOPIC", "") or None,
+            sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "", validate=_public_key) or None,
+            ses_topic=self.str("SES_TOPIC", "", validate=_topic) or None,
         )
 
     def report(self) -> None:
@@ -298,6 +301,20 @@ def _mailbox(value: str) -> None:
     local, at, domain = value.rpartition("@")
     if value and (not at or not domain or not local.isascii() or not 0 < len(local) <= 20 or "+" in local):
         raise ValidationError("needs an address such as feedback@example.org, with up to 20 characters before the @")
+
+
+def _public_key(value: str) -> None:
+    try:
+        key = load_der_public_key(base64.b64decode(value, validate=True)) if value else None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if value and not isinstance(key, EllipticCurvePublicKey):
+        raise ValidationError("needs the verification key that SendGrid shows, as it is: one line of base64")
+
+
+def _topic(value: str) -> None:
+    if value and not value.startswith(("arn:aws:sns:", "arn:aws-cn:sns:", "arn:aws-us-gov:sns:")):
+        raise ValidationError("needs the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")
 
 
 def _given(value: str) -> None:

@@ -11,7 +11,7 @@ from app.ledger.log import Log
 from app.links import Links
 from app.newsletters import catalogue
 from app.tokens import Signer
-from app.web import api, attempts, body, headers, language, limits, problems, rendering
+from app.web import api, attempts, body, feedback, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
 from app.web.intake import MAX_BYTES
 from app.web.metrics import blueprint as metrics
@@ -80,5 +80,7 @@ def _add_pages(app: Flask, settings: Settings) -> None:
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)
     app.register_blueprint(metrics)
+    if settings.feedback.secret:
+        app.register_blueprint(feedback.blueprint)
     if settings.in_development:
         app.register_blueprint(mailbox.blueprint)

@@ -30,6 +30,7 @@ PAGES = {
     "/confirm/<token>/resend",
     "/confirm/code",
     "/docs",
+    "/feedback/<provider>/<secret>",
     "/healthz",
     "/mailbox",
     "/mailbox/<name>",
@@ -67,8 +68,9 @@ FILLED_IN = {"slug": "weekly", "who": ADA, "filename": "jawel.css"}
 
 @pytest.fixture
 def app(settings: Settings, database: Database) -> Iterator[Flask]:
-    """Every route there is: those of a development machine as well."""
-    app = create_app(replace(settings, environment=Environment.DEVELOPMENT))
+    """Every route there is: those of a development machine as well, and those that a setting opens."""
+    feedback = replace(settings.feedback, secret="a secret for tests, of some length")
+    app = create_app(replace(settings, environment=Environment.DEVELOPMENT, feedback=feedback))
     with database.transaction() as session:
         apply.apply(session, tomllib.loads((ROOT / "newsletters.example.toml").read_text(encoding="utf-8")))
     yield app

@@ -118,6 +118,8 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
     [
         ("DATABASE_URL", "postgresql://jawel@localhost/jawel?nonsense=1"),
         ("DATABASE_URL", "jawel.sqlite"),
+        ("FEEDBACK_SECRET", "too short"),
+        ("FEEDBACK_SECRET", "of 32 letters/that no path may hold"),
         ("LOG_ORIGIN", "example.org+jawel"),
         ("LOG_SIGNING_KEY", f"{SEED},{SEED[:-4]}"),
         ("MAIL_PORT", "0"),
@@ -133,6 +135,9 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("PUBLIC_URL", "https://example.org/newsletters"),
         ("PUBLIC_URL", "https://subscribe.example.org:99999"),
         ("RATE_LIMIT_SUBSCRIBE", "0"),
+        ("SENDGRID_PUBLIC_KEY", "not base64"),
+        ("SENDGRID_PUBLIC_KEY", SEED),
+        ("SES_TOPIC", "bounces"),
         ("SECRET_KEYS", f"{'k' * 32},{'k' * 31}"),
         ("SECRET_KEYS", f"{'k' * 32},"),
         ("SUPPRESSION_KEY", "k" * 31),

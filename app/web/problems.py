@@ -23,6 +23,9 @@ FieldErrors = Mapping[str, Sequence[str]]
 
 RETRY_SECONDS = 5
 
+UNREACHABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+"""InternalError: the server has become a standby, which refuses to write, or is at the end of its tether."""
+
 
 class InvalidFields(UnprocessableEntity):
     """A request whose fields need attention: each named, with what to do about it."""
@@ -37,8 +40,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(TokenInvalid, lambda _error: answer(NotFound()))
     for passing in (Overtaken, CatalogueIsBehind):
         app.register_error_handler(passing, lambda _error: answer(ServiceUnavailable(retry_after=1)))
-    # InternalError: the server has become a standby, which refuses to write, or is at the end of its tether.
-    for unreachable in (OperationalError, InterfaceError, InternalError, PoolTimeout):
+    for unreachable in UNREACHABLE:
         app.register_error_handler(unreachable, _database_is_away)
     app.register_error_handler(Exception, _crash)
 

@@ -1,0 +1,87 @@
+"""Mail providers that report by HTTP what became of mails. Each has a module; here their events become ours.
+
+Invariant: what cannot prove that it comes from the provider makes no report.
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parseaddr
+from uuid import UUID
+
+from app.addresses import EmailAddress, InvalidAddress
+from app.feedback.providers.brevo import BREVO
+from app.feedback.providers.mailgun import MAILGUN
+from app.feedback.providers.mailjet import MAILJET
+from app.feedback.providers.post import Event, Post
+from app.feedback.providers.postmark import POSTMARK
+from app.feedback.providers.sendgrid import SENDGRID
+from app.feedback.providers.ses import SES
+from app.subscriptions.feedback import Report, codes
+from config import FeedbackChannels
+
+PROVIDERS = {
+    "brevo": BREVO,
+    "mailgun": MAILGUN,
+    "mailjet": MAILJET,
+    "postmark": POSTMARK,
+    "sendgrid": SENDGRID,
+    "ses": SES,
+}
+
+_MESSAGE_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^@\s<>]+>?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What a provider's events are matched with."""
+
+    channels: FeedbackChannels
+    key: str
+    """For fingerprints: some providers give events no id of their own, and then the address has to tell them apart."""
+    letter_by_sender: Callable[[str], UUID | None]
+    """The letter that was sent from that address of the envelope; None where it is not one of ours."""
+
+
+def read(name: str, post: Post, ours: Ours) -> list[Report]:
+    """What the provider of this name reports that may be about us. Raises Forged, or ProofOutOfReach."""
+    provider = PROVIDERS[name]
+    provider.prove(post, ours.channels)
+    found = (report(name, event, ours) for event in provider.events(post.json))
+    return [each for each in found if each]
+
+
+def report(name: str, event: Event, ours: Ours) -> Report | None:
+    """None where there is neither a letter nor an address that it could be about."""
+    letter_id = ours.letter_by_sender(parseaddr(event.sender)[1]) or _letter(event.message_id)
+    address = _address(event.address)
+    if letter_id is None and address is None:
+        return None
+    return Report(
+        kind=event.kind,
+        source=name,
+        fingerprint=_fingerprint(name, event, ours.key),
+        letter_id=letter_id,
+        address=address,
+        code=codes.specific("", event.words),
+    )
+
+
+def _letter(message_id: str) -> UUID | None:
+    """The letter that it would be, if it is one of ours."""
+    match = _MESSAGE_ID.fullmatch(message_id)
+    return UUID(match[1]) if match else None
+
+
+def _fingerprint(name: str, event: Event, key: str) -> str:
+    told_apart = json.dumps([event.kind, event.message_id, event.address, *event.ids])
+    return f"{name}:{hmac.digest(key.encode(), told_apart.encode(), 'sha256').hex()}"
+
+
+def _address(text: str) -> EmailAddress | None:
+    try:
+        return EmailAddress.parse(parseaddr(text)[1])
+    except InvalidAddress:
+        return None

@@ -1,0 +1,40 @@
+"""Brevo: webhooks for transactional and marketing mails, one event each or in batches.
+
+Brevo signs nothing; its address ranges are for a firewall to know. Nor has an event an id of its own, but message,
+kind and instant together tell it from others.
+
+https://developers.brevo.com/docs/transactional-webhooks, https://developers.brevo.com/docs/marketing-webhooks
+"""
+
+from collections.abc import Iterator
+
+from app.feedback.providers.post import Event, Node, Provider, by_secret_path
+from app.subscriptions.feedback import Kind
+
+_KINDS = {
+    "hard_bounce": Kind.HARD_BOUNCE,
+    "invalid_email": Kind.HARD_BOUNCE,
+    "soft_bounce": Kind.SOFT_BOUNCE,
+    # Brevo did not try, for one of several reasons that it does not tell apart.
+    "blocked": Kind.SOFT_BOUNCE,
+    "spam": Kind.COMPLAINT,
+    "complaint": Kind.COMPLAINT,
+    "unsubscribe": Kind.UNSUBSCRIBE,
+    "unsubscribed": Kind.UNSUBSCRIBE,
+}
+_IDS = ("event", "message-id", "camp_id", "ts_epoch", "ts_event", "email")
+
+
+def events(posted: Node) -> Iterator[Event]:
+    for each in posted:
+        if kind := _KINDS.get(each["event"].text):
+            yield Event(
+                kind=kind,
+                ids=tuple(each[name].text for name in _IDS),
+                address=each["email"].text,
+                message_id=each["message-id"].text,
+                words=each["reason"].text,
+            )
+
+
+BREVO = Provider(by_secret_path, events)

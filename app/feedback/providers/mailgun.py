@@ -1,0 +1,74 @@
+"""Mailgun: webhooks for permanent and temporary failures, spam complaints and unsubscribes.
+
+With a signing key each post has to be signed. The signature covers a timestamp and a token but not the event, which the
+secret path and TLS protect; so a token is no more than a sign that somebody at Mailgun is posting. How old it may be is
+not looked at: Mailgun posts again for 8 hours, and what was taken before does nothing.
+
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks,
+https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure,
+https://help.mailgun.com/hc/en-us/articles/28956111811355 on retries
+"""
+
+import hmac
+from collections.abc import Iterator
+
+from app.feedback.providers.post import Event, Forged, Node, Post, Provider
+from app.subscriptions.feedback import Kind, codes
+from config import FeedbackChannels
+
+_REASONS = {
+    # Mailgun did not try, because of what had happened before.
+    "suppress-bounce": Kind.HARD_BOUNCE,
+    "suppress-complaint": Kind.COMPLAINT,
+    "suppress-unsubscribe": Kind.UNSUBSCRIBE,
+    # Given up after 8 hours, or turned away for the sender's reputation: the mailbox may well exist.
+    "old": Kind.SOFT_BOUNCE,
+    "espblock": Kind.SOFT_BOUNCE,
+}
+
+
+def prove(post: Post, channels: FeedbackChannels) -> None:
+    """Posts about a subaccount are signed with its own key, and with that of the account beside it."""
+    if channels.mailgun_signing_key is None:
+        return
+    signature = post.json["signature"]
+    signed = (signature["timestamp"].text + signature["token"].text).encode()
+    expected = hmac.digest(channels.mailgun_signing_key.encode(), signed, "sha256").hex().encode()
+    given = [signature[name].text.encode() for name in ("signature", "parent-signature")]
+    if not any(hmac.compare_digest(each, expected) for each in given):
+        raise Forged("Mailgun's signature does not fit")
+
+
+def events(posted: Node) -> Iterator[Event]:
+    for each in posted:
+        event = each["event-data"]
+        if kind := _kind(event):
+            yield Event(
+                kind=kind,
+                # Its id is unique within a day only.
+                ids=(event["id"].text, event["timestamp"].text, event["recipient"].text),
+                address=event["recipient"].text,
+                sender=event["envelope"]["sender"].text,
+                message_id=event["message"]["headers"]["message-id"].text,
+                words=_words(event),
+            )
+
+
+def _kind(event: Node) -> Kind | None:
+    """A failure that Mailgun will try again is none yet, or each try of one letter would count."""
+    name = event["event"].text
+    if name == "failed":
+        reason = _REASONS.get(event["reason"].text)
+        if reason or event["severity"].text != "permanent":
+            return reason
+        # Whatever was refused with 5xx is permanent to Mailgun, also where the mailbox is full or the sender unwelcome.
+        return codes.kind("", _words(event))
+    return {"complained": Kind.COMPLAINT, "unsubscribed": Kind.UNSUBSCRIBE}.get(name)
+
+
+def _words(event: Node) -> str:
+    status = event["delivery-status"]
+    return " ".join(status[name].text for name in ("enhanced-code", "message", "description"))
+
+
+MAILGUN = Provider(prove, events)

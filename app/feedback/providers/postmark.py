@@ -1,0 +1,55 @@
+"""Postmark: webhooks for bounces, spam complaints and changes of its suppression list.
+
+Postmark signs nothing. Its `MessageID` is an id of its own and not the header, so that a report is matched by address.
+
+https://postmarkapp.com/developer/webhooks/bounce-webhook, …/spam-complaint-webhook, …/subscription-change-webhook;
+types of bounces: https://postmarkapp.com/developer/api/bounce-api#bounce-types
+"""
+
+from collections.abc import Iterator
+
+from app.feedback.providers.post import Event, Node, Provider, by_secret_path
+from app.subscriptions.feedback import Kind
+
+# Left out, because they say nothing of the mailbox: out of office, changes of address, tests, viruses, challenges,
+# and what DMARC refuses, which is the sender's to mend.
+_TYPES = {
+    "HardBounce": Kind.HARD_BOUNCE,
+    "BadEmailAddress": Kind.HARD_BOUNCE,
+    "SoftBounce": Kind.SOFT_BOUNCE,
+    "Transient": Kind.SOFT_BOUNCE,
+    "DnsError": Kind.SOFT_BOUNCE,
+    "Unknown": Kind.SOFT_BOUNCE,
+    "Blocked": Kind.SOFT_BOUNCE,
+    "SpamNotification": Kind.SOFT_BOUNCE,
+    "SpamComplaint": Kind.COMPLAINT,
+    "Unsubscribe": Kind.UNSUBSCRIBE,
+    "ManuallyDeactivated": Kind.UNSUBSCRIBE,
+}
+_REASONS = {
+    "HardBounce": Kind.HARD_BOUNCE,
+    "SpamComplaint": Kind.COMPLAINT,
+    "ManualSuppression": Kind.UNSUBSCRIBE,
+}
+
+
+def events(posted: Node) -> Iterator[Event]:
+    for each in posted:
+        if each["RecordType"].text == "SubscriptionChange":
+            yield from _change(each)
+        elif kind := _TYPES.get(each["Type"].text):
+            # A bounce has an id, and is reported again under it when it is found to be a complaint.
+            ids = (each["ServerID"].text, each["ID"].text, each["Type"].text)
+            yield Event(kind=kind, ids=ids, address=each["Email"].text, words=each["Details"].text)
+
+
+def _change(change: Node) -> Iterator[Event]:
+    """Somebody was put on the suppression list. Who is taken off it has to subscribe anew."""
+    kind = _REASONS.get(change["SuppressionReason"].text)
+    if kind and change["SuppressSending"]:
+        who = change["Recipient"].text
+        ids = (change["ServerID"].text, change["MessageStream"].text, change["ChangedAt"].text, who)
+        yield Event(kind=kind, ids=ids, address=who)
+
+
+POSTMARK = Provider(by_secret_path, events)

@@ -1,0 +1,86 @@
+"""Where mail providers report by HTTP: `POST /feedback/{provider}/{secret}`. Exists only where a secret is set.
+
+Each report is a transaction of its own, so that one that fails does not undo the others. A provider that is told 5xx
+posts all of them again, and what was taken before does nothing.
+"""
+
+import hmac
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+from flask_babel import gettext as _
+from werkzeug.exceptions import Forbidden, InternalServerError, NotFound, ServiceUnavailable
+
+from app.feedback import providers
+from app.feedback.providers import PROVIDERS, Ours
+from app.feedback.providers.post import Forged, Malformed, Post, ProofOutOfReach
+from app.subscriptions import feedback
+from app.subscriptions.feedback import Outcome, Report
+from app.web import current
+from app.web.problems import UNREACHABLE, InvalidFields
+
+log = structlog.get_logger()
+
+blueprint = Blueprint("feedback", __name__)
+
+MAX_BYTES = 1024 * 1024
+"""Some providers post all events of a second, or up to a thousand, at once."""
+RETRY_SECONDS = 60
+
+
+@blueprint.post("/feedback/<provider>/<secret>")
+def receive(provider: str, secret: str) -> Response:
+    """200 also for what is not about us, or of no interest: a provider would only post it again."""
+    _check(provider, secret)
+    request.max_content_length = MAX_BYTES
+    reports = _read(provider)
+    failed = [report for report in reports if not _has_been_taken(report)]
+    if failed:
+        raise InternalServerError
+    return jsonify(reports=len(reports))
+
+
+def _check(provider: str, secret: str) -> None:
+    """Raises NotFound, whichever of both is wrong."""
+    expected = current.settings().feedback.secret or ""
+    is_known = hmac.compare_digest(secret.encode(), expected.encode())
+    if not expected or not is_known or provider not in PROVIDERS:
+        raise NotFound
+
+
+def _read(provider: str) -> list[Report]:
+    """Raises InvalidFields, Forbidden, ServiceUnavailable or RequestEntityTooLarge."""
+    ours = Ours(
+        channels=current.settings().feedback,
+        key=current.settings().suppression_key,
+        letter_by_sender=current.links().bounced_letter,
+    )
+    try:
+        return providers.read(provider, Post.of(request.get_data(cache=False), request.headers), ours)
+    except Malformed:
+        raise InvalidFields({"body": [_("This is not JSON.")]}) from None
+    except Forged as error:
+        log.warning("feedback.refused", source=provider, reason=str(error))
+        raise Forbidden(f"This is not known to come from {provider}.") from None
+    except ProofOutOfReach as error:
+        log.warning("feedback.postponed", source=provider, reason=str(error))
+        raise ServiceUnavailable(retry_after=RETRY_SECONDS) from None
+
+
+def _has_been_taken(report: Report) -> bool:
+    try:
+        outcome = _take(report)
+    except UNREACHABLE:
+        raise
+    except Exception as error:
+        # What a driver says may quote the address.
+        log.error("feedback.failed", kind=report.kind, source=report.source, error=type(error).__name__)
+        return False
+    log.info("feedback.received", kind=report.kind, source=report.source, outcome=outcome)
+    return True
+
+
+def _take(report: Report) -> Outcome:
+    catalogue, key = current.catalogue(), current.settings().suppression_key
+    with current.database().transaction() as session:
+        return feedback.take(session, report, catalogue=catalogue, suppression_key=key)

@@ -1,0 +1,300 @@
+"""Mail providers report by HTTP what became of letters; the status of a subscription tells it at once."""
+
+import base64
+import hmac
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.subscriptions.feedback import Kind
+from config import FeedbackChannels, Settings
+from tests import sns as servers
+from tests.features.conftest import OpenService
+from tests.feedback_samples import Sample, sample
+from tests.service import ADA, BROWSER, Letter, Service
+
+SECRET = "a-secret-of-32-letters-and-digits"
+CHANNELS = FeedbackChannels(None, SECRET, None, None, None)
+BECOMES = {Kind.HARD_BOUNCE: "bounced", Kind.COMPLAINT: "complained", Kind.UNSUBSCRIBE: "unsubscribed"}
+PEOPLE = {Kind.HARD_BOUNCE: "bea@example.org", Kind.COMPLAINT: "clara@example.org", Kind.UNSUBSCRIBE: ADA}
+
+
+@pytest.fixture
+def service(open_service: OpenService) -> Service:
+    return open_service(feedback=CHANNELS)
+
+
+def about(letter: Letter, each: Sample) -> str:
+    return each.filled_in(
+        sender=letter.delivered.sender, message_id=str(letter.delivered.message["Message-ID"]).strip()
+    )
+
+
+def post(service: Service, provider: str, body: str | bytes, secret: str = SECRET, **options: Any) -> TestResponse:
+    return service.post(f"/feedback/{provider}/{secret}", data=body, **options)
+
+
+def weekly(service: Service, who: str = ADA) -> dict[str, Any]:
+    status = service.status(who)
+    assert status is not None
+    found = status["weekly"]
+    assert isinstance(found, dict)
+    return found
+
+
+def everything(service: Service) -> dict[str, list[str]]:
+    return {table: sorted(map(str, service.rows(f"SELECT * FROM {table}"))) for table in service.counts()}
+
+
+@pytest.mark.parametrize("provider", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid"])
+def test_what_a_provider_reports_ends_the_subscription_once(service: Service, provider: str) -> None:
+    bodies = {}
+    for kind, who in PEOPLE.items():
+        letter = service.confirmed(who)
+        each = sample(f"{provider}/{kind}")
+        # A letter that was pressed cannot have bounced; another mail to the same address, which is not ours, can.
+        body = each.filled_in() if kind is Kind.HARD_BOUNCE else about(letter, each)
+        bodies[kind] = body.replace(ADA, who)
+    for kind, body in bodies.items():
+        assert post(service, provider, body).status_code == 200
+        assert weekly(service, PEOPLE[kind])["status"] == BECOMES[kind]
+        assert not weekly(service, PEOPLE[kind])["mailable"]
+    before = everything(service)
+    for body in bodies.values():
+        assert post(service, provider, body).status_code == 200
+    assert everything(service) == before
+
+
+@pytest.mark.parametrize("provider", ["brevo", "mailgun", "sendgrid"])
+def test_a_bounce_of_the_letter_that_asks_shows_in_its_state_and_ends_the_request(
+    service: Service, provider: str
+) -> None:
+    service.subscribe()
+    letter = service.letter()
+    each = sample(f"{provider}/hard_bounce")
+    # By the letter alone: the address is that of somebody else.
+    assert post(service, provider, about(letter, each).replace(ADA, "list@example.net")).status_code == 200
+    assert weekly(service)["status"] == "bounced"
+    assert weekly(service)["confirmation_mail"]["state"] == "bounced"
+    assert service.post(letter.link).status_code == 410
+
+
+def test_a_complaint_silences_every_newsletter_of_that_address(service: Service) -> None:
+    service.confirmed(newsletters=["weekly", "events"])
+    assert post(service, "postmark", sample("postmark/complaint").filled_in()).status_code == 200
+    status = service.status()
+    assert status
+    assert {each["status"] for each in status.values()} == {"complained"}
+    service.subscribe()
+    assert service.deliver() == []
+
+
+def test_nothing_happens_for_what_is_about_nobody_or_of_no_interest(service: Service) -> None:
+    service.confirmed()
+    before = everything(service)
+    for name in ("brevo/nothing-delivered", "mailgun/nothing-will-be-tried-again", "postmark/nothing-reactivated"):
+        assert post(service, sample(name).provider, sample(name).filled_in()).status_code == 200
+    assert everything(service) == before
+
+
+def test_amazon_reports_by_way_of_a_topic(
+    open_service: OpenService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = open_service(feedback=replace(CHANNELS, ses_topic=servers.TOPIC))
+    service.subscribe()
+    letter = service.letter()
+    with servers.running(tmp_path, monkeypatch) as sns:
+        sns.pages[f"/?Action=ConfirmSubscription&TopicArn={servers.TOPIC}&Token=2336412f37fb687f"] = b"<Confirmed/>"
+        plain = {"content_type": "text/plain; charset=UTF-8"}
+        asked = post(service, "ses", servers.body(sns.subscription_confirmation()), **plain)
+        assert (asked.status_code, asked.json) == (200, {"reports": 0})
+        assert sns.asked[-1].startswith("/?Action=ConfirmSubscription")
+
+        # Without the original headers, and of somebody else's address: the envelope sender alone leads to the letter.
+        bounce = about(letter, sample("ses/hard_bounce-suppressed")).replace(ADA, "list@example.net")
+        genuine = sns.notification(bounce, SignatureVersion="2")
+        forged = {**genuine, "Message": genuine["Message"].replace("2026", "2027")}
+        before = everything(service)
+        assert post(service, "ses", servers.body(forged), **plain).status_code == 403
+        assert everything(service) == before
+        assert weekly(service)["status"] == "pending"
+
+        assert post(service, "ses", servers.body(genuine), **plain).status_code == 200
+        assert weekly(service)["status"] == "bounced"
+        assert weekly(service)["confirmation_mail"]["state"] == "bounced"
+        before = everything(service)
+        assert post(service, "ses", servers.body(genuine), **plain).status_code == 200
+        assert everything(service) == before
+
+
+def test_amazon_is_to_post_again_while_its_certificate_is_out_of_reach(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with servers.running(tmp_path, monkeypatch) as sns:
+        message = sns.notification(sample("ses/hard_bounce").filled_in())
+        sns.pages.clear()
+        answer = post(service, "ses", servers.body(message))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_with_the_key_of_mailgun_what_it_has_not_signed_changes_nothing(open_service: OpenService) -> None:
+    service = open_service(feedback=replace(CHANNELS, mailgun_signing_key="the key of mailgun"))
+    letter = service.confirmed()
+    body = about(letter, sample("mailgun/complaint"))
+    before = everything(service)
+    assert post(service, "mailgun", body).status_code == 403
+    assert everything(service) == before
+    block = json.loads(body)["signature"]
+    signature = hmac.digest(b"the key of mailgun", (block["timestamp"] + block["token"]).encode(), "sha256").hex()
+    assert post(service, "mailgun", body.replace("SIGNATURE", signature)).status_code == 200
+    assert weekly(service)["status"] == "complained"
+
+
+def test_with_the_key_of_sendgrid_what_it_has_not_signed_changes_nothing(open_service: OpenService) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    service = open_service(feedback=replace(CHANNELS, sendgrid_public_key=base64.b64encode(der).decode()))
+    letter = service.confirmed()
+    body = about(letter, sample("sendgrid/complaint")).encode()
+    signature = base64.b64encode(key.sign(b"1795186434" + body, ec.ECDSA(hashes.SHA256()))).decode()
+    headers = {
+        "X-Twilio-Email-Event-Webhook-Signature": signature,
+        "X-Twilio-Email-Event-Webhook-Timestamp": "1795186434",
+    }
+    before = everything(service)
+    assert post(service, "sendgrid", body).status_code == 403
+    assert post(service, "sendgrid", body + b"\n", headers=headers).status_code == 403
+    assert everything(service) == before
+    assert post(service, "sendgrid", body, headers=headers).status_code == 200
+    assert weekly(service)["status"] == "complained"
+
+
+def test_whoever_does_not_know_the_secret_finds_nothing(service: Service, open_service: OpenService) -> None:
+    service.confirmed()
+    body = sample("brevo/complaint").filled_in()
+    without = open_service(feedback=replace(CHANNELS, secret=None))
+    unknown = service.post("/nowhere", data=body)
+    before = everything(service)
+    for answer in (
+        post(service, "brevo", body, secret=SECRET[:-1]),
+        post(service, "brevo", body, secret=SECRET + "a"),
+        post(service, "brevo", body, secret="\u00e9" * 32),
+        post(service, "mandrill", body),
+        post(without, "brevo", body),
+        post(without, "brevo", body, secret="None"),
+        without.get(f"/feedback/brevo/{SECRET}"),
+    ):
+        assert (answer.status_code, answer.data) == (404, unknown.data)
+    assert everything(service) == before
+
+
+def test_what_cannot_be_read_is_refused_and_what_is_too_much_as_well(service: Service) -> None:
+    for body in (b"", b"{", b"\xff", b"[" * 100_000):
+        answer = post(service, "brevo", body)
+        assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    assert post(service, "brevo", b" " * (1024 * 1024 + 1)).status_code == 413
+
+
+def test_a_batch_far_beyond_what_a_form_may_hold_is_taken(service: Service) -> None:
+    service.confirmed()
+    batch = [{"event": "delivered", "email": f"{number}@example.org", "reason": "x" * 700} for number in range(1000)]
+    batch += json.loads(sample("mailjet/complaint").filled_in())
+    assert len(json.dumps(batch)) > 700_000
+    answer = post(service, "mailjet", json.dumps(batch), content_type="application/json")
+    assert (answer.status_code, answer.json) == (200, {"reports": 1})
+    assert weekly(service)["status"] == "complained"
+
+
+POISON = {
+    "sqlite": """CREATE TRIGGER poison BEFORE INSERT ON feedback_reports WHEN NEW.code = '5.9.9'
+        BEGIN SELECT RAISE(ABORT, 'poison'); END""",
+    "postgresql": "ALTER TABLE feedback_reports ADD CONSTRAINT poison CHECK (code != '5.9.9')",
+}
+
+
+def test_an_event_that_the_database_refuses_does_not_cost_the_others(
+    open_service: OpenService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = open_service(feedback=CHANNELS)
+    service.confirmed()
+    with service.database.writer.begin() as connection:
+        connection.execute(text(POISON[connection.dialect.name]))
+    (complaint,) = json.loads(sample("mailjet/complaint").filled_in())
+    poison = {**complaint, "event": "bounce", "comment": "550 5.9.9", "email": "eve@example.org"}
+    answer = post(service, "mailjet", json.dumps([poison, complaint]))
+    assert answer.status_code == 500
+    assert weekly(service)["status"] == "complained"
+    logged = capsys.readouterr().out
+    assert "feedback.failed" in logged
+    assert "eve@" not in logged + answer.text
+
+
+def test_a_provider_is_to_post_again_while_the_database_is_away(settings: Settings) -> None:
+    away = create_app(replace(settings, feedback=CHANNELS, database_url="sqlite:////nowhere/jawel.sqlite"))
+    answer = away.test_client().post(f"/feedback/brevo/{SECRET}", data=sample("brevo/complaint").filled_in())
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_what_could_not_be_taken_is_taken_when_it_comes_again(service: Service) -> None:
+    service.confirmed()
+    with service.database.writer.begin() as connection:
+        connection.execute(text("ALTER TABLE feedback_reports RENAME TO put_aside"))
+    assert post(service, "brevo", sample("brevo/complaint").filled_in()).status_code >= 500
+    with service.database.writer.begin() as connection:
+        connection.execute(text("ALTER TABLE put_aside RENAME TO feedback_reports"))
+    assert weekly(service)["status"] == "confirmed"
+    assert post(service, "brevo", sample("brevo/complaint").filled_in()).status_code == 200
+    assert weekly(service)["status"] == "complained"
+
+
+def test_the_same_report_from_several_hands_at_once_is_taken_once(service: Service) -> None:
+    service.confirmed()
+    body = sample("brevo/complaint").filled_in()
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(post(service, "brevo", body).status_code)) for _each in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 4
+    assert service.events().count("subscription.complained") == 1
+    assert service.counts()["feedback_reports"] == 1
+
+
+@pytest.mark.parametrize("accept", ["application/json", BROWSER["Accept"]])
+def test_neither_log_nor_answer_holds_the_secret_or_the_address(
+    open_service: OpenService, accept: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = open_service(feedback=replace(CHANNELS, mailgun_signing_key="the key of mailgun"))
+    service.confirmed()
+    answers = [
+        post(service, provider, body, headers={"Accept": accept})
+        for provider, body in (
+            ("brevo", sample("brevo/complaint").filled_in()),
+            ("brevo", b"{"),
+            ("brevo", b" " * 2_000_000),
+            ("mailgun", sample("mailgun/complaint").filled_in()),
+            ("unknown", b"{}"),
+        )
+    ]
+    answers.append(service.get(f"/feedback/brevo/{SECRET}", headers={"Accept": accept}))
+    assert [answer.status_code for answer in answers] == [200, 422, 413, 403, 404, 405]
+    logged = capsys.readouterr().out
+    assert '"outcome": "taken"' in logged
+    for text_ in (logged, *(answer.text for answer in answers)):
+        assert SECRET not in text_
+        assert ADA not in text_

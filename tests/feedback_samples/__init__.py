@@ -1,0 +1,41 @@
+"""What mail providers post, in the shapes of their documentation, about a letter to Ada.
+
+A file is named for what it reports, with a word behind it where several do; `nothing` is not for us. The placeholders
+ENVELOPE-SENDER, MESSAGE-ID and SIGNATURE stand for what a test has at hand. Amazon's are what SNS puts into an envelope
+of its own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.subscriptions.feedback import Kind
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.path.stem}"
+
+    @property
+    def provider(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def kind(self) -> Kind | None:
+        name = self.path.stem.partition("-")[0]
+        return None if name == "nothing" else Kind(name)
+
+    def filled_in(self, *, sender: str = "news@example.org", message_id: str = "<1@example.net>") -> str:
+        text = self.path.read_text(encoding="utf-8").replace("BARE-MESSAGE-ID", message_id.strip("<>"))
+        return text.replace("MESSAGE-ID", message_id).replace("ENVELOPE-SENDER", sender)
+
+
+def sample(name: str) -> Sample:
+    return Sample(FOLDER / f"{name}.json")
+
+
+SAMPLES = [Sample(path) for path in sorted(FOLDER.glob("*/*.json"))]
