@@ -3,7 +3,7 @@
 PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
-SOURCES := app migrations tests benchmarks config.py wsgi.py
+SOURCES := app migrations tests benchmarks trials config.py wsgi.py
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -51,6 +51,13 @@ messages: .venv/installed-dev ## gather texts to translate, and compile the tran
 	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --sort-output --omit-header -o app/translations/messages.pot .
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i app/translations/messages.pot -d app/translations
 	$(BIN)/pybabel -q compile -d app/translations
+
+SBOM ?= dist/jawel.cdx.json
+
+.PHONY: sbom
+sbom: .venv/installed-dev ## list the locked dependencies with hashes (CycloneDX), in dist/
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) requirements.txt
 
 lock: ## resolve the dependencies anew; needs uv
 	$(LOCK) pyproject.toml --group build -o requirements.txt
