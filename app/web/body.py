@@ -8,7 +8,7 @@ its own threads piece by piece, which for answers as short as ours is work witho
 """
 
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -36,7 +36,8 @@ class Request(flask.Request):
     def stream(self) -> IO[bytes]:
         ends = self.environ.get("wsgi.input_terminated")
         if ends and self.content_length is None and self.max_content_length is not None:
-            return Unannounced(self.environ["wsgi.input"], self.max_content_length, is_max=True)
+            found = Unannounced(self.environ["wsgi.input"], self.max_content_length, is_max=True)
+            return cast(IO[bytes], found)
         return super().stream
 
 

@@ -1,7 +1,6 @@
 """All that `jawel serve` and `jawel worker` print, while people come and go and things break."""
 
 import signal
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode
@@ -38,7 +37,7 @@ class Client:
 
 
 @pytest.fixture
-def secrets(service: Service, jawel: Jawel) -> Iterator[tuple[list[str], str]]:
+def secrets(service: Service, jawel: Jawel) -> tuple[list[str], str]:
     """What must not be printed, and what was."""
     kept = [SOMEBODY, "lovelace", "analytical", ATTEMPT, BROWSERS_OWN, "unusual"]
     key = service.key("admin")["Authorization"]  # type: ignore[arg-type]
@@ -52,7 +51,7 @@ def secrets(service: Service, jawel: Jawel) -> Iterator[tuple[list[str], str]]:
             process.send_signal(signal.SIGTERM)
         printed = "".join(process.communicate(timeout=30)[0] for process in (web.process, worker))
     kept += [key.removeprefix("Bearer "), *(str(each) for each in jawel.environment["SECRET_KEYS"].split(","))]
-    yield kept, printed
+    return kept, printed
 
 
 def live(service: Service, client: Client, kept: list[str], key: str) -> None:
