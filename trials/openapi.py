@@ -60,6 +60,7 @@ def explore(url: str, headers: Mapping[str, str], known: Mapping[str, list[str]]
     config = SchemathesisConfig.from_dict(
         {
             "seed": 1,
+            "cache": {"enabled": False},
             "headers": dict(headers),
             "continue-on-failure": True,
             "generation": {"max-examples": examples, "database": "none"},
