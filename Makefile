@@ -55,6 +55,13 @@ messages: .venv/installed-dev ## gather texts to translate, and compile the tran
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i app/translations/messages.pot -d app/translations
 	$(BIN)/pybabel -q compile -d app/translations
 
+SBOM ?= dist/jawel.cdx.json
+
+.PHONY: sbom
+sbom: .venv/installed-dev ## list the locked dependencies with hashes (CycloneDX), in dist/
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) requirements.txt
+
 lock: ## resolve the dependencies anew; needs uv
 	$(LOCK) pyproject.toml --group build -o requirements.txt
 	$(LOCK) pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt

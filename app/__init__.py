@@ -37,6 +37,9 @@ KEEP_STATIC_SECONDS = 3600
 
 def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_url_path="/static")
+    # Werkzeug would redirect //x to /x by a URL that names whatever host the request claims.
+    app.url_map.merge_slashes = False
+    app.request_class = body.Request
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BYTES,
@@ -51,7 +54,7 @@ def create_app(settings: Settings) -> Flask:
     _add_pages(app, settings)
     api.register(app)
     problems.register(app)
-    headers.register(app)
+    headers.register(app, settings.public_url)
     attempts.register(app)
     app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:

@@ -3,7 +3,7 @@
 import altcha
 
 from app import clock
-from app.breakers import Breaker
+from app.breakers import switching
 from app.database import Database
 from tests.service import Service
 
@@ -11,7 +11,7 @@ from tests.service import Service
 def begin(database: Database, newsletter: str = "weekly") -> None:
     """To be called before the first request: a process looks once a second."""
     with database.transaction() as session:
-        session.add(Breaker(newsletter=newsletter, tripped_at=clock.now(), reason="a test", attacked_at=clock.now()))
+        switching.trip(session, newsletter, clock.now())
 
 
 def puzzle(service: Service) -> altcha.Challenge:

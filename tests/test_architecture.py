@@ -72,6 +72,17 @@ def not_on(page: str, names: set[str]) -> list[str]:
     )
 
 
+def test_every_test_that_the_threat_table_names_is_there() -> None:
+    text = (ROOT / "docs/threats.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 30
+    for file, name in named:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        assert not name or f"def {name}(" in source, f"{file}::{name}"
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| who,", "| what "))]
+    assert [row for row in rows if "`tests/" not in row] == []
+
+
 def test_every_decision_says_why_and_at_what_price() -> None:
     records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
     assert records

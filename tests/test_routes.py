@@ -130,6 +130,13 @@ def check_headers(answer: Any) -> None:
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin" if holds_form else "")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Robots-Tag"] == "noindex"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    # Sites that show our form load its script and style.
+    is_file = answer.request.path.startswith("/static/") and answer.status_code < 400
+    assert headers["Cross-Origin-Resource-Policy"] == ("cross-origin" if is_file else "same-origin")
+    assert "camera=()" in headers["Permissions-Policy"]
+    # Of other names under the same domain nothing is said.
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
     may_be_kept = answer.request.path in FOR_EVERYONE or answer.request.path.startswith("/static/")
     assert headers.get("Cache-Control") == "no-store" or may_be_kept
     assert "Set-Cookie" not in headers

@@ -15,13 +15,18 @@ from typing import Any
 
 import click
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 
 from app import create_app, services
 from app import worker as working
 from config import Settings
 
 GRACE_SECONDS = 8
+
+HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024)
+"""Ten seconds for all headers of a request, or for the next request to come; at most 32 KiB of them, and a hundred.
+How large a body may be is for each endpoint; how long it may take is for the proxy in front, which has to buffer it."""
 
 
 class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or another, as Python has a GIL or not
@@ -53,6 +58,10 @@ def serve(context: Any, host: str, port: int, processes: int | None, threads: in
         address=host,
         port=port,
         interface=Interfaces.WSGI,
+        # A proxy in front speaks HTTP/2 with browsers. Here it would be a second set of limits.
+        http=HTTPModes.http1,
+        http1_settings=HEADERS,
+        websockets=False,
         workers=processes or (1 if on_sqlite else os.cpu_count() or 1),
         blocking_threads=threads,
         workers_kill_timeout=GRACE_SECONDS,

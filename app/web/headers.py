@@ -23,24 +23,38 @@ def policy(form_targets: Iterable[str] = ()) -> str:
 
 
 POLICY = policy()
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+HTTPS_ONLY = "max-age=31536000"
+"""Links that were sent out live for years and are https. What is beside the service, on other names, is not ours to
+decide for, so `includeSubDomains` is left out."""
 NEGOTIATED = "Accept, Accept-Language"
 """Pages and problems are for programs or people, in the reader's language."""
 
 
-def register(app: Flask) -> None:
-    app.after_request(_add)
+def register(app: Flask, public_url: str) -> None:
+    always = ALWAYS | ({"Strict-Transport-Security": HTTPS_ONLY} if public_url.startswith("https://") else {})
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.update(always)
+        _keep_to_whom_it_was_for(response)
+        return response
 
 
-def _add(response: Response) -> Response:
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", POLICY)
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Robots-Tag"] = "noindex"
-    if request.endpoint == "static":
+def _keep_to_whom_it_was_for(response: Response) -> None:
+    """Only files are for any site and any cache: one that is not there is answered with a page like any other."""
+    is_file = request.endpoint == "static" and response.status_code < 400
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if is_file else "same-origin"
+    if is_file:
         # Browsers import a module for a page of another site only where the file says that it may be read there.
-        headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Origin"] = "*"
     else:
-        headers.setdefault("Cache-Control", "no-store")
-        headers.add("Vary", NEGOTIATED)
-    return response
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.add("Vary", NEGOTIATED)

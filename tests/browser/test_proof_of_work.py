@@ -91,7 +91,7 @@ def test_where_it_takes_longer_the_page_says_so(page: Page, site: Site, ada: str
     page.goto(f"{site.url}/newsletters/weekly?language=en")
     site.age(page)
     held: list[Route] = []
-    page.route("**/challenge", lambda route: held.append(route))
+    page.route("**/challenge", lambda route: held.append(route))  # noqa: PLW0108 - playwright looks at its parameters
     page.get_by_label("Your e-mail address").fill(ada)
     page.get_by_label("Yes, send me the weekly letter by e-mail.").check()
     page.get_by_role("button", name="Subscribe").click(no_wait_after=True)

@@ -63,5 +63,8 @@ def as_csv(found: Iterable[SubscriberStatus]) -> str:
 
 
 def _inert(cell: str) -> str:
-    """Spreadsheets run a cell that begins like a formula, and an address may begin with `=` (RFC 5322 atext)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    """Spreadsheets run a cell that begins like a formula, and an address may begin with `=` (RFC 5322 atext).
+
+    As one may begin with an apostrophe too, that gets another, so that programs know which to take away: the first.
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else cell

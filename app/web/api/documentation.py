@@ -63,6 +63,20 @@ def problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/problem+json": {"schema": PROBLEM}}}
 
 
+METHODS = {"get", "post", "put", "patch", "delete"}
+SEALED = {"/checkpoint", "/log/consistency", "/log/entries"}
+"""Nothing is there to be read before the first event is sealed."""
+
+ERRORS = {
+    401: "No key, or none that is in force.",
+    403: "The key lacks the scope.",
+    404: "Nothing by that name, or nothing that the key may see.",
+    413: "More than the service reads.",
+    415: "Another content type.",
+    422: "Fields that need attention, each by its name in `errors`.",
+    503: "Come back in a moment; see `Retry-After`.",
+}
+
 _FORM_TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 SUBSCRIBE: dict[str, Any] = {
@@ -120,13 +134,36 @@ CHALLENGE: dict[str, Any] = {
 }
 
 
+def _with_errors(path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """Which statuses an operation may answer with follows from what it asks for; nothing is left to "default"."""
+    asks = {
+        401: operation.get("security") != [],
+        403: operation.get("security") != [],
+        404: "{" in path or path in SEALED,
+        413: "requestBody" in operation,
+        415: "requestBody" in operation,
+        422: "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", [])),
+        503: True,
+    }
+    errors = {str(status): problem(ERRORS[status]) for status, applies in asks.items() if applies}
+    stated = {status: each for status, each in operation["responses"].items() if status not in {"default", "422"}}
+    return {**operation, "responses": {**errors, **stated}}
+
+
+def _described(spec: dict[str, Any]) -> dict[str, Any]:
+    paths = {
+        path: {method: _with_errors(path, each) if method in METHODS else each for method, each in item.items()}
+        for path, item in spec["paths"].items()
+    }
+    return {**spec, "paths": {"/subscribe": SUBSCRIBE, "/challenge": CHALLENGE, **paths}}
+
+
 def blueprint(api: Api) -> Blueprint:
     pages = Blueprint("documentation", __name__)
 
     @pages.get("/openapi.json")
     def document() -> Response:
-        described = api.spec.to_dict()
-        return jsonify({**described, "paths": {"/subscribe": SUBSCRIBE, "/challenge": CHALLENGE, **described["paths"]}})
+        return jsonify(_described(api.spec.to_dict()))
 
     @pages.get("/docs")
     def show() -> Response:

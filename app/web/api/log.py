@@ -27,6 +27,7 @@ public = blueprint.doc(security=[])
 @blueprint.route("/checkpoint")
 @public
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
+@blueprint.alt_response(304, description="Nothing changed since the `ETag` that `If-None-Match` names")
 def show_checkpoint() -> Response:
     """The newest signed head of the log (C2SP tlog-checkpoint)."""
     with current.database().read_only() as connection:

@@ -9,16 +9,18 @@ from app.keys import Scope
 from app.receipts import history
 from app.receipts.document import Reader
 from app.web import current, receipts
-from app.web.api import access, schemas
+from app.web.api import access, documentation, schemas
 from app.web.api.arguments import Blueprint
 
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1", description="Proof of consent")
+
+ALSO = {receipts.LINKED: {"schema": schemas.ReceiptSchema}, receipts.PAGE: {"schema": {"type": "string"}}}
 
 
 @blueprint.route("/subscriptions/<subscription>/receipt")
 @access.requires(Scope.RECEIPTS_READ)
 @blueprint.response(200, schemas.ReceiptSchema)
-@blueprint.alt_response(410, description="Its evidence was erased")
+@blueprint.doc(responses={200: {"content": ALSO}, 410: documentation.problem("Its evidence was erased.")})
 def show(subscription: str) -> Response:
     """All that is known of one consent, with proofs: JSON, JSON-LD, or a page to print, as `Accept` says."""
     with current.database().read_only() as connection:

@@ -32,6 +32,7 @@ def allow_long_questions() -> None:
 @blueprint.route("/subscribers/<path:who>")
 @access.requires(Scope.STATUS_READ)
 @blueprint.response(200, schemas.SubscriberSchema)
+@blueprint.alt_response(304, description="Nothing changed since the `ETag` that `If-None-Match` names")
 def show(who: str) -> Response:
     """One person, by address or id, with every subscription that the key may see."""
     wanted = _identify(who)
@@ -82,6 +83,7 @@ def look_up(question: dict[str, Any]) -> Response:
 @access.requires(Scope.STATUS_READ)
 @blueprint.arguments(schemas.PageQuestion, location="query")
 @blueprint.response(200, schemas.PageAnswer)
+@blueprint.doc(responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
 def show_page(question: dict[str, Any], slug: str) -> Response:
     """The subscribers of a newsletter, page by page; as CSV where `Accept` says `text/csv`."""
     if slug not in current.catalogue().newsletters or not access.caller().sees(slug):

@@ -1,0 +1,74 @@
+"""Requests that are too large, too many-headed, too slow or crooked, sent to `jawel serve` byte by byte."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.commands import Jawel, Running, serving
+from tests.service import Service
+
+HOST = b"Host: subscribe.example.org\r\n"
+POST = b"POST /subscribe HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+CHUNK = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
+CUT_OFF_SECONDS = 10
+
+
+@pytest.fixture
+def running(service: Service, jawel: Jawel) -> Iterator[Running]:
+    with serving(jawel, "--no-worker") as running:
+        yield running
+
+
+def connected(running: Running) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", running.port), timeout=CUT_OFF_SECONDS + 5)
+
+
+def status(running: Running, request: bytes) -> int:
+    with connected(running) as client:
+        client.sendall(request)
+        return int(client.recv(100).split()[1])
+
+
+def test_each_request_has_limits(running: Running) -> None:
+    get = b"GET /healthz HTTP/1.1\r\n" + HOST
+    for name, request, expected in (
+        ("a good one", get + b"\r\n", {200}),
+        ("a long path", b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", {404}),
+        ("a path beyond reason", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", {414, 431}),
+        ("a header of 100 kB", get + b"X: " + b"a" * 100_000 + b"\r\n\r\n", {431}),
+        ("200 headers", get + b"".join(b"X-%d: x\r\n" % number for number in range(200)) + b"\r\n", {431}),
+        ("no HTTP", b"\x16\x03\x01\x02\r\n\r\n", {400}),
+        ("two lengths", POST + b"Content-Length: 2\r\nContent-Length: 4\r\n\r\n{}{}", {400}),
+        ("a length below nothing", POST + b"Content-Length: -2\r\n\r\n{}", {400}),
+        ("a gigabyte announced", POST + b"Content-Length: 1000000000\r\n\r\n", {413}),
+        ("a megabyte in chunks", POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNK * 64 + b"0\r\n\r\n", {413}),
+        ("a line break in a header", get + b"X: a\nSet-Cookie: a=b\x00\r\n\r\n", {400}),
+    ):
+        assert status(running, request) in expected, name
+    with connected(running) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert not client.recv(100).startswith(b"\0\0")
+
+
+def test_a_body_in_chunks_is_as_good_as_one_that_says_its_length(running: Running) -> None:
+    body = b'{"email": "ada@example.org", "newsletters": "weekly", "consent": true}'
+    chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert status(running, chunked + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)) == 202
+    filled = body + b" " * (16 * 1024 - len(body))
+    assert status(running, chunked + b"%x\r\n%b\r\n0\r\n\r\n" % (len(filled), filled)) == 202
+    assert status(running, chunked + b"%x\r\n%b \r\n0\r\n\r\n" % (len(filled) + 1, filled)) == 413
+
+
+def test_headers_that_drip_are_cut_off_and_hold_up_nobody(running: Running) -> None:
+    began = time.monotonic()
+    dripping = [connected(running) for _ in range(50)]
+    for client in dripping:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nX: a")
+    assert "alive" in running.get("/healthz")
+    assert time.monotonic() - began < CUT_OFF_SECONDS / 2
+    for client in dripping:
+        with client:
+            assert not client.recv(100).startswith(b"HTTP/1.1 200")
+    assert CUT_OFF_SECONDS - 1 < time.monotonic() - began < CUT_OFF_SECONDS + 4

@@ -1,0 +1,95 @@
+"""Secrets are exchanged while links are out: what still works, what dies, and what is not touched at all."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app import services
+from app.keys import Scope
+from tests.correspondence import HOST
+from tests.features.conftest import OpenService
+from tests.features.test_change_of_address import asked, gone
+from tests.service import ADA, BROWSER, Service
+
+NEW_KEY = "a newer secret key for tests, of some length"
+ATTEMPT = "an id that the form has chosen"
+
+
+def links(service: Service) -> Iterator[tuple[str, str]]:
+    """A link of each purpose, and what it says to whoever opens it."""
+    service.confirmed("bea@example.org")
+    yield "former address", gone(service, "bea@example.net", "bea@example.org").link
+    yield "address", asked(service, "bea@example.com", "bea@example.net").link
+    done = service.confirmed()
+    yield "confirm", done.link
+    page = service.post(done.link, headers=BROWSER)
+    yield "receipt", page.text.partition(f'href="{HOST}/receipts/')[2].partition('"')[0].join(("/receipts/", ""))
+    for name, url in service.status()["weekly"]["links"].items():
+        yield name, url.removeprefix(HOST)
+    service.post("/preferences", data={"email": ADA}, headers=BROWSER)
+    yield "preferences, for a while", service.letter().link
+
+
+@pytest.fixture
+def old_keys(service: Service) -> tuple[str, ...]:
+    return services.of(service.app).settings.secret_keys
+
+
+def test_links_live_on_behind_a_new_key_and_die_without_their_own(
+    service: Service, open_service: OpenService, old_keys: tuple[str, ...]
+) -> None:
+    sent = dict(links(service))
+    rotated = open_service(secret_keys=(NEW_KEY, *old_keys))
+    for name, link in sent.items():
+        for either in (rotated, service):
+            assert either.get(link, headers=BROWSER).status_code == 200, name
+    alone = open_service(secret_keys=(NEW_KEY,))
+    for name, link in sent.items():
+        assert alone.get(link, headers=BROWSER).status_code == 404, name
+        assert alone.post(link, headers=BROWSER).status_code in {404, 405}, name
+    assert alone.status()["weekly"]["status"] == "confirmed"
+
+
+def test_what_is_made_after_the_exchange_outlives_the_old_key(
+    service: Service, open_service: OpenService, old_keys: tuple[str, ...]
+) -> None:
+    rotated = open_service(secret_keys=(NEW_KEY, *old_keys))
+    made = dict(links(rotated))
+    alone = open_service(secret_keys=(NEW_KEY,))
+    for name, link in made.items():
+        assert alone.get(link, headers=BROWSER).status_code == 200, name
+        assert service.get(link, headers=BROWSER).status_code == 404, name
+
+
+def test_a_letter_that_is_owed_and_its_code_survive_the_exchange(
+    service: Service, open_service: OpenService, old_keys: tuple[str, ...]
+) -> None:
+    """Asked with the old key, written and confirmed with the new one."""
+    service.subscribe(attempt=ATTEMPT)
+    rotated = open_service(secret_keys=(NEW_KEY, *old_keys))
+    letter = rotated.letter()
+    assert open_service(secret_keys=(NEW_KEY,)).get(letter.link, headers=BROWSER).status_code == 200
+    assert rotated.type_code(ATTEMPT, letter.code).status_code == 200
+    assert rotated.status()["weekly"]["status"] == "confirmed"
+
+
+def test_another_service_goes_on_with_its_key(service: Service, open_service: OpenService) -> None:
+    service.confirmed()
+    key = service.key(Scope.STATUS_READ)
+    alone = open_service(secret_keys=(NEW_KEY,))
+    answer = alone.get(f"/api/v1/subscribers/{ADA}", headers=key)
+    assert answer.status_code == 200
+    fresh = answer.get_json()["subscriptions"][0]["links"]["unsubscribe"].removeprefix(HOST)
+    assert alone.post(fresh).status_code == 200
+
+
+def test_the_key_of_suppressions_is_never_exchanged_because_those_who_declined_would_be_written_to(
+    service: Service, open_service: OpenService
+) -> None:
+    service.subscribe()
+    assert service.post(service.letter().one_click).status_code == 200
+    service.subscribe()
+    assert service.deliver() == []
+    forgetful = open_service(suppression_key="another key of suppressions, of some length")
+    forgetful.subscribe()
+    assert len(forgetful.deliver()) == 1
