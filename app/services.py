@@ -12,6 +12,7 @@ from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.terms import Catalogue
+from app.pace import Pace
 from app.ratelimits import Counter
 from config import Settings
 
@@ -27,6 +28,7 @@ class Services:
     key_ring: KeyRing
     log: Log
     limiter: Counter
+    pace: Pace = field(default_factory=Pace)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""
 

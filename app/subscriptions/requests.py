@@ -30,10 +30,10 @@ class Overtaken(JawelError):
     """Others wrote to the same address each time this request tried. Worth another try in a second."""
 
 
-def request(connection: Connection, signup: Signup, digest: str) -> None:
-    """Record the request and owe the letter. Raises Overtaken.
+def request(connection: Connection, signup: Signup, digest: str) -> bool:
+    """Record the request and owe the letter. Returns whether all was written that a request can write.
 
-    `connection` comes from `Database.single_statement`; `digest` is the address's own.
+    `connection` comes from `Database.single_statement`; `digest` is the address's own. Raises Overtaken.
     """
     for _ in range(ATTEMPTS):
         now = clock.now()
@@ -46,7 +46,7 @@ def request(connection: Connection, signup: Signup, digest: str) -> None:
             if connection.dialect.name == "sqlite" or not (isinstance(error, IntegrityError) or was_undone(error)):
                 raise
             continue
-        return
+        return facts.subscriber_id is None and plan is not None
     raise Overtaken("too many requests for one address at the same instant")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -45,16 +46,24 @@ def subscribe() -> BaseResponse:
         form = replace(form, attempt=_new_attempt())
     verdict = defences.judge(form, newsletters)
     signup = _signup(form, newsletters, verdict)
-    with current.database().single_statement() as connection:
-        # Should the service die in between, the proof is lost, and another is asked for.
-        defences.spend(connection, verdict)
-        requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
+    _record(signup, verdict)
     if wants_page():
         return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
     answer = Response(_accepted(str(get_locale())), 202, mimetype="application/json")
     if mailbox := mailboxes.find(mailboxes.key_for(signup.address.domain)):
         answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
     return answer
+
+
+def _record(signup: Signup, verdict: Verdict) -> None:
+    begun = time.perf_counter()
+    with current.database().single_statement() as connection:
+        # Should the service die in between, the proof is lost, and another is asked for.
+        defences.spend(connection, verdict)
+        digest = signup.address.digest(current.settings().suppression_key)
+        wrote_all = requests.request(connection, signup, digest)
+    pace, taken = current.services().pace, time.perf_counter() - begun
+    (pace.remember if wrote_all else pace.fall_in)(len(signup.newsletters), taken)
 
 
 @cache
