@@ -26,9 +26,9 @@ def signups() -> Iterator[bytes]:
 
 
 def signup(email: str, *, trapped: bool = False) -> bytes:
-    """From another client each."""
+    """From another client each, and from another network: so do people."""
     number = next(_signups)
-    client = f"{198 + number // 2**24 % 2}.{number // 65536 % 256}.{number // 256 % 256}.{number % 256}"
+    client = f"{11 + number // 65536 % 200}.{number // 256 % 256}.{number % 256}.7"
     fields = {"email": email, "newsletters": ["weekly"], "consent": True, "language": "en"}
     trap = {"website": "https://spam.example"} if trapped else {}
     return post("/subscribe", fields | trap, f"X-Forwarded-For: {client}\r\n")
