@@ -80,7 +80,7 @@ def ask(authority: str, note: str) -> bytes:
 
     Whom it trusts is for the reader to say: here only what was asked is compared with what was answered.
     """
-    import urllib3  # noqa: PLC0415 - both are in the extra `timestamp`
+    import urllib3  # noqa: PLC0415 - only who has checkpoints stamped has a use for it
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response  # noqa: PLC0415
 
     question = TimestampRequestBuilder(note.encode(), HashAlgorithm.SHA256).build()
