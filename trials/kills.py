@@ -67,6 +67,8 @@ def rehearse(plan: Plan) -> Outcome:
         world = World(port, database, jawel.environment["SUPPRESSION_KEY"], key, plan.seed)
         world.receive_from(sink)
         kills = _let_live(plan, jawel, world, server)
+        if server:
+            _await_recovery(server)
         settled = _settle(jawel, world)
         audit = jawel("ledger", "audit")
         verdict = verdicts.reach(url, world)
@@ -160,6 +162,16 @@ def _kept(server: MortalServer | None) -> Iterator[None]:
         manager.join()
         if not server.is_alive():
             server.start()
+
+
+def _await_recovery(server: MortalServer) -> None:
+    """A session that was killed last takes all others with it, and for some seconds nobody is let in."""
+    deadline = time.monotonic() + stage.PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(psycopg.OperationalError):
+            server.execute("SELECT 1")
+            return
+        time.sleep(0.1)
 
 
 @contextmanager
