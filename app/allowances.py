@@ -1,16 +1,131 @@
-"""Allowances: how much mail may go at a time, in all, to one domain, and for one newsletter."""
+"""Allowances: how much mail may go at a time, in all, to one domain, and for one newsletter.
 
-from datetime import datetime
+A leaky bucket for each key, told as one instant (GCRA): a letter moves `used_until` on by the rate's interval, and may
+go as long as that is no further ahead of now than the burst allows. What finds no room is given a turn: the turns of
+one key are an interval apart, in the order in which they were given.
 
-from sqlalchemy import Index
-from sqlalchemy.orm import Mapped, mapped_column
+Invariant: whoever reads an allowance holds its row until the transaction ends, so no two workers spend the same. Locked
+in the order of the keys.
+"""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import ceil
+
+from sqlalchemy import Connection, Index, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app import clock
 from app.database import Base, Instant
+
+MILLISECOND = timedelta(milliseconds=1)
+COUNTED = 1000
+"""No more allowances that are used up are counted."""
+
+
+class Kind(StrEnum):
+    LETTERS = "letters"
+    TO_DOMAIN = "letters_to_domain"
+    CONFIRMATIONS = "confirmations"
+    CONFIRMATIONS_TO_DOMAIN = "confirmations_to_domain"
+    CONFIRMATIONS_FOR_NEWSLETTER = "confirmations_for_newsletter"
+    UNPROVEN_FOR_NEWSLETTER = "unproven_for_newsletter"
+
+    def of(self, whom: str) -> str:
+        """The key of the allowance that one domain or newsletter has."""
+        return f"{self}:{whom}"
 
 
 class Allowance(Base):
     __tablename__ = "allowances"
-    __table_args__ = (Index(None, "used_until"),)
+    __table_args__ = (Index(None, "used_until"), Index(None, "turns_until"))
 
     key: Mapped[str] = mapped_column(primary_key=True)
+    """Its kind, and after a colon for whom it is, such as `letters_to_domain:example.org`."""
     used_until: Mapped[datetime] = mapped_column(Instant)
+    turns_until: Mapped[datetime] = mapped_column(Instant)
+    """Up to then turns are given away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    interval: timedelta
+    burst: int
+    """How many may go at once after a pause."""
+
+
+def a_minute(letters: int) -> Rate:
+    """No minute sees more than that, not even the first: at once goes a second's worth."""
+    burst = max(1, letters // 60)
+    return Rate(timedelta(minutes=1) / (letters - burst + 1), burst)
+
+
+def an_hour(letters: int, burst: int) -> Rate:
+    return Rate(timedelta(hours=1) / letters, burst)
+
+
+class Tally:
+    """Locked allowances, as of one instant. What is spent is written when the transaction ends."""
+
+    def __init__(self, rows: Mapping[str, Allowance], now: datetime) -> None:
+        self._rows = rows
+        self._now = now
+
+    def room(self, key: str, rate: Rate) -> int:
+        used = max(self._now, self._rows[key].used_until)
+        return max(0, (self._now + rate.burst * rate.interval - used) // rate.interval)
+
+    def spend(self, key: str, rate: Rate, letters: int = 1) -> None:
+        row = self._rows[key]
+        row.used_until = _whole(max(self._now, row.used_until) + letters * rate.interval)
+
+    def turn(self, rates: Mapping[str, Rate]) -> datetime | None:
+        """Spend one of each, and return None; or, where one has no room, spend nothing and return when to come."""
+        full = [key for key, rate in rates.items() if not self.room(key, rate)]
+        if not full:
+            for key, rate in rates.items():
+                self.spend(key, rate)
+            return None
+        turn = max(max(self._frees(key, rates[key]), self._rows[key].turns_until) for key in full)
+        for key in full:
+            self._rows[key].turns_until = _whole(turn + rates[key].interval)
+        return _whole(turn)
+
+    def _frees(self, key: str, rate: Rate) -> datetime:
+        return self._rows[key].used_until - (rate.burst - 1) * rate.interval
+
+
+def lock(session: Session, keys: Collection[str]) -> Tally:
+    """Those of these keys, at rest where they are new; nobody else can spend them before the transaction ends."""
+    now = clock.now()
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    new = dialect.insert(Allowance).values(
+        [{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)]
+    )
+    upsert = new.on_conflict_do_update(index_elements=["key"], set_={"key": new.excluded.key}).returning(Allowance)
+    rows = session.scalars(upsert, execution_options={"populate_existing": True})
+    return Tally({row.key: row for row in rows}, now)
+
+
+def used_up(connection: Connection) -> Mapping[str, int]:
+    """How many allowances of each kind letters wait for, up to COUNTED in all."""
+    waited_for = select(Allowance.key).where(Allowance.turns_until > clock.now()).limit(COUNTED)
+    counted: dict[str, int] = {}
+    for key in connection.scalars(waited_for):
+        kind = key.partition(":")[0]
+        counted[kind] = counted.get(kind, 0) + 1
+    return counted
+
+
+def purge(session: Session, now: datetime) -> None:
+    """Those at rest: they are as if they had never been used."""
+    at_rest = select(Allowance.key).where(Allowance.used_until <= now, Allowance.turns_until <= now)
+    session.execute(delete(Allowance).where(Allowance.key.in_(at_rest.with_for_update(skip_locked=True))))
+
+
+def _whole(instant: datetime) -> datetime:
+    """Rounded up: SQLite keeps milliseconds, and cut off they would make every interval a little shorter."""
+    return instant.replace(microsecond=0) + MILLISECOND * ceil(instant.microsecond / 1000)

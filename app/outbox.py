@@ -7,7 +7,7 @@ Invariant: a letter is claimed under a lease before it is sent and marked after;
 lease run out, and the letter goes again under the same Message-ID. At least once, never silently lost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -59,10 +60,9 @@ class State(StrEnum):
 
 
 _IS_OWED = "state IN ('queued', 'deferred')"
+IS_OWED = text(_IS_OWED)
+_IS_FAILED = "state = 'failed'"
 
-BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600))
-"""How long to wait after the first, second … failure; the last one repeats."""
-GIVE_UP_AFTER = timedelta(days=3)
 COUNTED = 100_000
 """No more letters owed are counted: the first of them by when they are due."""
 
@@ -73,6 +73,7 @@ class Letter(Base):
         CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", "kind"),
         CheckConstraint("state IN ('queued', 'deferred', 'sent', 'bounced', 'failed', 'dropped')", "state"),
         Index("ix_letters_due", "due_at", postgresql_where=text(_IS_OWED), sqlite_where=text(_IS_OWED)),
+        Index("ix_letters_failed", "state_at", postgresql_where=text(_IS_FAILED), sqlite_where=text(_IS_FAILED)),
         Index(None, "subscriber_id"),
         Index(None, "address_change_id"),
         Index(
@@ -173,11 +174,10 @@ def backlog(connection: Connection) -> Backlog:
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
     """Take the letters that have waited longest, for as long as the lease runs. Other workers pass them by."""
     now = clock.now()
-    free = or_(Letter.leased_until.is_(None), Letter.leased_until <= now)
     due = (
         select(Letter.id)
-        .where(text(_IS_OWED), Letter.due_at <= now, free)
-        .order_by(Letter.due_at)
+        .where(text(_IS_OWED), Letter.due_at <= now, is_free(now))
+        .order_by(Letter.due_at, Letter.created_at)
         .limit(at_most)
         .with_for_update(skip_locked=True)
     )
@@ -187,26 +187,28 @@ def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Lette
         .values(lease=uuid4(), leased_until=now + lease_for, attempts=Letter.attempts + 1)
         .returning(Letter)
     )
-    return sorted(claimed, key=lambda letter: letter.due_at)
+    return sorted(claimed, key=lambda letter: (letter.due_at, letter.created_at))
 
 
-def release(session: Session, letter: Letter) -> None:
-    """Give back a claimed letter that was not tried."""
-    _mark(session, letter, lease=None, leased_until=None, attempts=letter.attempts - 1)
+def release(session: Session, letters: Sequence[Letter]) -> None:
+    """Give back claimed letters that were not tried. They keep their place."""
+    ours = Letter.id.in_([letter.id for letter in letters]) & Letter.lease.in_({letter.lease for letter in letters})
+    session.execute(update(Letter).where(ours).values(**FREE, attempts=Letter.attempts - 1))
+
+
+def put_off(session: Session, letter: Letter, due_at: datetime) -> None:
+    """Give back a claimed letter whose turn comes later. To the outside nothing has changed."""
+    write(session, letter, **FREE, attempts=letter.attempts - 1, due_at=due_at)
 
 
 def mark(session: Session, letter: Letter, state: State, reply: str) -> bool:
-    """Record how a claimed letter ended. False where the lease had run out and another worker has it now."""
-    return _mark(session, letter, state=state, state_at=clock.now(), reply=reply, lease=None, leased_until=None)
+    """Record how a claimed letter ended. False as `write`."""
+    return write(session, letter, **FREE, state=state, state_at=clock.now(), reply=reply)
 
 
-def postpone(session: Session, letter: Letter, reply: str) -> State:
-    """After a temporary failure: try again later, or give up after three days. Returns the state it is left in."""
-    now = clock.now()
-    due_at = now + BACK_OFF[min(letter.attempts, len(BACK_OFF)) - 1]
-    state = State.FAILED if due_at > letter.created_at + GIVE_UP_AFTER else State.DEFERRED
-    _mark(session, letter, state=state, state_at=now, due_at=due_at, reply=reply, lease=None, leased_until=None)
-    return state
+def failed(connection: Connection) -> int:
+    """Letters given up or refused for good, up to COUNTED."""
+    return connection.scalar(_FAILED) or 0
 
 
 def come_back(session: Session, letter_id: UUID, state: State, code: str) -> None:
@@ -218,11 +220,19 @@ def come_back(session: Session, letter_id: UUID, state: State, code: str) -> Non
     session.execute(update(Letter).where(Letter.id == letter_id, stands).values(**values))
 
 
-def _mark(session: Session, letter: Letter, **values: object) -> bool:
+def is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(Letter.leased_until.is_(None), Letter.leased_until <= now)
+
+
+def write(session: Session, letter: Letter, **values: object) -> bool:
+    """Change a claimed letter. False where the lease had run out and another worker has it now."""
     still_ours = (Letter.id == letter.id) & (Letter.lease == letter.lease)
     return bool(session.scalars(update(Letter).where(still_ours).values(**values).returning(Letter.id)).first())
 
 
+FREE: dict[str, None] = {"lease": None, "leased_until": None}
+_FAILED_FIRST = select(Letter.id).where(text(_IS_FAILED)).order_by(Letter.state_at).limit(COUNTED).subquery()
+_FAILED = select(func.count()).select_from(_FAILED_FIRST)
 _FIRST_DUE = select(Letter.due_at).where(text(_IS_OWED)).order_by(Letter.due_at).limit(1)
 _COUNTED = select(Letter.state).where(text(_IS_OWED)).order_by(Letter.due_at).limit(bindparam("at_most")).subquery()
 _OWED_BY_STATE = select(_COUNTED.c.state, func.count().label("letters")).group_by(_COUNTED.c.state)

@@ -12,6 +12,7 @@ from app.cli.doctor import doctor
 from app.cli.feedback import feedback
 from app.cli.keys import keys
 from app.cli.ledger import ledger
+from app.cli.letters import letters
 from app.cli.newsletters import newsletters
 from app.cli.privacy import privacy
 from app.cli.serving import serve, worker
@@ -76,5 +77,5 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, keys, privacy, ledger, serve, worker, feedback, doctor, verify):
+for command in (newsletters, letters, keys, privacy, ledger, serve, worker, feedback, doctor, verify):
     main.add_command(command)

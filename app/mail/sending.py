@@ -5,35 +5,38 @@ letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Event
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
-from app import clock, consent, outbox, suppressions
+from app import clock, outbox, suppressions
 from app.addresses import EmailAddress
-from app.consent import Act, Actor, EventType, Step
 from app.database import AnyRow, Database
 from app.links import Links
-from app.mail import moves
+from app.mail import acceptance, admission, moves, retries
 from app.mail.delivery import Carrier
-from app.mail.delivery.failures import LetterRefused, RecipientRefused, TemporaryFailure
-from app.mail.letters import Composition, Owed, compose
+from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAway, RelayBusy, TemporaryFailure
+from app.mail.letters import Owed, compose
+from app.mail.relay import Relay
 from app.newsletters.terms import Catalogue
 from app.outbox import Kind, Letter, State
 from app.subscriptions import feedback
 from app.subscriptions.feedback import Report
 from app.subscriptions.model import Status, Subscriber, Subscription
+from config import SendLimits
 
 log = structlog.get_logger()
 
 AT_MOST = 20
 LEASE = timedelta(minutes=5)
+PAUSE = timedelta(milliseconds=500)
+LAST_TRIES = timedelta(seconds=4)
+"""Of a process that is told to stop, and has ten seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +46,34 @@ class PostOffice:
     carrier: Carrier
     links: Links
     catalogue: Callable[[], Catalogue]
+    limits: SendLimits
     slowest: timedelta
     """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
+    relay: Relay = field(default_factory=Relay)
+    stop: Event = field(default_factory=Event)
+    """Set: what is not begun is given back."""
 
 
-def deliver_due(database: Database, office: PostOffice, stop: Event | None = None) -> int:
-    """Deliver up to AT_MOST letters that are due, or fewer once `stop` is set: the rest is given back.
+def deliver_due(database: Database, office: PostOffice) -> int:
+    """Deliver up to AT_MOST letters that are due, as far as limits and mail server allow; give back the rest.
 
-    Returns how many were claimed; 0 means there is nothing to do.
+    Returns how many were in hand; 0 means there is nothing to do for now.
     """
+    at_most = office.relay.room(AT_MOST)
+    if not at_most:
+        return 0
+    lease_for = max(LEASE, 2 * office.slowest)
     with database.transaction() as session:
-        letters = outbox.claim(session, lease_for=max(LEASE, 2 * office.slowest), at_most=AT_MOST)
-    for letter in letters:
+        admitted = admission.claim(session, office.limits, lease_for=lease_for, at_most=at_most)
+    for begun, letter in enumerate(admitted.letters):
         assert letter.leased_until is not None
         is_too_late = clock.now() + office.slowest > letter.leased_until
-        if is_too_late or (stop is not None and stop.is_set()):
+        if is_too_late or office.stop.is_set() or not office.relay.room(AT_MOST):
             with database.transaction() as session:
-                outbox.release(session, letter)
-        else:
-            _deliver(database, office, letter)
-    return len(letters)
+                outbox.release(session, admitted.letters[begun:])
+            break
+        _deliver(database, office, letter)
+    return len(admitted.letters) + admitted.put_off
 
 
 def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
@@ -74,8 +85,10 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
             return
         composition = compose(owed, office.links)
         reply = office.carrier.deliver(composition.letter)
+    except (RelayAway, RelayBusy) as failure:
+        _rest(database, office, letter, failure)
     except TemporaryFailure as failure:
-        _postpone(database, letter, failure.code)
+        _postpone(database, letter, failure)
     except RecipientRefused as failure:
         _report_refusal(database, office, letter, failure)
     except LetterRefused as failure:
@@ -84,19 +97,54 @@ def _deliver(database: Database, office: PostOffice, letter: Letter) -> None:
         raise
     except Exception as error:
         # A letter that cannot be composed must not keep the others waiting; its error text may hold the address.
-        _postpone(database, letter, f"error {type(error).__name__}")
+        _postpone(database, letter, TemporaryFailure(f"error {type(error).__name__}"))
     else:
-        with database.transaction() as session:
-            standing = _lock(session, owed)
-            if outbox.mark(session, letter, State.SENT, reply):
-                _record_acceptance(session, standing, composition, reply)
+        _insist(office.stop, letter, lambda: acceptance.record(database, owed, composition, reply))
         log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
+        if office.relay.worked():
+            _resume(database)
 
 
-def _postpone(database: Database, letter: Letter, code: str) -> None:
+def _insist(stop: Event, letter: Letter, record: Callable[[], None]) -> None:
+    """What is sent must be marked, or it is sent again: try while the lease runs, or a moment once told to stop.
+
+    Doing it twice is harmless: the first time ends the lease.
+    """
+    assert letter.leased_until is not None
+    until = letter.leased_until
+    while True:
+        try:
+            return record()
+        except SQLAlchemyError as error:
+            if stop.is_set():
+                until = min(until, clock.now() + LAST_TRIES)
+                stop = Event()
+            if clock.now() + PAUSE > until:
+                raise
+            log.warning("letter.not_marked", letter=str(letter.id), kind=type(error).__name__)
+            stop.wait(PAUSE.total_seconds())
+
+
+def _rest(database: Database, office: PostOffice, letter: Letter, failure: TemporaryFailure) -> None:
+    rest = office.relay.failed()
     with database.transaction() as session:
-        state = outbox.postpone(session, letter, code)
-    log.warning("letter.postponed", state=state, letter=str(letter.id), reply=code, attempt=letter.attempts)
+        if isinstance(failure, RelayAway):
+            retries.keep_in_place(session, letter, failure.code)
+        else:
+            retries.hold(session, letter, failure.code, failure.wait)
+    log.warning("mail_server.away", reply=failure.code, letter=str(letter.id), rest_seconds=rest.total_seconds())
+
+
+def _resume(database: Database) -> None:
+    with database.transaction() as session:
+        letters = retries.take_up(session)
+    log.info("mail_server.back", letters=letters)
+
+
+def _postpone(database: Database, letter: Letter, failure: TemporaryFailure) -> None:
+    with database.transaction() as session:
+        state = retries.postpone(session, letter, failure.code, failure.wait)
+    log.warning("letter.postponed", state=state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
 
 
 def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:
@@ -160,55 +208,3 @@ def _still_owed(letter: Letter, row: AnyRow) -> bool:
     if letter.kind == Kind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
         return False  # they have undone it, or come back
     return not row.forbids_mail
-
-
-def _lock(session: Session, owed: Owed) -> Owed:
-    """Subscriptions before their letter, as erasure locks them: the other way round each would wait for the other.
-
-    Returns what is left of it: of a subscription that was erased meanwhile no evidence may come to be any more.
-    """
-    theirs = select(Subscription.id).where(Subscription.id.in_(owed.newsletters))
-    standing = set(session.scalars(theirs.order_by(Subscription.newsletter).with_for_update()))
-    return replace(owed, newsletters={id: each for id, each in owed.newsletters.items() if id in standing})
-
-
-def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:
-    """The evidence that the letter reached the relay; for a confirmation, the link's time runs from here.
-
-    A link to the preferences is no part of the evidence: whoever asks for one adds nothing to the log.
-    """
-    if owed.letter.kind == Kind.PREFERENCES:
-        return
-    now = clock.now()
-    for subscription_id, newsletter in owed.newsletters.items():
-        step = Step(
-            type=EventType.LETTER_ACCEPTED,
-            subscriber_id=owed.letter.subscriber_id,
-            subscription_id=subscription_id,
-            newsletter=newsletter.slug,
-            occurred_at=now,
-        )
-        consent.record(session, step, Act(Actor.SERVICE, _evidence(owed, composition, reply)))
-    if owed.letter.kind == Kind.CONFIRMATION:
-        _extend(session, owed.letter, composition.expires_at)
-
-
-def _evidence(owed: Owed, composition: Composition, reply: str) -> dict[str, consent.JsonValue]:
-    return {
-        "kind": owed.letter.kind,
-        "language": owed.letter.language,
-        "letter": str(owed.letter.id),
-        "message_id": composition.letter.message_id,
-        "relay_reply": reply,
-        "rendered_sha256": composition.rendered_sha256,
-        "template_sha256": composition.template_sha256,
-        **({"address_commitment": owed.move.commitment} if owed.move else {}),
-    }
-
-
-def _extend(session: Session, letter: Letter, expires_at: datetime) -> None:
-    session.execute(
-        update(Subscription)
-        .where(Subscription.letter_id == letter.id, Subscription.status == Status.PENDING)
-        .values(expires_at=expires_at, version=Subscription.version + 1)
-    )

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import breakers, clock, outbox
+from app import allowances, breakers, clock, outbox
 from app.breakers import counting
 from app.breakers.rules import NOTHING
 from app.ledger import anchors, sealing
@@ -54,6 +54,7 @@ class _Figures(Collector):
         yield from self._anchors()
         yield from self._letters()
         yield from self._breakers()
+        yield from self._delivery()
 
     def _log(self) -> Iterator[Metric]:
         newest = newest_checkpoint(self._connection)
@@ -119,6 +120,22 @@ class _Figures(Collector):
             ("declines", {each: counts.declines for each, counts in hour.items()}),
         ):
             yield _by_newsletter(f"jawel_breaker_{name}", f"Of the newsletter, {name} in the last hour.", counted)
+
+    def _delivery(self) -> Iterator[Metric]:
+        yield _gauge(
+            "jawel_letters_failed",
+            "Letters given up, or refused for good, that are kept.",
+            outbox.failed(self._connection),
+        )
+        family = GaugeMetricFamily(
+            "jawel_allowances_used_up",
+            "Allowances that letters wait for, by kind.",
+            labels=["kind"],
+        )
+        waited_for = allowances.used_up(self._connection)
+        for kind in allowances.Kind:
+            family.add_metric([kind], waited_for.get(kind, 0))
+        yield family
 
     def _age(self, since: datetime | None) -> float:
         """0 also for what is still to come: a letter that is put off is not late."""

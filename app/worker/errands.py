@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from flask import Flask
 
-from app import clock, ratelimits, services
+from app import allowances, clock, ratelimits, services
 from app.database import Database, is_away
 from app.mail import delivery, sending
 from app.mail.sending import PostOffice
@@ -28,7 +28,7 @@ REPLIES_A_LETTER = 7
 
 def run_once(app: Flask) -> None:
     at_hand = services.of(app)
-    with _post_office(app) as office:
+    with _post_office(app, threading.Event()) as office:
         while sending.deliver_due(at_hand.database, office):
             pass
     keep_house(at_hand.database, at_hand.catalogue.get())
@@ -36,11 +36,11 @@ def run_once(app: Flask) -> None:
 
 def run(app: Flask, stop: threading.Event) -> None:
     at_hand = services.of(app)
-    with _post_office(app) as office:
+    with _post_office(app, stop) as office:
         next_housekeeping = clock.now()
         while not stop.is_set():
             try:
-                busy = sending.deliver_due(at_hand.database, office, stop)
+                busy = sending.deliver_due(at_hand.database, office)
                 if clock.now() >= next_housekeeping:
                     keep_house(at_hand.database, at_hand.catalogue.get())
                     next_housekeeping = clock.now() + HOUSEKEEPING_EVERY
@@ -58,6 +58,7 @@ def keep_house(database: Database, catalogue: Catalogue) -> None:
         _carry_out(database, chore)
     with database.transaction() as session:
         ratelimits.purge(session, clock.now())
+        allowances.purge(session, clock.now())
     database.scrub()
 
 
@@ -75,13 +76,20 @@ def _carry_out(database: Database, chore: Chore) -> None:
 
 
 @contextmanager
-def _post_office(app: Flask) -> Iterator[PostOffice]:
+def _post_office(app: Flask, stop: threading.Event) -> Iterator[PostOffice]:
     at_hand: Services = services.of(app)
     carrier = delivery.carrier(at_hand.settings)
     server = at_hand.settings.mail_server
     slowest = timedelta(seconds=REPLIES_A_LETTER * server.timeout if server else 1)
     with app.app_context():
         try:
-            yield PostOffice(carrier, at_hand.links, at_hand.catalogue.get, slowest)
+            yield PostOffice(
+                carrier=carrier,
+                links=at_hand.links,
+                catalogue=at_hand.catalogue.get,
+                limits=at_hand.settings.send_limits,
+                slowest=slowest,
+                stop=stop,
+            )
         finally:
             carrier.close()

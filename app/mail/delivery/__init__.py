@@ -13,7 +13,7 @@ from config import Settings
 
 class Carrier(Protocol):
     def deliver(self, letter: ComposedLetter) -> str:
-        """Return the reply's codes, such as `250 2.0.0`. Raise one of the three failures above, and nothing else."""
+        """Return the reply's codes, such as `250 2.0.0`. Raise one of `failures`, and nothing else."""
 
     def close(self) -> None: ...
 

@@ -1,4 +1,6 @@
-"""The three ways in which a letter is not delivered, and what each means for it."""
+"""The ways in which a letter is not delivered, and what each means for it and for the others."""
+
+from datetime import timedelta
 
 from app.errors import JawelError
 from app.subscriptions.feedback import Kind
@@ -13,7 +15,20 @@ class Undelivered(JawelError):
 
 
 class TemporaryFailure(Undelivered):
-    """Worth another try: 4xx, or anything the letter is not to blame for."""
+    """Worth another try: 4xx, or anything the letter is not to blame for. The others are tried as ever."""
+
+    def __init__(self, code: str, wait: timedelta = timedelta()) -> None:
+        """`wait` is what the server asked for, if it named a time."""
+        super().__init__(code)
+        self.wait = wait
+
+
+class RelayBusy(TemporaryFailure):
+    """The server wants no letters for now (421, its disk is full): the others would fare no better."""
+
+
+class RelayAway(TemporaryFailure):
+    """There was no connection to hand the letter over: not reached, no TLS, not logged in. It was not even tried."""
 
 
 class RecipientRefused(Undelivered):

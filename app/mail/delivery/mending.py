@@ -25,7 +25,7 @@ from flask import Flask
 from flask_mail import Connection, Mail, Message
 
 from app import clock
-from app.mail.delivery.failures import LetterRefused, TemporaryFailure
+from app.mail.delivery.failures import LetterRefused, RelayAway
 from app.mail.message import ComposedLetter
 from config import MailServer
 
@@ -49,7 +49,7 @@ class MendedConnection(Connection):
     mail: MendedMail
 
     def configure_host(self) -> smtplib.SMTP:
-        """Raises TemporaryFailure, and whatever smtplib and the network raise."""
+        """Raises RelayAway, and whatever smtplib and the network raise."""
         host = self._greet()
         server = self.mail.server
         if server.starttls:
@@ -57,13 +57,13 @@ class MendedConnection(Connection):
                 host.starttls(context=self.mail.tls)
             except smtplib.SMTPNotSupportedError:
                 host.close()
-                raise TemporaryFailure("tls") from None
+                raise RelayAway("tls") from None
         if server.username and server.password:
             try:
                 host.login(server.username, server.password)
             except smtplib.SMTPException:
                 host.close()
-                raise TemporaryFailure("auth") from None
+                raise RelayAway("auth") from None
         host.ehlo_or_helo_if_needed()
         return host
 

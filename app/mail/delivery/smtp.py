@@ -6,16 +6,30 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from app.mail.delivery import mending
-from app.mail.delivery.failures import LetterRefused, RecipientRefused, TemporaryFailure, Undelivered
+from app.mail.delivery.failures import (
+    LetterRefused,
+    RecipientRefused,
+    RelayAway,
+    RelayBusy,
+    TemporaryFailure,
+    Undelivered,
+)
 from app.mail.message import ComposedLetter
 from app.subscriptions.feedback import codes
 from config import MailServer
 
 LETTERS_A_CONNECTION = 100
 IDLE_SECONDS = 30
+LONGEST_WAIT = timedelta(hours=1)
+"""However long a server asks for."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_BUSY = re.compile(r"421|4\d\d 4\.3\.[12]$|452 4\.5\.3$|452$")
+"""Service not available, system full, not accepting messages, too many recipients (RFC 5321 4.2.3, RFC 3463 3.4)."""
+_WAIT = re.compile(rb"\b(\d{1,4}) ?(second|minute)s?\b", re.IGNORECASE)
+"""As in "greylisted, try again in 300 seconds"."""
 
 
 class SmtpCarrier:
@@ -37,22 +51,22 @@ class SmtpCarrier:
             return self._transact(host, letter, content)
 
     @contextmanager
-    def _failures_told(self) -> Iterator[None]:
+    def _failures_told(self, failure: type[TemporaryFailure] = TemporaryFailure) -> Iterator[None]:
         """Whatever network, server or TLS do to us is told in our own words, and the connection is given up."""
         try:
             yield
         except smtplib.SMTPResponseException as error:
             self.close()
-            raise TemporaryFailure(str(error.smtp_code)) from None
+            raise failure(str(error.smtp_code)) from None
         except ssl.SSLError:
             self.close()
-            raise TemporaryFailure("tls") from None
+            raise failure("tls") from None
         except TimeoutError:
             self.close()
-            raise TemporaryFailure("timeout") from None
+            raise failure("timeout") from None
         except (OSError, smtplib.SMTPException):
             self.close()
-            raise TemporaryFailure("connection") from None
+            raise failure("connection") from None
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -65,7 +79,7 @@ class SmtpCarrier:
             self.close()
         if self._connection is None:
             opened = mending.MendedConnection(self._mail)
-            with self._failures_told():
+            with self._failures_told(RelayAway):
                 opened.host = opened.configure_host()
             self._connection, self._letters = opened, 0
         self._used_at = time.monotonic()
@@ -101,7 +115,10 @@ class SmtpCarrier:
         except smtplib.SMTPServerDisconnected:
             # Some servers hang up on whom they refuse; what they said before still counts.
             self.close()
-        return for_good(_codes(code, reply)) if 500 <= code < 600 else TemporaryFailure(_codes(code, reply))
+        codes = _codes(code, reply)
+        if 500 <= code < 600:
+            return for_good(codes)
+        return (RelayBusy if _BUSY.match(codes) else TemporaryFailure)(codes, _wait(reply))
 
 
 def _options(letter: ComposedLetter, host: smtplib.SMTP) -> list[str]:
@@ -115,6 +132,14 @@ def _options(letter: ComposedLetter, host: smtplib.SMTP) -> list[str]:
 
 def _bytes(text: bytes | str) -> bytes:
     return text if isinstance(text, bytes) else text.encode()
+
+
+def _wait(reply: bytes) -> timedelta:
+    named = _WAIT.search(reply)
+    if named is None:
+        return timedelta()
+    unit = timedelta(minutes=1) if named[2].lower() == b"minute" else timedelta(seconds=1)
+    return min(int(named[1]) * unit, LONGEST_WAIT)
 
 
 def _codes(code: int, reply: bytes) -> str:

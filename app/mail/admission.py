@@ -1,0 +1,121 @@
+"""How much mail leaves: letters are claimed as far as the allowances reach, and nothing is counted that stays.
+
+A claim spends and locks, so workers at once never exceed a limit together. A letter whose domain, newsletter or budget
+is used up is put off and the others go on; to the outside it is as if it had been owed later. A worker that dies with
+claimed letters has spent what they need again: less goes, never more.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import allowances, outbox
+from app.allowances import Kind as For
+from app.allowances import Rate, Tally
+from app.outbox import Kind, Letter
+from app.subscriptions.model import Subscriber, Subscription
+from config import SendLimits
+
+log = structlog.get_logger()
+
+ALL: str = For.LETTERS
+UNPROVEN = allowances.an_hour(60, burst=10)
+"""For each newsletter: letters that were asked for while it was attacked, and that nobody has worked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    letters: Sequence[Letter]
+    put_off: int
+
+
+def claim(session: Session, limits: SendLimits, *, lease_for: timedelta, at_most: int) -> Admitted:
+    """As `outbox.claim`, within the limits. Without any, it costs no statement more."""
+    in_all = _in_all(session, limits)
+    if in_all:
+        tally, rate = in_all
+        at_most = min(at_most, tally.room(ALL, rate))
+    if not at_most:
+        return Admitted([], 0)
+    claimed = outbox.claim(session, lease_for=lease_for, at_most=at_most)
+    admitted = _admit(session, limits, claimed)
+    if in_all and admitted:
+        tally.spend(ALL, rate, len(admitted))
+    return Admitted(admitted, len(claimed) - len(admitted))
+
+
+def _in_all(session: Session, limits: SendLimits) -> tuple[Tally, Rate] | None:
+    """Locked before the letters, so that those who come first are not kept by who waits for them."""
+    if not limits.letters_a_minute:
+        return None
+    return allowances.lock(session, [ALL]), allowances.a_minute(limits.letters_a_minute)
+
+
+def _admit(session: Session, limits: SendLimits, letters: Sequence[Letter]) -> list[Letter]:
+    is_limited = any(astuple(limits)[1:]) or any(letter.is_unproven for letter in letters)
+    if not letters or not is_limited:
+        return list(letters)
+    domains, newsletters = _domains(session, letters), _newsletters(session, letters)
+    rates = {
+        letter.id: dict(_rates(limits, letter, domains[letter.subscriber_id], _of(letter, newsletters)))
+        for letter in letters
+    }
+    keys = {key for each in rates.values() for key in each}
+    if not keys:
+        return list(letters)
+    tally = allowances.lock(session, keys)
+    return [letter for letter in letters if _may_go(session, tally, letter, rates[letter.id])]
+
+
+def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, Rate]) -> bool:
+    turn = tally.turn(rates)
+    if turn:
+        outbox.put_off(session, letter, turn)
+        log.info("letter.put_off", letter=str(letter.id), kind=letter.kind, until=turn.isoformat())
+    return turn is None
+
+
+def _rates(limits: SendLimits, letter: Letter, domain: str, newsletters: Sequence[str]) -> Iterator[tuple[str, Rate]]:
+    """What the letter needs to go."""
+    yield from _limited(For.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, allowances.a_minute)
+    if letter.kind != Kind.CONFIRMATION:
+        return
+    yield from _limited(For.CONFIRMATIONS, limits.confirmations_an_hour, _budget)
+    yield from _limited(For.CONFIRMATIONS_TO_DOMAIN.of(domain), limits.confirmations_an_hour_to_a_domain, _budget)
+    for slug in newsletters:
+        yield from _limited(
+            For.CONFIRMATIONS_FOR_NEWSLETTER.of(slug), limits.confirmations_an_hour_for_a_newsletter, _budget
+        )
+        if letter.is_unproven:
+            yield For.UNPROVEN_FOR_NEWSLETTER.of(slug), UNPROVEN
+
+
+def _limited(key: str, letters: int, rate: Callable[[int], Rate]) -> Iterator[tuple[str, Rate]]:
+    if letters:
+        yield key, rate(letters)
+
+
+def _budget(letters: int) -> Rate:
+    return allowances.an_hour(letters, burst=letters)
+
+
+def _domains(session: Session, letters: Sequence[Letter]) -> dict[UUID, str]:
+    found = select(Subscriber.id, Subscriber.canonical).where(
+        Subscriber.id.in_({each.subscriber_id for each in letters})
+    )
+    return {row.id: row.canonical.rpartition("@")[2] for row in session.execute(found)}
+
+
+def _newsletters(session: Session, letters: Sequence[Letter]) -> dict[UUID, str]:
+    about = {UUID(each) for letter in letters if letter.kind == Kind.CONFIRMATION for each in letter.about}
+    found = select(Subscription.id, Subscription.newsletter).where(Subscription.id.in_(about))
+    return {row.id: row.newsletter for row in session.execute(found)} if about else {}
+
+
+def _of(letter: Letter, newsletters: Mapping[UUID, str]) -> list[str]:
+    return sorted({newsletters[UUID(each)] for each in letter.about if UUID(each) in newsletters})
