@@ -1,5 +1,6 @@
 """`jawel letters`: those that are owed, and the dead ones; sent again or dropped by an operator."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -35,7 +36,7 @@ def list_letters(context: Any, states: tuple[str, ...], limit: int) -> None:
         found = session.scalars(chosen).all()
         slugs = _slugs(session, found)
     rows = [_fields(letter, slugs) for letter in found]
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         _print_table([list(COLUMNS), *rows])
     else:
         for row in rows:
