@@ -38,8 +38,8 @@ class MailServer(Controller):
     said so yet.
     """
 
-    def __init__(self, **options: Any) -> None:
-        """`options` are aiosmtpd's."""
+    def __init__(self, *, port: int = 0, **options: Any) -> None:
+        """On any port that is free, where none is named. `options` are aiosmtpd's."""
         self.letters: list[Delivered] = []
         self.answers_to_rcpt: list[str] = []
         self.answers_to_data: list[str] = []
@@ -48,7 +48,7 @@ class MailServer(Controller):
         self.options_to_mail: list[list[str]] = []
         self.greeted_by: list[str] = []
         self.connections = 0
-        super().__init__(self, hostname="127.0.0.1", port=0, **options)
+        super().__init__(self, hostname="127.0.0.1", port=port, **options)
 
     def factory(self) -> Any:
         self.connections += 1

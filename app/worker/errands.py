@@ -28,7 +28,7 @@ REPLIES_A_LETTER = 7
 
 def run_once(app: Flask) -> None:
     at_hand = services.of(app)
-    with _post_office(app, threading.Event()) as office:
+    with post_office(app, threading.Event()) as office:
         while sending.deliver_due(at_hand.database, office):
             pass
     keep_house(at_hand.database, at_hand.catalogue.get())
@@ -36,7 +36,7 @@ def run_once(app: Flask) -> None:
 
 def run(app: Flask, stop: threading.Event) -> None:
     at_hand = services.of(app)
-    with _post_office(app, stop) as office:
+    with post_office(app, stop) as office:
         next_housekeeping = clock.now()
         while not stop.is_set():
             try:
@@ -76,7 +76,7 @@ def _carry_out(database: Database, chore: Chore) -> None:
 
 
 @contextmanager
-def _post_office(app: Flask, stop: threading.Event) -> Iterator[PostOffice]:
+def post_office(app: Flask, stop: threading.Event) -> Iterator[PostOffice]:
     at_hand: Services = services.of(app)
     carrier = delivery.carrier(at_hand.settings)
     server = at_hand.settings.mail_server

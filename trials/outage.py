@@ -1,0 +1,153 @@
+"""A day without a mail server: people sign up all the while, and then it is back.
+
+The clock is moved, so a day takes seconds. Web application and worker run in this process; database and mail server
+are real.
+"""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import time_machine
+from flask import Flask
+
+import config
+from app import clock, create_app, services
+from app.mail import sending
+from app.worker import errands
+from tests import machine, smtp
+from tests.postgresql import running_cluster
+from trials import stage
+
+A_DAY = timedelta(days=1)
+STEP = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+APART = timedelta(milliseconds=10)
+"""Letters that are owed at the same instant have no order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    signups: int
+    letters_a_minute: int
+    looks: int = 288
+    """How often the worker looks while the server is away: it rests for up to five minutes."""
+
+
+@dataclass
+class Outcome:
+    signed_up: list[str] = field(default_factory=list)
+    """In that order."""
+    arrivals: list[tuple[datetime, str]] = field(default_factory=list)
+    while_away: int = 0
+    """Letters that arrived before there was a server: none can."""
+
+    @property
+    def busiest_minute(self) -> int:
+        times = [at for at, _who in self.arrivals]
+        return max((sum(begin <= at < begin + MINUTE for at in times) for begin in times), default=0)
+
+    @property
+    def missing(self) -> int:
+        return len({*self.signed_up} - {who for _at, who in self.arrivals})
+
+    @property
+    def repeats(self) -> int:
+        return len(self.arrivals) - len({who for _at, who in self.arrivals})
+
+    @property
+    def overtaken(self) -> int:
+        """Letters that came before one that was owed earlier."""
+        place = {who: number for number, who in enumerate(self.signed_up)}
+        order = [place[who] for _at, who in self.arrivals]
+        return sum(later < earlier for earlier, later in pairwise(order))
+
+    def holds(self, plan: Plan) -> bool:
+        wrong = (self.missing, self.repeats, self.overtaken, self.while_away)
+        return not any(wrong) and self.busiest_minute <= plan.letters_a_minute
+
+
+def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
+    """`app` sends its letters to `port`, where nobody listens until the day is over."""
+    outcome = Outcome()
+    database = services.of(app).database
+    with time_machine.travel(clock.now(), tick=False) as moved, errands.post_office(app, threading.Event()) as office:
+        for number in range(plan.looks):
+            for _ in range(len(outcome.signed_up), plan.signups * (number + 1) // plan.looks):
+                _sign_up(app, outcome)
+                moved.shift(APART)
+            while sending.deliver_due(database, office):
+                pass
+            moved.shift(A_DAY / plan.looks)
+        with smtp.running(port=port) as server:
+            server.on_taken = lambda: outcome.arrivals.append((clock.now(), server.letters[-1].recipient))
+            for _ in range(_steps(plan)):
+                while sending.deliver_due(database, office):
+                    pass
+                moved.shift(STEP)
+    return outcome
+
+
+def _sign_up(app: Flask, outcome: Outcome) -> None:
+    email = f"ada{len(outcome.signed_up)}@example.org"
+    asked = {"email": email, "newsletters": "weekly", "consent": True}
+    answer = app.test_client().post("/subscribe", json=asked)
+    assert answer.status_code == 202, answer.text
+    outcome.signed_up.append(email)
+
+
+def _steps(plan: Plan) -> int:
+    """Seconds that suffice at that rate, after the longest rest."""
+    return 301 + 2 * 60 * plan.signups // plan.letters_a_minute
+
+
+@click.command("outage")
+@click.option("--signups", default=3000, show_default=True, help="Spread over the day.")
+@click.option("--rate", default=600, show_default=True, help="SEND_RATE, letters a minute.")
+@click.option("--engine", type=click.Choice(["sqlite", "postgresql"]), multiple=True, help="Default: both, in turn.")
+def trial(signups: int, rate: int, engine: tuple[str, ...]) -> None:
+    """Take the mail server away for a day, and look at what goes out when it is back."""
+    plan, outcomes = Plan(signups, rate), []
+    for each in engine or ("sqlite", "postgresql"):
+        with _service(each, plan) as (app, port):
+            outcome = live_through(app, port, plan)
+        outcomes.append(outcome)
+        click.echo(f"{each}: {len(outcome.signed_up):,} signups in a day without a mail server; then")
+        click.echo(f"  letters               {len(outcome.arrivals):,}")
+        for name in ("missing", "repeats", "overtaken", "busiest_minute"):
+            click.echo(f"  {name:<22}{getattr(outcome, name):,}")
+        click.echo(f"  all within            {outcome.arrivals[-1][0] - outcome.arrivals[0][0]}")
+    if not all(outcome.holds(plan) for outcome in outcomes):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _service(engine: str, plan: Plan) -> Iterator[tuple[Flask, int]]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"sqlite:///{folder / 'jawel.sqlite'}"
+        if engine == "postgresql":
+            programs = machine.find_or_install(machine.POSTGRESQL)
+            if programs is None:
+                raise click.ClickException("There is no PostgreSQL server on this machine.")
+            cluster = stack.enter_context(running_cluster(programs))
+            url = cluster.url(stack.enter_context(cluster.new_database()))
+        stage.furnish(url)
+        port = stage.free_port()
+        limits = {"SEND_RATE": str(plan.letters_a_minute), "MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0"}
+        many = {"MAIL_BUDGET_NEWSLETTER": "0", "RATE_LIMIT_SUBSCRIBE": "1000000", "RATE_LIMIT_FORM": "1000000"}
+        os.environ.update({**stage.environment(url, port), **limits, **many})
+        app = create_app(config.load(folder))
+        stack.callback(services.of(app).database.dispose)
+        yield app, port
+
+
+if __name__ == "__main__":
+    trial()
