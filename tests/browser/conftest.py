@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.error import URLError
 from urllib.request import urlopen
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, Request
@@ -114,9 +114,11 @@ class Site:
     def age(self, page: Page, seconds: float = 60) -> None:
         """Make the signup form that is shown so old: no test waits until somebody may be believed to have read it."""
         signer = Signer((json.loads((self.folder / "instance/secrets.json").read_text())["SECRET_KEYS"],))
+        field = page.locator("input[name=rendered]")
+        shown = signer.read(Purpose.FORM, field.input_value()).subject.int
         opened = int(time.time() - seconds) * 1000 << 80
-        token = signer.sign(Purpose.FORM, UUID(int=opened | uuid4().int >> 48))
-        page.locator("input[name=rendered]").evaluate("(field, token) => { field.value = token }", token)
+        token = signer.sign(Purpose.FORM, UUID(int=opened | shown & (1 << 80) - 1))
+        field.evaluate("(field, token) => { field.value = token }", token)
 
     def letters(self, email: str) -> list[Received]:
         """Oldest first."""

@@ -18,8 +18,10 @@ from app.breakers.model import BreakerMinute
 from app.breakers.rules import Counts, judge, sign_of_attack
 from app.worker import watching
 from tests.commands import Jawel
+from tests.features.conftest import OpenService
 from tests.features.test_metrics import figure
 from tests.features.test_races import at_once
+from tests.features.test_rate_limits import NEVER
 from tests.log import log_of, seal, write_events
 from tests.service import Service
 
@@ -162,7 +164,8 @@ def test_it_resets_an_hour_after_it_last_looked_like_an_attack(service: Service,
 
 
 @pytest.mark.usefixtures("small")
-def test_an_attack_that_goes_on_keeps_it_tripped(service: Service, moved: Clock) -> None:
+def test_an_attack_that_goes_on_keeps_it_tripped(open_service: OpenService, moved: Clock) -> None:
+    service = open_service(NEVER)
     for _ in range(5):
         attack(service)
         service.deliver()

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 import time_machine
 from aiosmtpd.smtp import AuthResult
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
+from app import clock
+from app.mail import sending
 from app.suppressions import Reason, suppress
 from config import Settings
 from tests import smtp
@@ -145,13 +149,55 @@ def test_what_the_server_says_decides(
     assert service.letter().delivered.recipient == "grace@example.org"
 
 
-@pytest.mark.parametrize("trouble", ["450 4.2.0 greylisted", "550 5.1.1 unknown", "421 4.3.2 closing", smtp.HANG_UP])
+@pytest.mark.parametrize("trouble", ["450 4.2.0 greylisted", "451 4.7.1 come back", "550 5.1.1 unknown", smtp.HANG_UP])
 def test_the_trouble_of_one_letter_is_not_that_of_the_next(service: Service, trouble: str) -> None:
     people = ["ada@example.org", "grace@example.org", "edith@example.org"]
     for email in people:
         service.subscribe(email)
     service.mail.answers_to_rcpt = [trouble]
     assert [letter.delivered.recipient for letter in service.deliver()] == people[1:]
+
+
+@pytest.mark.parametrize("busy", ["421 4.3.2 closing", "452 4.3.1 disk full", "452 4.5.3 too many recipients"])
+def test_a_server_that_wants_nothing_for_now_is_let_be_and_then_gets_all(service: Service, busy: str) -> None:
+    people = ["ada@example.org", "grace@example.org", "edith@example.org"]
+    with time_machine.travel(clock.now(), tick=False) as moved:
+        for email in people:
+            service.subscribe(email)
+            moved.shift(timedelta(seconds=1))
+        service.mail.answers_to_rcpt = [busy]
+        assert service.deliver() == []
+        assert [service.status(email)["weekly"]["confirmation_mail"]["state"] for email in people] == [
+            "deferred",
+            "queued",
+            "queued",
+        ]
+        moved.shift(timedelta(seconds=6))
+        assert sorted(letter.delivered.recipient for letter in service.deliver()) == sorted(people)
+
+
+def test_what_is_sent_while_the_database_goes_away_is_marked_when_it_is_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "PAUSE", timedelta(milliseconds=10))
+    service.subscribe()
+    refused: list[int] = []
+
+    def refuse(*_event: object) -> None:
+        if len(refused) < 3:
+            refused.append(1)
+            raise OperationalError("", None, Exception("the database is away"))
+
+    def go_away() -> None:
+        event.listen(service.database.writer, "before_cursor_execute", refuse)
+
+    service.mail.on_taken = go_away
+    assert len(service.deliver()) == 1
+    event.remove(service.database.writer, "before_cursor_execute", refuse)
+    assert len(refused) == 3
+    assert service.status()["weekly"]["confirmation_mail"]["state"] == "sent"
+    assert "letter.accepted" in service.events()
+    assert service.deliver() == []
 
 
 def test_several_letters_go_over_one_connection(service: Service) -> None:

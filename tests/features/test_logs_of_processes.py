@@ -99,7 +99,7 @@ def test_no_address_token_code_key_or_browser_is_printed(secrets: tuple[list[str
     kept, printed = secrets
     assert "letter.sent" in printed
     assert "letter.postponed" in printed
-    assert "letter.settled" in printed
+    assert "letter.refused" in printed
     assert "request.crashed" in printed or "database.unreachable" in printed
     assert "Traceback" not in printed
     assert [secret for secret in kept if secret in printed] == []

@@ -12,6 +12,7 @@ from app import services
 from app.database import Database
 from app.ratelimits import Counter, DatabaseStorage, Limit
 from app.web import limits
+from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
 from tests.service import ADA, Service
@@ -169,7 +170,8 @@ def test_a_form_that_is_asked_too_often_is_crowded_for_everybody_and_other_forms
         assert crowded(service, f"198.51.{number}.1", "weekly") == frozenset()
     assert crowded(service, "203.0.113.1", "weekly") == {"weekly"}
     assert crowded(service, "203.0.113.1", "weekly", "events") == {"weekly"}
-    assert ask(service).status_code == 202, "nobody is refused who can prove work"
+    assert ask(service).get_json()["errors"].keys() == {"proof_of_work"}
+    assert ask(service, proof_of_work=attack.proof(service)).status_code == 202, "nobody is refused who can prove work"
 
 
 @pytest.mark.parametrize(
