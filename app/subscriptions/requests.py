@@ -7,6 +7,8 @@ Nothing is locked while deciding. Where another request for the address came fir
 request starts over.
 """
 
+import random
+import time
 from datetime import datetime
 from functools import cache
 
@@ -24,6 +26,7 @@ from app.subscriptions.decision import Facts, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
 ATTEMPTS = 32
+LONGEST_PAUSE_SECONDS = 0.02
 
 
 class Overtaken(JawelError):
@@ -35,7 +38,7 @@ def request(connection: Connection, signup: Signup, digest: str) -> bool:
 
     `connection` comes from `Database.single_statement`; `digest` is the address's own. Raises Overtaken.
     """
-    for _ in range(ATTEMPTS):
+    for tried in range(ATTEMPTS):
         now = clock.now()
         facts = _read(connection, signup.address, digest, now)
         plan = decide(signup, facts, now)
@@ -45,6 +48,8 @@ def request(connection: Connection, signup: Signup, digest: str) -> bool:
             # On SQLite nobody else can have come first, and the tables written so far would be kept.
             if connection.dialect.name == "sqlite" or not (isinstance(error, IntegrityError) or was_undone(error)):
                 raise
+            # In a crowd around one address, whoever tries again at once is only in the way of the others.
+            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS) if tried else 0)  # noqa: S311 - chance, no secret
             continue
         return facts.subscriber_id is None and plan is not None
     raise Overtaken("too many requests for one address at the same instant")
