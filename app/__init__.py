@@ -1,7 +1,10 @@
 """Jawel: double opt-in subscriptions with proof of consent. `create_app` is the wiring, and nothing else."""
 
+from dataclasses import replace
+
 from flask import Flask
 from flask_babel import Babel
+from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import breakers, database, logs, services
@@ -10,6 +13,7 @@ from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters import catalogue
+from app.newsletters.terms import Catalogue
 from app.tokens import Signer
 from app.web import api, attempts, body, feedback, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
@@ -68,14 +72,18 @@ def _install_services(app: Flask, settings: Settings) -> None:
     at_hand = services.Services(
         settings=settings,
         database=opened,
-        catalogue=Lately(opened, catalogue.load),
-        attacked=Lately(opened, breakers.tripped),
+        catalogue=Lately(opened, _catalogue_of_now),
         links=Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address),
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=limits.counter(settings, opened),
     )
     services.install(app, at_hand)
+
+
+def _catalogue_of_now(connection: Connection) -> Catalogue:
+    """What every request needs, by one look at the database."""
+    return replace(catalogue.load(connection), attacked=breakers.tripped(connection))
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:

@@ -60,11 +60,11 @@ class Rate:
 def a_minute(letters: int) -> Rate:
     """No minute sees more than that, not even the first: at once goes a second's worth."""
     burst = max(1, letters // 60)
-    return Rate(timedelta(minutes=1) / (letters - burst + 1), burst)
+    return Rate(_whole(timedelta(minutes=1) / (letters - burst + 1)), burst)
 
 
 def an_hour(letters: int, burst: int) -> Rate:
-    return Rate(timedelta(hours=1) / letters, burst)
+    return Rate(_whole(timedelta(hours=1) / letters), burst)
 
 
 class Tally:
@@ -80,7 +80,7 @@ class Tally:
 
     def spend(self, key: str, rate: Rate, letters: int = 1) -> None:
         row = self._rows[key]
-        row.used_until = _whole(max(self._now, row.used_until) + letters * rate.interval)
+        row.used_until = max(self._now, row.used_until) + letters * rate.interval
 
     def turn(self, rates: Mapping[str, Rate]) -> datetime | None:
         """Spend one of each, and return None; or, where one has no room, spend nothing and return when to come."""
@@ -91,8 +91,8 @@ class Tally:
             return None
         turn = max(max(self._frees(key, rates[key]), self._rows[key].turns_until) for key in full)
         for key in full:
-            self._rows[key].turns_until = _whole(turn + rates[key].interval)
-        return _whole(turn)
+            self._rows[key].turns_until = turn + rates[key].interval
+        return turn
 
     def _frees(self, key: str, rate: Rate) -> datetime:
         return self._rows[key].used_until - (rate.burst - 1) * rate.interval
@@ -100,7 +100,7 @@ class Tally:
 
 def lock(session: Session, keys: Collection[str]) -> Tally:
     """Those of these keys, at rest where they are new; nobody else can spend them before the transaction ends."""
-    now = clock.now()
+    now = _to_the_millisecond(clock.now())
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     new = dialect.insert(Allowance).values(
         [{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)]
@@ -126,6 +126,10 @@ def purge(session: Session, now: datetime) -> None:
     session.execute(delete(Allowance).where(Allowance.key.in_(at_rest.with_for_update(skip_locked=True))))
 
 
-def _whole(instant: datetime) -> datetime:
-    """Rounded up: SQLite keeps milliseconds, and cut off they would make every interval a little shorter."""
+def _whole(interval: timedelta) -> timedelta:
+    """Rounded up: SQLite keeps milliseconds, and cut off they would let more go than the rate."""
+    return -(-interval // MILLISECOND) * MILLISECOND
+
+
+def _to_the_millisecond(instant: datetime) -> datetime:
     return instant.replace(microsecond=0) + MILLISECOND * ceil(instant.microsecond / 1000)

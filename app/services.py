@@ -22,8 +22,6 @@ class Services:
     settings: Settings
     database: Database
     catalogue: Lately[Catalogue]
-    attacked: Lately[frozenset[str]]
-    """Newsletters whose breaker has tripped."""
     links: Links
     key_ring: KeyRing
     log: Log

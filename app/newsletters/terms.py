@@ -144,6 +144,8 @@ class Catalogue:
     controller: Controller | None
     newsletters: Mapping[str, Newsletter] = field(default_factory=BySlug)
     """By slug; with the retired ones, whose subscribers can still leave."""
+    attacked: frozenset[str] = frozenset()
+    """Those whose breaker had tripped when this was read."""
 
     @cached_property
     def open(self) -> dict[str, Newsletter]:

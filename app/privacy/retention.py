@@ -97,6 +97,8 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session) -> int:
     ).all()
     # All who take several subscribers take them in this order, and so never wait for each other.
     in_turn = sorted(due, key=lambda each: each.subscriber_id)
+    if not in_turn:
+        return 0
     erasure.erase_subscriptions(session, in_turn, Reason.RETENTION, KEPT_LONG_ENOUGH)
     return len(due)
 

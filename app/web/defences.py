@@ -51,7 +51,7 @@ class Verdict:
 
 def asks_for_work(newsletters: Sequence[Newsletter], crowded: frozenset[str] = frozenset()) -> bool:
     """Whether a signup for them has to prove work now: by policy, while attacked, or because too many ask."""
-    attacked = current.services().attacked.get() | crowded
+    attacked = current.catalogue().attacked | crowded
     return any(
         each.proof_of_work == "always" or (each.proof_of_work == "when attacked" and each.slug in attacked)
         for each in newsletters

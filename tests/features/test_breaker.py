@@ -99,7 +99,7 @@ def attack(service: Service, number: int = 10) -> None:
 
 
 def attacked(service: Service) -> frozenset[str]:
-    return services.of(service.app).attacked.get()
+    return services.of(service.app).catalogue.get().attacked
 
 
 @pytest.mark.usefixtures("small")

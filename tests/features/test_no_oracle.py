@@ -133,7 +133,6 @@ class Work(list[tuple[str, str]]):
 def watched(service: Service, ask: Callable[[], TestResponse]) -> tuple[TestResponse, Work]:
     """But for what each process looks up once a second, whoever asks."""
     services.of(service.app).catalogue.get()
-    services.of(service.app).attacked.get()
     work = Work()
     with work.watched(service):
         answer = ask()

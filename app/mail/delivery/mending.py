@@ -18,7 +18,7 @@ from email.mime.base import MIMEBase
 from email.mime.nonmultipart import MIMENonMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import cast
 
 from flask import Flask
@@ -40,9 +40,14 @@ _ROOM = 900
 class MendedMail(Mail):
     """Flask-Mail with what it does not know: a time-out, the name to greet with, and whom to trust."""
 
-    def __init__(self, server: MailServer, helo: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, server: MailServer, helo: str, trusted: ssl.SSLContext | None = None) -> None:
         super().__init__()
-        self.server, self.helo, self.tls = server, helo, tls
+        self.server, self.helo, self._trusted = server, helo, trusted
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """Reading whom the system trusts takes longer than a letter, so it is read where TLS is spoken."""
+        return self._trusted or ssl.create_default_context()
 
 
 class MendedConnection(Connection):

@@ -39,7 +39,7 @@ class SmtpCarrier:
     """
 
     def __init__(self, server: MailServer, *, helo: str, context: ssl.SSLContext | None = None) -> None:
-        self._mail = mending.MendedMail(server, helo, context or ssl.create_default_context())
+        self._mail = mending.MendedMail(server, helo, context)
         self._connection: mending.MendedConnection | None = None
         self._letters = 0
         self._used_at = 0.0
