@@ -82,17 +82,30 @@ class Tally:
         row = self._rows[key]
         row.used_until = max(self._now, row.used_until) + letters * rate.interval
 
-    def turn(self, rates: Mapping[str, Rate]) -> datetime | None:
-        """Spend one of each, and return None; or, where one has no room, spend nothing and return when to come."""
-        full = [key for key, rate in rates.items() if not self.room(key, rate)]
-        if not full:
-            for key, rate in rates.items():
-                self.spend(key, rate)
-            return None
-        turn = max(max(self._frees(key, rates[key]), self._rows[key].turns_until) for key in full)
-        for key in full:
-            self._rows[key].turns_until = turn + rates[key].interval
+    def take(self, rates: Mapping[str, Rate]) -> bool:
+        """Spend one of each; or nothing, and False, where one has no room."""
+        if not all(self.room(key, rate) for key, rate in rates.items()):
+            return False
+        for key, rate in rates.items():
+            self.spend(key, rate)
+        return True
+
+    def is_waited_for(self, keys: Collection[str]) -> bool:
+        """Whether others have turns that are still to come: whoever is new goes behind them."""
+        return any(self._rows[key].turns_until > self._now for key in keys)
+
+    def turn(self, rates: Mapping[str, Rate]) -> datetime:
+        """When to come, for one that is new: behind all that wait."""
+        turn = max(self._rows[key].turns_until for key in rates)
+        turn = max(turn, self.again(rates))
+        for key, rate in rates.items():
+            if self._rows[key].turns_until > self._now or not self.room(key, rate):
+                self._rows[key].turns_until = turn + rate.interval
         return turn
+
+    def again(self, rates: Mapping[str, Rate]) -> datetime:
+        """When to come, for one that came a moment too early: as soon as there is room, ahead of later turns."""
+        return max(self._now, *(self._frees(key, rate) for key, rate in rates.items()))
 
     def _frees(self, key: str, rate: Rate) -> datetime:
         return self._rows[key].used_until - (rate.burst - 1) * rate.interval

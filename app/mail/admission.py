@@ -73,11 +73,13 @@ def _admit(session: Session, limits: SendLimits, letters: Sequence[Letter]) -> l
 
 
 def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, Rate]) -> bool:
-    turn = tally.turn(rates)
-    if turn:
-        outbox.put_off(session, letter, turn)
-        log.info("letter.put_off", letter=str(letter.id), kind=letter.kind, until=turn.isoformat())
-    return turn is None
+    is_new = letter.due_at == letter.created_at
+    if not (is_new and tally.is_waited_for(rates)) and tally.take(rates):
+        return True
+    turn = tally.turn(rates) if is_new else tally.again(rates)
+    outbox.put_off(session, letter, turn)
+    log.info("letter.put_off", letter=str(letter.id), kind=letter.kind, until=turn.isoformat())
+    return False
 
 
 def _rates(limits: SendLimits, letter: Letter, domain: str, newsletters: Sequence[str]) -> Iterator[tuple[str, Rate]]:
