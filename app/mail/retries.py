@@ -45,7 +45,10 @@ def hold(session: Session, letter: Letter, reply: str, wait: timedelta) -> None:
     """The mail server was too busy: later, and behind the others, for it may be because of this letter."""
     now = clock.now()
     due_at = now + max(min(_back_off(letter), HELD_FOR), wait)
-    outbox.write(session, letter, **FREE, state=State.DEFERRED, state_at=now, due_at=due_at, reply=reply)
+    attempts = min(letter.attempts, len(BACK_OFF))
+    outbox.write(
+        session, letter, **FREE, state=State.DEFERRED, state_at=now, due_at=due_at, reply=reply, attempts=attempts
+    )
 
 
 def take_up(session: Session) -> int:

@@ -176,6 +176,18 @@ def test_a_server_that_wants_nothing_for_now_is_let_be_and_then_gets_all(service
         assert sorted(letter.delivered.recipient for letter in service.deliver()) == sorted(people)
 
 
+def test_a_busy_server_uses_up_no_tries(service: Service) -> None:
+    with time_machine.travel(clock.now(), tick=False) as moved:
+        service.subscribe()
+        for _ in range(90):
+            service.mail.answers_to_rcpt = ["421 4.3.2 closing"]
+            service.deliver()
+            moved.shift(timedelta(minutes=5, seconds=1))
+        service.mail.answers_to_rcpt = ["450 4.2.0 greylisted"]
+        service.deliver()
+        assert state(service) == "deferred"
+
+
 def test_what_is_sent_while_the_database_goes_away_is_marked_when_it_is_back(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
