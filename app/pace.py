@@ -11,6 +11,8 @@ import time
 from collections import deque
 
 KEPT = 100
+OVERSLEPT_SECONDS = 0.0001
+"""A thread that sleeps is woken so much later than it asked for."""
 LONGEST_SECONDS = 0.1
 """Nobody waits longer, however slow the machine was a moment ago."""
 
@@ -31,7 +33,7 @@ class Pace:
         """Wait, where one that wrote less would be done too soon."""
         with self._lock:
             expected = self._expected(size)
-        time.sleep(min(LONGEST_SECONDS, max(0.0, expected - seconds)))
+        time.sleep(min(LONGEST_SECONDS, max(0.0, expected - seconds - OVERSLEPT_SECONDS)))
 
     def _expected(self, size: int) -> float:
         """Of a size that nobody asked for lately, as much more as there is more to write. 0 where nothing is known."""

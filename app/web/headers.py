@@ -43,7 +43,7 @@ def register(app: Flask, public_url: str) -> None:
     def add(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.update(always)
+        response.headers.extend(always)
         _keep_to_whom_it_was_for(response)
         return response
 
