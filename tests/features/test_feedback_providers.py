@@ -238,6 +238,7 @@ def test_an_event_that_the_database_refuses_does_not_cost_the_others(
     logged = capsys.readouterr().out
     assert "feedback.failed" in logged
     assert "eve@" not in logged + answer.text
+    assert "poison" not in logged + answer.text
 
 
 def test_a_provider_is_to_post_again_while_the_database_is_away(settings: Settings) -> None:
