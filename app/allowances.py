@@ -8,6 +8,7 @@ Invariant: whoever reads an allowance holds its row until the transaction ends, 
 in the order of the keys.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,11 +127,7 @@ def lock(session: Session, keys: Collection[str]) -> Tally:
 def used_up(connection: Connection) -> Mapping[str, int]:
     """How many allowances of each kind letters wait for, up to COUNTED in all."""
     waited_for = select(Allowance.key).where(Allowance.turns_until > clock.now()).limit(COUNTED)
-    counted: dict[str, int] = {}
-    for key in connection.scalars(waited_for):
-        kind = key.partition(":")[0]
-        counted[kind] = counted.get(kind, 0) + 1
-    return counted
+    return Counter(key.partition(":")[0] for key in connection.scalars(waited_for))
 
 
 def purge(session: Session, now: datetime) -> None:

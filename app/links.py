@@ -13,8 +13,6 @@ from app.tokens import Purpose, Signer
 FRESH_FOR = timedelta(minutes=30)
 """How long a link is good that shows or changes more than a subscription: to the preferences, from when the letter with
 it was written; to a receipt, from the press that confirmed."""
-
-
 LONGEST_MAILBOX = 20
 """Characters before the @ of a mailbox that is to have a `+` and 43 more."""
 

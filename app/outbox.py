@@ -214,9 +214,8 @@ def failed(connection: Connection) -> int:
 def come_back(session: Session, letter_id: UUID, state: State, code: str) -> None:
     """Record that a letter came back, `bounced` or `failed`, whoever has it in hand. Idempotent."""
     stands = Letter.state.not_in([State.BOUNCED, State.DROPPED])
-    values = {"state": state, "state_at": clock.now(), "lease": None, "leased_until": None}
-    if code:
-        values["reply"] = code
+    reply = {"reply": code} if code else {}
+    values = {**FREE, **reply, "state": state, "state_at": clock.now()}
     session.execute(update(Letter).where(Letter.id == letter_id, stands).values(**values))
 
 

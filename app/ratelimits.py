@@ -11,11 +11,10 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Protocol
 
-from limits.storage import Storage
-from sqlalchemy import Engine, bindparam, case, delete, select
+from sqlalchemy import Engine, bindparam, case, delete
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -53,6 +52,13 @@ class _Count:
     known: int = 0
     """What the store said last, or was told since."""
     untold: int = 0
+
+
+class Storage(Protocol):
+    """What counts for all processes: every storage of `limits`, and the database."""
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count so many hits, kept for so many seconds from the first. Returns how many there are."""
 
 
 class Counter:
@@ -96,49 +102,21 @@ def seconds_left() -> int:
     return WINDOW_SECONDS - int(clock.now().timestamp()) % WINDOW_SECONDS
 
 
-class DatabaseStorage(Storage):
-    """A store for `limits`, which brings every one but SQL, for a service that has no Redis.
+class DatabaseStorage:
+    """For a service that has no Redis.
 
     One upsert a lot, outside the request's transaction. On PostgreSQL the table is UNLOGGED, so that no lot waits for
     the disk, and after a crash everybody starts from zero.
     """
 
-    STORAGE_SCHEME = None
-
     def __init__(self, writer: Engine) -> None:
-        super().__init__()
         self._writer = writer
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return SQLAlchemyError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now = clock.now()
         parameters = {"key": key, "hits": amount, "expires_at": now + timedelta(seconds=expiry), "now": now}
         with self._writer.begin() as connection:
             return connection.execute(_hit(connection.dialect.name), parameters).scalar_one()
-
-    def get(self, key: str) -> int:
-        with self._writer.connect() as connection:
-            found = select(RateLimit.hits).where(RateLimit.key == key, RateLimit.expires_at > clock.now())
-            return connection.execute(found).scalar() or 0
-
-    def get_expiry(self, key: str) -> float:
-        with self._writer.connect() as connection:
-            expires_at = connection.execute(select(RateLimit.expires_at).where(RateLimit.key == key)).scalar()
-        return (expires_at or clock.now()).timestamp()
-
-    def check(self) -> bool:
-        return self.get("check") == 0
-
-    def reset(self) -> int:
-        with self._writer.begin() as connection:
-            return connection.execute(delete(RateLimit)).rowcount
-
-    def clear(self, key: str) -> None:
-        with self._writer.begin() as connection:
-            connection.execute(delete(RateLimit).where(RateLimit.key == key))
 
 
 @cache

@@ -8,14 +8,13 @@ import json
 import os
 import random
 import re
-import socket
 import statistics
 import threading
 import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,9 @@ from app.newsletters import apply
 from app.outbox import Letter
 from app.subscriptions.model import Subscriber
 from benchmarks import load, questions, servers
-from tests import machine, smtp
+from tests import smtp
 from tests.postgresql import running_cluster
+from trials import stage
 
 VICTIM = "victim@example.org"
 CATALOGUE = Path("newsletters.example.toml")
@@ -83,11 +83,8 @@ class Outcome:
 @click.option("--prefixes", default=8_000, show_default=True, help="Networks (/24) that they come from.")
 def trial(signups: int, newsletters: int, prefixes: int) -> None:
     """Many signups for one victim: it gets its budget, and honest people get through."""
-    programs = machine.find_or_install(machine.POSTGRESQL)
-    if programs is None:
-        raise click.ClickException("There is no PostgreSQL server here: `apt-get install postgresql`.")
     scale = Scale(signups, newsletters, prefixes, seconds_between_people=0.5)
-    with running_cluster(programs, ("shared_buffers=256MB",)) as cluster, cluster.new_database() as name:
+    with running_cluster(stage.postgresql(), ("shared_buffers=256MB",)) as cluster, cluster.new_database() as name:
         outcome = bomb(scale, cluster.url(name), os.cpu_count() or 1)
     tell(scale, outcome)
     if faults := outcome.faults():
@@ -98,8 +95,7 @@ def bomb(scale: Scale, database_url: str, processes: int) -> Outcome:
     """On an empty database, or one with the newest schema."""
     outcome = Outcome()
     _prepare(database_url, scale.newsletters)
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = stage.free_port()
     with smtp.running() as mail:
         env = servers.environment(database_url, config.fresh_secrets(), mail.port)
         with servers.whole_service(env | {"RATE_LIMIT_FORM": "600"}, port, processes):

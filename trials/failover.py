@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from tests import machine, smtp
+from tests import smtp
 from tests.commands import Jawel
 from tests.postgresql import mortal_server
 from trials import stage
@@ -129,10 +129,7 @@ def _await(happened: Callable[[], object]) -> None:
 @click.option("--seconds", default=10.0, show_default=True, help="Of load before the kill, and after the recovery.")
 def trial(seconds: float) -> None:
     """Kill the primary under load, promote the standby, count what is missing."""
-    programs = machine.find_or_install(machine.POSTGRESQL)
-    if programs is None:
-        raise click.ClickException("There is no PostgreSQL server on this machine.")
-    outcome = rehearse(programs, seconds)
+    outcome = rehearse(stage.postgresql(), seconds)
     answers = ", ".join(f"{status or 'none'}: {times:,}" for status, times in sorted(outcome.statuses.items()))
     click.echo(f"answers by status              {answers}")
     click.echo(f"503 without Retry-After        {outcome.mute}")

@@ -23,7 +23,7 @@ import time_machine
 
 from app import clock
 from app import database as databases
-from tests import machine, smtp
+from tests import smtp
 from tests.commands import Jawel
 from tests.postgresql import MortalServer, mortal_server
 from trials import people, stage, verdicts
@@ -78,10 +78,7 @@ def rehearse(plan: Plan) -> Outcome:
 def _server(plan: Plan, stack: ExitStack) -> MortalServer | None:
     if plan.engine == "sqlite":
         return None
-    programs = machine.find_or_install(machine.POSTGRESQL)
-    if programs is None:
-        raise click.ClickException("There is no PostgreSQL server on this machine.")
-    server = stack.enter_context(mortal_server(programs))
+    server = stack.enter_context(mortal_server(stage.postgresql()))
     server.execute("CREATE DATABASE jawel")
     return server
 

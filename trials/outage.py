@@ -24,7 +24,7 @@ import config
 from app import clock, create_app, services
 from app.mail import sending
 from app.worker import errands
-from tests import machine, smtp
+from tests import smtp
 from tests.postgresql import running_cluster
 from trials import stage
 
@@ -135,10 +135,7 @@ def _service(engine: str, plan: Plan) -> Iterator[tuple[Flask, int]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = f"sqlite:///{folder / 'jawel.sqlite'}"
         if engine == "postgresql":
-            programs = machine.find_or_install(machine.POSTGRESQL)
-            if programs is None:
-                raise click.ClickException("There is no PostgreSQL server on this machine.")
-            cluster = stack.enter_context(running_cluster(programs))
+            cluster = stack.enter_context(running_cluster(stage.postgresql()))
             url = cluster.url(stack.enter_context(cluster.new_database()))
         stage.furnish(url)
         port = stage.free_port()

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
 import config
 from app import database as databases
 from app import schema
 from app.newsletters import apply
+from tests import machine
 from tests.commands import VARIABLES, Jawel
 
 ORIGIN = "https://subscribe.example.org"
@@ -49,6 +52,14 @@ CATALOGUE: dict[str, Any] = {
         }
     ],
 }
+
+
+def postgresql() -> Path:
+    """The folder of the server's programs, installed where they may be. Raises ClickException."""
+    programs = machine.find_or_install(machine.POSTGRESQL)
+    if programs is None:
+        raise click.ClickException("There is no PostgreSQL server here: `apt-get install postgresql`.")
+    return programs
 
 
 def environment(database_url: str, smtp_port: int) -> dict[str, str]:

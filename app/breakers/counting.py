@@ -7,7 +7,6 @@ once, wherever a counter may die.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -49,7 +48,7 @@ def count(session: Session, now: datetime) -> int:
     if entries:
         # A long log that is met for the first time says nothing about the last hour.
         _add(connection, _by_minute(each for each in entries if each.occurred_at > now - HOUR))
-        _upsert(connection, BreakerProgress, [{"id": 1, "next_position": entries[-1].position + 1}], adds=False)
+        _go_on_from(connection, entries[-1].position + 1)
     return len(entries)
 
 
@@ -78,22 +77,18 @@ def _add(connection: Connection, minutes: Mapping[tuple[datetime, str], Counter[
         for (minute, newsletter), counted in sorted(minutes.items())
     ]
     if rows:
-        _upsert(connection, BreakerMinute, rows, adds=True)
+        insert = _insert(connection, BreakerMinute)
+        sums = {name: BreakerMinute.__table__.columns[name] + insert.excluded[name] for name in COLUMNS.values()}
+        connection.execute(insert.on_conflict_do_update(index_elements=["minute", "newsletter"], set_=sums), rows)
 
 
-def _upsert(
-    connection: Connection,
-    model: type[BreakerMinute | BreakerProgress],
-    rows: list[dict[str, Any]],
-    *,
-    adds: bool,
-) -> None:
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(model)
-    table = model.__table__
-    new = {each.name: insert.excluded[each.name] for each in table.columns if not each.primary_key}
-    if adds:
-        new = {name: table.columns[name] + value for name, value in new.items()}
-    connection.execute(insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=new), rows)
+def _go_on_from(connection: Connection, position: int) -> None:
+    insert = _insert(connection, BreakerProgress).values(id=1, next_position=position)
+    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"next_position": position}))
+
+
+def _insert(connection: Connection, model: type[BreakerMinute | BreakerProgress]) -> postgresql.Insert | sqlite.Insert:
+    return sqlite.insert(model) if connection.dialect.name == "sqlite" else postgresql.insert(model)
 
 
 _ENTRIES = (

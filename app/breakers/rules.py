@@ -30,6 +30,8 @@ class Switch:
     is_tripped: bool
     reason: str
     """In plain words, for whoever runs the service."""
+    hour: Counts
+    """What was seen then."""
 
 
 def sign_of_attack(hour: Counts) -> str | None:
@@ -45,7 +47,7 @@ def judge(attacked_at: datetime | None, hour: Counts, now: datetime) -> Switch |
     """What becomes of a breaker that last saw an attack then; None, if it has not tripped. None: it stays as it is."""
     sign = sign_of_attack(hour)
     if sign and attacked_at is None:
-        return Switch(True, sign)
+        return Switch(True, sign, hour)
     if not sign and attacked_at is not None and attacked_at <= now - HOUR:
-        return Switch(False, "nothing looked like an attack for an hour")
+        return Switch(False, "nothing looked like an attack for an hour", hour)
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.breakers import counting
@@ -34,7 +34,9 @@ def switch(session: Session, now: datetime) -> list[BreakerChange]:
 def trip(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
     """By hand: for an hour, and longer where it looks like an attack then. None where it has tripped already."""
     counting.await_turn(session.connection())
-    return None if session.get(Breaker, newsletter) else _change(session, newsletter, Switch(True, BY_HAND), now)
+    if session.get(Breaker, newsletter):
+        return None
+    return _change(session, newsletter, Switch(True, BY_HAND, _last_hour(session, newsletter, now)), now)
 
 
 def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
@@ -42,27 +44,28 @@ def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | N
     counting.await_turn(session.connection())
     if session.get(Breaker, newsletter) is None:
         return None
-    change = _change(session, newsletter, Switch(False, BY_HAND), now)
+    change = _change(session, newsletter, Switch(False, BY_HAND, _last_hour(session, newsletter, now)), now)
     counting.forget(session, newsletter)
     return change
 
 
 def purge_minutes(session: Session, now: datetime, *, at_most: int) -> int:
     """Returns how many counts were forgotten."""
+    key = tuple_(BreakerMinute.minute, BreakerMinute.newsletter)
     over = BreakerMinute.minute <= now - MINUTES_KEPT_FOR
     oldest = select(BreakerMinute.minute, BreakerMinute.newsletter).where(over).limit(at_most)
-    keys = session.execute(oldest.with_for_update(skip_locked=True)).all()
-    for minute, newsletter in keys:
-        session.execute(
-            delete(BreakerMinute).where(BreakerMinute.minute == minute, BreakerMinute.newsletter == newsletter)
-        )
-    return len(keys)
+    purged = delete(BreakerMinute).where(key.in_(oldest.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(BreakerMinute.minute)).all())
 
 
 def purge_changes(session: Session, now: datetime, *, at_most: int) -> int:
     old = select(BreakerChange.id).where(BreakerChange.changed_at <= now - CHANGES_KEPT_FOR).limit(at_most)
     purged = delete(BreakerChange).where(BreakerChange.id.in_(old.with_for_update(skip_locked=True)))
     return len(session.scalars(purged.returning(BreakerChange.id)).all())
+
+
+def _last_hour(session: Session, newsletter: str, now: datetime) -> Counts:
+    return counting.last_hour(session.connection(), now).get(newsletter, NOTHING)
 
 
 def _of(hours: dict[str, Counts], breaker: Breaker) -> Counts:
@@ -76,7 +79,6 @@ def _note_attacks(session: Session, attacked: Iterable[Breaker], now: datetime) 
 
 
 def _change(session: Session, newsletter: str, change: Switch, now: datetime) -> BreakerChange:
-    hour = counting.last_hour(session.connection(), now).get(newsletter, NOTHING)
     if change.is_tripped:
         session.add(Breaker(newsletter=newsletter, tripped_at=now, reason=change.reason, attacked_at=now))
     else:
@@ -86,9 +88,9 @@ def _change(session: Session, newsletter: str, change: Switch, now: datetime) ->
         changed_at=now,
         is_tripped=change.is_tripped,
         reason=change.reason,
-        requests=hour.requests,
-        confirmations=hour.confirmations,
-        declines=hour.declines,
+        requests=change.hour.requests,
+        confirmations=change.hour.confirmations,
+        declines=change.hour.declines,
     )
     session.add(kept)
     session.flush()

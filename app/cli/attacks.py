@@ -1,5 +1,6 @@
 """`jawel newsletters attacks`: which newsletters are attacked, what has been seen, and the switch by hand."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from app import clock
 from app.breakers import switching
 from app.breakers.model import Breaker, BreakerChange
 from app.consent import timestamp
+from app.database import AnyRow
 from app.newsletters import catalogue
 
 SHOWN = 50
@@ -24,24 +26,35 @@ def attacks(context: Any, trip: tuple[str, ...], reset: tuple[str, ...]) -> None
 
     With --trip or --reset, switch first.
     """
-    with context.database.transaction() as session:
-        open_ = catalogue.load(session).open
-        for option, names in (("--trip", trip), ("--reset", reset)):
-            if unknown := [each for each in names if each not in open_]:
-                raise click.UsageError(f"{option}: there is no newsletter {', '.join(unknown)}.")
-        for each in trip:
-            switching.trip(session, each, clock.now())
-        for each in reset:
-            switching.reset(session, each, clock.now())
-        _print(session)
+    if trip or reset:
+        with context.database.transaction() as session:
+            _switch(session, trip, reset)
+    with context.database.read_only() as connection:
+        tripped = connection.execute(_TRIPPED).all()
+        changes = connection.execute(_CHANGES).all()
+    _print(tripped, changes)
 
 
-def _print(session: Session) -> None:
-    tripped = session.scalars(select(Breaker).order_by(Breaker.newsletter)).all()
+def _switch(session: Session, trip: tuple[str, ...], reset: tuple[str, ...]) -> None:
+    open_ = catalogue.load(session).open
+    for option, names in (("--trip", trip), ("--reset", reset)):
+        if unknown := [each for each in names if each not in open_]:
+            raise click.UsageError(f"{option}: there is no newsletter {', '.join(unknown)}.")
+    for each in trip:
+        switching.trip(session, each, clock.now())
+    for each in reset:
+        switching.reset(session, each, clock.now())
+
+
+def _print(tripped: Sequence[AnyRow], changes: Sequence[AnyRow]) -> None:
     for each in tripped:
         click.echo(f"attacked\t{each.newsletter}\tsince {timestamp(each.tripped_at)}\t{each.reason}")
     if not tripped:
         click.echo("No newsletter is attacked.", err=True)
-    for change in session.scalars(select(BreakerChange).order_by(BreakerChange.changed_at.desc()).limit(SHOWN)):
+    for change in changes:
         word = "tripped" if change.is_tripped else "reset"
         click.echo(f"{timestamp(change.changed_at)}\t{change.newsletter}\t{word}\t{change.reason}")
+
+
+_TRIPPED = select(Breaker.__table__).order_by(Breaker.newsletter)
+_CHANGES = select(BreakerChange.__table__).order_by(BreakerChange.changed_at.desc()).limit(SHOWN)

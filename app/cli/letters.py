@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import click
-from sqlalchemy import Select, Update, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Select, Update, select, update
 
 from app import clock, outbox
+from app.database import AnyRow
 from app.outbox import FREE, Letter, State
 from app.subscriptions.model import Subscription
 
@@ -31,10 +31,10 @@ def letters() -> None:
 @click.pass_obj
 def list_letters(context: Any, states: tuple[str, ...], limit: int) -> None:
     """One letter a line, oldest first: id, kind, newsletters, state and since when, attempts, last reply."""
-    chosen = select(Letter).where(Letter.state.in_(states or (*OWED, *DEAD))).order_by(Letter.created_at).limit(limit)
-    with context.database.transaction() as session:
-        found = session.scalars(chosen).all()
-        slugs = _slugs(session, found)
+    chosen = _LETTERS.where(Letter.state.in_(states or (*OWED, *DEAD))).order_by(Letter.created_at).limit(limit)
+    with context.database.read_only() as connection:
+        found = connection.execute(chosen).all()
+        slugs = _slugs(connection, found)
     rows = [_fields(letter, slugs) for letter in found]
     if sys.stdout.isatty():
         _print_table([list(COLUMNS), *rows])
@@ -93,15 +93,16 @@ def _count(changed: Sequence[UUID]) -> str:
     return "1 letter is" if len(changed) == 1 else f"{len(changed)} letters are"
 
 
-def _slugs(session: Session, found: Sequence[Letter]) -> dict[str, str]:
+def _slugs(connection: Connection, found: Sequence[AnyRow]) -> dict[str, str]:
     about = {UUID(each) for letter in found for each in letter.about}
-    return {str(id): slug for id, slug in session.execute(_NEWSLETTERS.where(Subscription.id.in_(about)))}
+    return {str(id): slug for id, slug in connection.execute(_NEWSLETTERS.where(Subscription.id.in_(about)))}
 
 
+_LETTERS = select(Letter.id, Letter.kind, Letter.about, Letter.state, Letter.state_at, Letter.attempts, Letter.reply)
 _NEWSLETTERS: Select[UUID, str] = select(Subscription.id, Subscription.newsletter)
 
 
-def _fields(letter: Letter, slugs: dict[str, str]) -> list[str]:
+def _fields(letter: AnyRow, slugs: dict[str, str]) -> list[str]:
     newsletters = ",".join(sorted({slugs[each] for each in letter.about if each in slugs}))
     since = f"{letter.state_at:%Y-%m-%dT%H:%M:%SZ}"
     tried = (letter.state, since, str(letter.attempts), letter.reply or "-")

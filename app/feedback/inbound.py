@@ -12,7 +12,7 @@ from uuid import UUID
 from app.feedback import arf, dsn, other_bounces
 from app.feedback.mails import Mail, headers
 from app.links import Links
-from app.subscriptions.feedback import Kind, Report, fingerprint
+from app.subscriptions.feedback import Kind, Report, about_letter, fingerprint
 
 MAX_BYTES = 1024 * 1024
 """A report comes first and the letter it returns last, so what is cut off is not missed."""
@@ -31,7 +31,7 @@ def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
         return _bounces(dsn.read(mail), "dsn", letters)
     if mail.part(arf.TYPE) is not None:
         kind = arf.read(mail)
-        return [_report(kind, "arf", each) for each in letters] if kind else []
+        return [about_letter(kind, "arf", each) for each in letters] if kind else []
     left = _left(mail, links)
     if left is not None:
         return [] if mail.is_automatic_reply else [_unsubscribe(mail, raw, left)]
@@ -49,12 +49,7 @@ def _left(mail: Mail, links: Links) -> UUID | None:
 
 
 def _bounces(bounce: dsn.Bounce | None, source: str, letters: list[UUID]) -> list[Report]:
-    return [_report(bounce.kind, source, each, bounce.code) for each in letters] if bounce else []
-
-
-def _report(kind: Kind, source: str, letter_id: UUID, code: str = "") -> Report:
-    """One letter has one fate: whatever is reported of it again is the same report."""
-    return Report(kind, source, fingerprint("letter", str(letter_id), kind), letter_id=letter_id, code=code)
+    return [about_letter(bounce.kind, source, each, bounce.code) for each in letters] if bounce else []
 
 
 def _unsubscribe(mail: Mail, raw: bytes, subscription_id: UUID) -> Report:

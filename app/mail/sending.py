@@ -26,7 +26,6 @@ from app.mail.relay import Relay
 from app.newsletters.terms import Catalogue
 from app.outbox import Kind, Letter, State
 from app.subscriptions import feedback
-from app.subscriptions.feedback import Report
 from app.subscriptions.model import Status, Subscriber, Subscription
 from config import SendLimits
 
@@ -155,8 +154,7 @@ def _settle(database: Database, letter: Letter, state: State, reply: str) -> Non
 
 def _report_refusal(database: Database, office: PostOffice, letter: Letter, refusal: RecipientRefused) -> None:
     """A bounce that does not have to come back first."""
-    told_apart = feedback.fingerprint("letter", str(letter.id), refusal.kind)
-    report = Report(refusal.kind, "smtp", told_apart, letter_id=letter.id, code=refusal.code)
+    report = feedback.about_letter(refusal.kind, "smtp", letter.id, refusal.code)
     with database.transaction() as session:
         feedback.take(session, report, catalogue=office.catalogue())
     log.info("letter.refused", letter=str(letter.id), kind=letter.kind, bounce=report.kind, reply=refusal.code)

@@ -5,7 +5,7 @@ Whatever cannot be used raises `Invalid`, whose text is the remedy.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import quote
@@ -182,14 +182,16 @@ def origins(value: object) -> tuple[str, ...]:
 
 
 def proof_of_work(value: object) -> str:
-    if value not in PROOF_OF_WORK:
-        raise Invalid(f"needs one of {', '.join(map(repr, PROOF_OF_WORK))}")
-    return str(value)
+    return _one_of(PROOF_OF_WORK, value)
 
 
 def accept_or_ignore(value: object) -> str:
-    if value not in ACCEPT_OR_IGNORE:
-        raise Invalid(f"needs one of {', '.join(map(repr, ACCEPT_OR_IGNORE))}")
+    return _one_of(ACCEPT_OR_IGNORE, value)
+
+
+def _one_of(choices: Sequence[str], value: object) -> str:
+    if value not in choices:
+        raise Invalid(f"needs one of {', '.join(map(repr, choices))}")
     return str(value)
 
 

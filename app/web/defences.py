@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import request
 from flask_babel import gettext as _
 from sqlalchemy import Connection
 
@@ -21,7 +20,7 @@ from app.ratelimits import Limit
 from app.web import current, form_age, intake, limits
 from app.web.form_age import Shown
 from app.web.intake import SignupForm
-from app.web.problems import FieldErrors, InvalidFields, wants_page
+from app.web.problems import FieldErrors, InvalidFields
 
 UNPROVEN_BY_A_FORM = Limit("unproven", 5, seconds=3600)
 
@@ -90,7 +89,7 @@ def form_token(given: str | None, errors: FieldErrors, *, asks_for_work: bool) -
 
 def _let_through_unproven(shown: Shown | None) -> None:
     """A form of ours that asked for work, now and then: its browser runs no scripts. Raises InvalidFields."""
-    if not _is_read_by_a_person():
+    if not intake.is_form_of_a_person():
         text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
         raise InvalidFields({"proof_of_work": [text]})
     if not (shown and shown.asked_for_work and current.services().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form))):
@@ -98,7 +97,7 @@ def _let_through_unproven(shown: Shown | None) -> None:
 
 
 def _not_accepted() -> InvalidFields:
-    if _is_read_by_a_person():
+    if intake.is_form_of_a_person():
         return InvalidFields({"proof_of_work": [_once_more()]})
     text = _("This proof of work is wrong, too old, or used. Solve another puzzle of GET /challenge.")
     return InvalidFields({"proof_of_work": [text]})
@@ -107,8 +106,3 @@ def _not_accepted() -> InvalidFields:
 def _once_more() -> str:
     text: str = _("One more step against robots: please tick your choice and press the button once more.")
     return text
-
-
-def _is_read_by_a_person() -> bool:
-    """The answer is a page with the form, from which they can go on."""
-    return wants_page() and request.mimetype in intake.FORM_TYPES

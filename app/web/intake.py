@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.subscriptions.by_code import Guess
-from app.web.problems import InvalidFields
+from app.web.problems import InvalidFields, wants_page
 
 MAX_BYTES = 16 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -30,6 +30,11 @@ def body() -> dict[str, Any]:
     if request.mimetype in FORM_TYPES:
         return _form()
     raise UnsupportedMediaType(f"Send one of application/json, {', '.join(FORM_TYPES)}.")
+
+
+def is_form_of_a_person() -> bool:
+    """The answer is read as a page, from which they can go on with the form that they sent."""
+    return wants_page() and request.mimetype in FORM_TYPES
 
 
 def mentioned(name: str) -> str:

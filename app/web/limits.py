@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from flask import request
-from limits.storage import Storage, storage_from_string
+from limits.storage import storage_from_string
 from werkzeug.exceptions import TooManyRequests
 
 from app import ratelimits
 from app.database import Database
 from app.newsletters.terms import Newsletter
-from app.ratelimits import Counter, DatabaseStorage, Limit
+from app.ratelimits import Counter, DatabaseStorage, Limit, Storage
 from app.web import client, current
 from config import Settings
 

@@ -42,7 +42,7 @@ def away(answer: TestResponse) -> bool:
 
 @on_postgresql
 @pytest.mark.parametrize("act", ["ask again", "confirm", "leave"])
-def test_what_a_deadlock_undid_is_done_again(service: Service, act: str) -> None:
+def test_what_a_deadlock_undid_is_done_again(service: Service, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
         service.subscribe(newsletters=BOTH)
         link = service.letter().link
@@ -54,6 +54,9 @@ def test_what_a_deadlock_undid_is_done_again(service: Service, act: str) -> None
             "confirm": lambda: service.post(link),
             "leave": lambda: service.post(leave, data={"all": "1"}),
         }
+        if act == "ask again":
+            # A signup starts over by itself, and needs nobody to ask it again.
+            monkeypatch.setattr(attempts, "ATTEMPTS", 1)
         before = service.counts()["consent_events"]
         with service.database.transaction() as session:
             # The wrong way round; and patient, so that it is the other one that finds the deadlock.
@@ -302,7 +305,7 @@ def test_while_one_looks_anew_the_others_make_do_with_what_was_known(
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(known.get)
         looking.wait(10)
-        assert [known.get(), known.get()] == [1, 1]
+        assert in_time(lambda: [known.get(), known.get()] == [1, 1], 1)
         go_on.set()
         assert slow.result() == 2
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import time_machine
-from limits.storage import MemoryStorage, Storage
+from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
 from app import services
 from app.database import Database
-from app.ratelimits import Counter, DatabaseStorage, Limit
+from app.ratelimits import Counter, DatabaseStorage, Limit, Storage
 from app.web import limits
 from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService

@@ -5,7 +5,7 @@ and nowhere else. The same report twice does nothing more.
 """
 
 from app.subscriptions.feedback import codes
-from app.subscriptions.feedback.reports import FeedbackReport, Kind, Outcome, Report, fingerprint, purge
+from app.subscriptions.feedback.reports import FeedbackReport, Kind, Outcome, Report, about_letter, fingerprint, purge
 from app.subscriptions.feedback.taking import take
 
-__all__ = ["FeedbackReport", "Kind", "Outcome", "Report", "codes", "fingerprint", "purge", "take"]
+__all__ = ["FeedbackReport", "Kind", "Outcome", "Report", "about_letter", "codes", "fingerprint", "purge", "take"]

@@ -70,6 +70,11 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def about_letter(kind: Kind, source: str, letter_id: UUID, code: str = "") -> Report:
+    """One letter has one fate: whatever is reported of it again, by whichever way, is the same report."""
+    return Report(kind, source, fingerprint("letter", str(letter_id), kind), letter_id=letter_id, code=code)
+
+
 def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
     """False where the report was noted before. Another transaction that is noting it is waited for."""
     insert = sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert

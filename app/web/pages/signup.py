@@ -62,8 +62,11 @@ def _record(signup: Signup, verdict: Verdict) -> None:
         defences.spend(connection, verdict)
         digest = signup.address.digest(current.settings().suppression_key)
         wrote_all = requests.request(connection, signup, digest)
-    pace, taken = current.services().pace, time.perf_counter() - begun
-    (pace.remember if wrote_all else pace.fall_in)(len(signup.newsletters), taken)
+    pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
+    if wrote_all:
+        pace.remember(size, taken)
+    else:
+        pace.fall_in(size, taken)
 
 
 @cache
@@ -113,7 +116,7 @@ def on_offer(slug: str) -> Newsletter:
 @blueprint.errorhandler(InvalidFields)
 def show_form_again(error: InvalidFields) -> Response:
     """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
-    if not wants_page() or request.mimetype not in intake.FORM_TYPES:
+    if not intake.is_form_of_a_person():
         return problems.answer(error)
     open_ = current.catalogue().open
     asked = [slug for name in ("offered", "newsletters", "newsletter") for slug in request.form.getlist(name)]
