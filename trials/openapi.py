@@ -96,7 +96,7 @@ def known(email: str, subscription: str) -> dict[str, list[Any]]:
     }
 
 
-@click.command("schemathesis")
+@click.command("openapi")
 @click.option("--examples", default=1000, show_default=True, help="For each operation, at least.")
 def trial(examples: int) -> None:
     """Ask the whole API whatever its description allows, and what it does not."""
