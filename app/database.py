@@ -10,11 +10,9 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
-from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import (
     JSON,
     Connection,
@@ -35,25 +33,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-CONNECT_SECONDS = 3
+from app.postgresql import connector
+
 POOL_SECONDS = 5
 BUSY_TIMEOUT = "busy_timeout=5000"
 SCRUB_WAIT_MS = 500
 # Without secure_delete, what is deleted stays legible in the file until something else needs the room.
 PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
-# What a session asks of PostgreSQL; the options of DATABASE_URL come behind them and win. No statement_timeout: it
-# would end audits, and a wait for a synchronous standby that is cancelled is answered as if it had been done.
-SERVER_PATIENCE = "-c lock_timeout=8s -c idle_in_transaction_session_timeout=60s"
-# A host that went away without a word is noticed within half a minute, be it asked something (milliseconds) or not.
-NETWORK_PATIENCE = {"tcp_user_timeout": 15_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 # Classes of SQLSTATE: the transaction was rolled back, or something is not available, such as a lock.
 ABOUT_ONE_STATEMENT = ("40", "55")
 DEADLOCK_OR_SERIALIZATION = frozenset({"40P01", "40001"})
 
-Returned = TypeVar("Returned")
-
-_patience: ContextVar[float | None] = ContextVar("patience", default=None)
 _commits: ContextVar[int] = ContextVar("commits", default=0)
 
 
@@ -142,20 +133,6 @@ class Database:
         self.reader.dispose()
 
 
-@contextmanager
-def answering_within(seconds: float) -> Iterator[None]:
-    """In the block, a statement that PostgreSQL leaves without an answer for longer is given up with its connection.
-
-    Nothing is cancelled: what the server does in the end with that statement is as unknown as after any lost
-    connection. Outside of such blocks a statement takes the time it takes.
-    """
-    token = _patience.set(seconds)
-    try:
-        yield
-    finally:
-        _patience.reset(token)
-
-
 def commits() -> int:
     """How many units of work this thread has finished: where two counts are equal, nothing was kept in between."""
     return _commits.get()
@@ -217,20 +194,10 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
 
 
 def _postgresql(url: str, pool_size: int, options: str) -> Engine:
-    # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
-    conninfo = url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
-    given = conninfo_to_dict(conninfo)
-    extra: dict[str, Any] = {
-        "application_name": given.get("application_name", "jawel"),
-        "target_session_attrs": given.get("target_session_attrs", "primary"),
-        # Seconds, for each host. Else a host that swallows packets holds a thread for minutes.
-        "connect_timeout": given.get("connect_timeout", CONNECT_SECONDS),
-        "options": f"{SERVER_PATIENCE} {given.get('options', '')} -c timezone=UTC {options}".strip(),
-        **{name: given.get(name, value) for name, value in NETWORK_PATIENCE.items()},
-    }
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: _Connection.connect(conninfo, **extra),
+        # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
+        creator=connector(url, options),
         pool_size=pool_size,
         max_overflow=0,
         pool_use_lifo=True,
@@ -240,16 +207,3 @@ def _postgresql(url: str, pool_size: int, options: str) -> Engine:
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
     )
-
-
-class _Connection(psycopg.Connection):
-    def wait(self, gen: PQGen[Returned], interval: float = 0.1, timeout: float | None = None) -> Returned:
-        """psycopg waits for an answer for ever, and while the server's host is up no time-out of the network helps."""
-        patience = _patience.get() if timeout is None else timeout
-        try:
-            return super().wait(gen, interval, patience)
-        except psycopg.errors._WaitTimeout:
-            if timeout is not None:
-                raise
-            self.close()
-            raise psycopg.OperationalError(f"no answer within {patience} s") from None

@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, schema
-from app.database import Database, answering_within
+from app.database import Database
 from app.errors import JawelError
 from app.ledger.audit import results
 from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
+from app.postgresql import answering_within
 from config import Settings
 
 PATIENCE_SECONDS = 5.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from app import database
+from app import database, postgresql
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -38,7 +38,7 @@ def register(app: Flask) -> None:
         return dispatch()
 
     def answer_in_time(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        with database.answering_within(PATIENCE_SECONDS):
+        with postgresql.answering_within(PATIENCE_SECONDS):
             return answer(environ, start_response)
 
     app.dispatch_request = dispatch_again  # type: ignore[method-assign]

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import database, schema
+from app import postgresql, schema
 from app.web import current
 
 blueprint = Blueprint("health", __name__)
@@ -20,7 +20,7 @@ def alive() -> Response:
 def ready() -> tuple[Response, int]:
     """503 until the database answers with the newest schema: a new version takes no traffic before its migration."""
     try:
-        with database.answering_within(PATIENCE_SECONDS), current.database().read_only() as connection:
+        with postgresql.answering_within(PATIENCE_SECONDS), current.database().read_only() as connection:
             is_current = schema.is_current(connection)
     except SQLAlchemyError:
         return jsonify(status="unavailable", database="unreachable"), 503

@@ -1,5 +1,6 @@
 """A database at fault: people get 503 and are told when to come back, nothing is half-written, nobody restarts us."""
 
+import gc
 import os
 import signal
 import sqlite3
@@ -7,20 +8,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 import time_machine
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
 from app import database as databases
 from app import lately, schema, services, worker
 from app.lately import Lately
+from app.ledger import audit
+from app.ledger.audit.stored import stream
 from app.web import attempts, health
 from app.worker import errands, sealer
 from tests import machine
@@ -95,14 +98,43 @@ def test_a_request_that_has_kept_something_is_not_done_twice(service: Service) -
 @on_postgresql
 def test_with_the_connections_of_readers_those_of_writers_are_given_up(service: Service) -> None:
     link = prepare(service)
+    cut_connections(service)
+    assert away(service.get(link))
+    assert service.get(link).status_code == 200
+    assert service.post(link).status_code == 200
+
+
+def cut_connections(service: Service) -> None:
     with psycopg.connect(services.of(service.app).settings.database_url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert away(service.get(link))
-    assert service.get(link).status_code == 200
-    assert service.post(link).status_code == 200
+
+
+@on_postgresql
+def test_a_connection_whose_pool_was_given_up_is_closed_when_it_comes_back(service: Service) -> None:
+    with service.database.read_only() as connection:
+        used = connection.scalar(text("SELECT pg_backend_pid()"))
+        service.database.dispose()
+    gc.collect()
+    eventually(lambda: not service.rows(f"SELECT 1 FROM pg_stat_activity WHERE pid = {used}"))
+
+
+@on_postgresql
+@pytest.mark.parametrize("noticed", ["at the next question", "when it is closed"])
+def test_a_stream_is_gone_with_its_connection(service: Service, noticed: str) -> None:
+    with suppress(OperationalError), audit.snapshot(service.database) as connection:
+        if noticed == "at the next question":
+            with stream(connection, select(func.generate_series(1, 5000))) as rows:
+                next(rows)
+                cut_connections(service)
+                stream(connection, select(1))
+        else:
+            with stream(connection, select(1)):
+                cut_connections(service)
+    # What psycopg says of a cursor that is left open, it says when the cursor is collected: it fails this test.
+    gc.collect()
 
 
 def prepare(service: Service) -> str:

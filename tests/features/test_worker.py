@@ -225,9 +225,7 @@ def test_a_letter_about_a_newsletter_that_the_worker_has_not_heard_of_waits(open
         assert ahead.letter().delivered.recipient == ADA
 
 
-# Of a connection that is lost psycopg cannot close the cursors on the server: the audit may have one.
 @pytest.mark.parametrize("engine", ["postgresql"])
-@pytest.mark.filterwarnings("ignore:.*ServerCursor.* was deleted while still open:ResourceWarning")
 def test_a_worker_outlives_its_connections(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     service = bench.service
     monkeypatch.setattr(errands, "TROUBLE_SECONDS", 0.1)

@@ -1,0 +1,80 @@
+"""Connections to PostgreSQL that wait for no answer for ever, and leave nothing open behind them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+CONNECT_SECONDS = 3
+# What a session asks of PostgreSQL; the options of DATABASE_URL come behind them and win. No statement_timeout: it
+# would end audits, and a wait for a synchronous standby that is cancelled is answered as if it had been done.
+SERVER_PATIENCE = "-c lock_timeout=8s -c idle_in_transaction_session_timeout=60s"
+# A host that went away without a word is noticed within half a minute, be it asked something (milliseconds) or not.
+NETWORK_PATIENCE = {"tcp_user_timeout": 15_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+Returned = TypeVar("Returned")
+
+_patience: ContextVar[float | None] = ContextVar("patience", default=None)
+
+
+@contextmanager
+def answering_within(seconds: float) -> Iterator[None]:
+    """In the block, a statement that PostgreSQL leaves without an answer for longer is given up with its connection.
+
+    Nothing is cancelled: what the server does in the end with that statement is as unknown as after any lost
+    connection. Outside of such blocks a statement takes the time it takes.
+    """
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+def connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
+    """What opens a connection to `url`, in which `options` of PostgreSQL are set."""
+    conninfo = url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
+    given = conninfo_to_dict(conninfo)
+    extra: dict[str, Any] = {
+        "application_name": given.get("application_name", "jawel"),
+        "target_session_attrs": given.get("target_session_attrs", "primary"),
+        # Seconds, for each host. Else a host that swallows packets holds a thread for minutes.
+        "connect_timeout": given.get("connect_timeout", CONNECT_SECONDS),
+        "options": f"{SERVER_PATIENCE} {given.get('options', '')} -c timezone=UTC {options}".strip(),
+        **{name: given.get(name, value) for name, value in NETWORK_PATIENCE.items()},
+    }
+    return lambda: _Connection.connect(conninfo, **extra)
+
+
+class _Connection(psycopg.Connection):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.server_cursor_factory = _ServerCursor
+
+    def __del__(self, *_given: Any) -> None:
+        # SQLAlchemy closes what waits in a pool that is given up. What was in use then is left to the collector.
+        if hasattr(self, "pgconn"):
+            self.close()
+
+    def wait(self, gen: PQGen[Returned], interval: float = 0.1, timeout: float | None = None) -> Returned:
+        """psycopg waits for an answer for ever, and while the server's host is up no time-out of the network helps."""
+        patience = _patience.get() if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, patience)
+        except psycopg.errors._WaitTimeout:
+            if timeout is not None:
+                raise
+            self.close()
+            raise psycopg.OperationalError(f"no answer within {patience} s") from None
+
+
+class _ServerCursor(psycopg.ServerCursor[TupleRow]):
+    def __del__(self, *given: Any) -> None:
+        # psycopg warns of one that is open, and leaves one open whose connection turns out to be lost as it is closed.
+        if not self.connection.closed:
+            super().__del__(*given)
