@@ -58,8 +58,8 @@ def create_app(settings: Settings) -> Flask:
     _add_pages(app, settings)
     api.register(app)
     problems.register(app)
-    headers.register(app, settings.public_url)
     attempts.register(app)
+    app.wsgi_app = headers.added(app.wsgi_app, settings.public_url)  # type: ignore[assignment, method-assign]
     app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -4,9 +4,13 @@ A link with a token is a capability, so nothing may keep it (`no-store`), pass i
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+STATIC = "/static/"
 
 
 def policy(form_targets: Iterable[str] = ()) -> str:
@@ -23,38 +27,41 @@ def policy(form_targets: Iterable[str] = ()) -> str:
 
 
 POLICY = policy()
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
-HTTPS_ONLY = "max-age=31536000"
+ALWAYS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Robots-Tag", "noindex"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+]
+UNLESS_SAID_OTHERWISE = [("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
+HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 """Links that were sent out live for years and are https. What is beside the service, on other names, is not ours to
 decide for, so `includeSubDomains` is left out."""
-NEGOTIATED = "Accept, Accept-Language"
-"""Pages and problems are for programs or people, in the reader's language."""
+# Only files are for any site and any cache. Browsers import a module for a page of another site only where the file
+# says that it may be read there.
+FILES = [("Cross-Origin-Resource-Policy", "cross-origin"), ("Access-Control-Allow-Origin", "*")]
+# Pages and problems are for programs or people, in the reader's language.
+NEGOTIATED = [("Cross-Origin-Resource-Policy", "same-origin"), ("Vary", "Accept, Accept-Language")]
+KEPT_NOWHERE = ("Cache-Control", "no-store")
 
 
-def register(app: Flask, public_url: str) -> None:
-    always = ALWAYS | ({"Strict-Transport-Security": HTTPS_ONLY} if public_url.startswith("https://") else {})
+def added(application: "WSGIApplication", public_url: str) -> "WSGIApplication":
+    """To what the application says, as plain pairs behind Werkzeug, which checks and copies each of its own thrice."""
+    always = ALWAYS + ([HTTPS_ONLY] if public_url.startswith("https://") else [])
+    of_files = always + FILES, UNLESS_SAID_OTHERWISE
+    of_others = always + NEGOTIATED, [*UNLESS_SAID_OTHERWISE, KEPT_NOWHERE]
 
-    @app.after_request
-    def add(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", POLICY)
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.extend(always)
-        _keep_to_whom_it_was_for(response)
-        return response
+    def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        in_static = environ["PATH_INFO"].startswith(STATIC)
 
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            # One that is not there is answered with a page like any other.
+            ours, unless_said = of_files if in_static and status < "4" else of_others
+            said = {name for name, _value in headers}
+            headers += ours
+            headers += [each for each in unless_said if each[0] not in said]
+            return start_response(status, headers, *error)
 
-def _keep_to_whom_it_was_for(response: Response) -> None:
-    """Only files are for any site and any cache: one that is not there is answered with a page like any other."""
-    is_file = request.endpoint == "static" and response.status_code < 400
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if is_file else "same-origin"
-    if is_file:
-        # Browsers import a module for a page of another site only where the file says that it may be read there.
-        response.headers["Access-Control-Allow-Origin"] = "*"
-    else:
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.add("Vary", NEGOTIATED)
+        return application(environ, start)
+
+    return answer
