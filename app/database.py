@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +33,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from app.postgresql import connector
+from app.at_hand import AtHand
+from app.postgresql import POOL_SIZE, connector
 
 POOL_SECONDS = 5
 BUSY_TIMEOUT = "busy_timeout=5000"
@@ -85,6 +86,12 @@ class Database:
 
     writer: Engine
     reader: Engine
+    _readers: AtHand = field(init=False)
+    _writers: AtHand = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_readers", AtHand(self.reader))
+        object.__setattr__(self, "_writers", AtHand(self.writer))
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -96,7 +103,7 @@ class Database:
     @contextmanager
     def read_only(self) -> Iterator[Connection]:
         """For everything that answers a question. A write in here is refused by the database."""
-        with self.reader.connect() as connection:
+        with self._readers.one() as connection:
             yield connection
 
     @contextmanager
@@ -107,7 +114,7 @@ class Database:
         one statement. SQLite has no data-modifying CTE, so there the block is an ordinary transaction.
         """
         on_sqlite = self.writer.dialect.name == "sqlite"
-        with self.writer.begin() if on_sqlite else self.writer.connect() as connection:
+        with self.writer.begin() if on_sqlite else self._writers.one() as connection:
             yield connection
         _commits.set(commits() + 1)
 
@@ -129,6 +136,8 @@ class Database:
                     connection.cursor().execute(f"PRAGMA {pragma}").close()
 
     def dispose(self) -> None:
+        self._readers.close()
+        self._writers.close()
         self.writer.dispose()
         self.reader.dispose()
 
@@ -151,12 +160,12 @@ def is_away(error: Exception) -> bool:
     return not state.startswith(ABOUT_ONE_STATEMENT)
 
 
-def connect(url: str, *, pool_size: int = 8) -> Database:
+def connect(url: str) -> Database:
     """Open the database that `url` names. `postgresql://` URLs may name several hosts, as libpq allows."""
     if url.startswith("sqlite"):
         return Database(_sqlite(url, read_only=False), _sqlite(url, read_only=True))
-    writer = _postgresql(url, pool_size, "")
-    reader = _postgresql(url, pool_size, "-c default_transaction_read_only=on")
+    writer = _postgresql(url, "")
+    reader = _postgresql(url, "-c default_transaction_read_only=on")
     _tie_together(writer, reader)
     return Database(writer, reader)
 
@@ -193,12 +202,12 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
     return engine
 
 
-def _postgresql(url: str, pool_size: int, options: str) -> Engine:
+def _postgresql(url: str, options: str) -> Engine:
     return create_engine(
         "postgresql+psycopg://",
         # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
         creator=connector(url, options),
-        pool_size=pool_size,
+        pool_size=POOL_SIZE,
         max_overflow=0,
         pool_use_lifo=True,
         # A connection that waits for its turn longer than this is answered with 503 rather than queued for ever.

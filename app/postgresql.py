@@ -10,6 +10,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
+POOL_SIZE = 8
 CONNECT_SECONDS = 3
 # What a session asks of PostgreSQL; the options of DATABASE_URL come behind them and win. No statement_timeout: it
 # would end audits, and a wait for a synchronous standby that is cancelled is answered as if it had been done.

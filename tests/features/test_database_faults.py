@@ -19,11 +19,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
+from app import at_hand, lately, schema, services, worker
 from app import database as databases
-from app import lately, schema, services, worker
 from app.lately import Lately
 from app.ledger import audit
 from app.ledger.audit.stored import stream
+from app.postgresql import POOL_SIZE
 from app.web import attempts, health
 from app.worker import errands, sealer
 from tests import machine
@@ -164,14 +165,17 @@ def test_whoever_finds_no_free_connection_is_told_to_come_back(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.subscribe("grace@example.org")
-    writer = service.database.writer
-    monkeypatch.setattr(writer.pool, "_timeout", 0.1)
+    monkeypatch.setattr(service.database.writer.pool, "_timeout", 0.1)
     with ExitStack() as pool:
-        for _ in range(8):
-            pool.enter_context(writer.connect())
+        for _ in range(POOL_SIZE):
+            pool.enter_context(service.database.single_statement())
         assert away(service.subscribe())
         assert service.get("/healthz").status_code == 200
     assert service.subscribe().status_code == 202
+    with ExitStack() as pool:
+        # As many as those that are kept at hand for one statement leave room for.
+        for _ in range(POOL_SIZE - at_hand.MOST):
+            pool.enter_context(service.database.transaction()).execute(text("SELECT 1"))
 
 
 @on_postgresql

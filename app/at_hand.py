@@ -1,0 +1,50 @@
+"""Connections that lately ran a hot statement, kept out of their pool for the next one.
+
+To take a connection out of its pool and to put it back costs as much Python as to ask a question. Invariant: none is
+kept that is in a transaction or outlives its pool, and so few that they alone never empty the pool.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, Pool
+
+from app.postgresql import POOL_SIZE
+
+MOST = POOL_SIZE // 2
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    engine: Engine
+    waiting: list[tuple[Pool, Connection]] = field(default_factory=list)
+
+    @contextmanager
+    def one(self) -> Iterator[Connection]:
+        pool, connection = self._take()
+        try:
+            yield connection
+        finally:
+            if connection.in_transaction() or len(self.waiting) >= MOST:
+                connection.close()
+            else:
+                self.waiting.append((pool, connection))
+
+    def _take(self) -> tuple[Pool, Connection]:
+        while kept := self._next():
+            pool, connection = kept
+            if pool is self.engine.pool:
+                return kept
+            connection.close()
+        return self.engine.pool, self.engine.connect()
+
+    def _next(self) -> tuple[Pool, Connection] | None:
+        try:
+            return self.waiting.pop()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        while kept := self._next():
+            kept[1].close()
