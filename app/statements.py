@@ -8,11 +8,12 @@ On SQLite values have types of ours, so there it is an ordinary execution.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import RowMaker, namedtuple_row
 from sqlalchemy import Connection, Executable
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.exc import DBAPIError
@@ -26,12 +27,21 @@ class HotStatement:
 
     def __init__(self, core: Executable) -> None:
         self._core = core
+        self._row: RowMaker[Any] | None = None
 
     @cached_property
     def _compiled(self) -> tuple[str, Mapping[str, Any]]:
         assert isinstance(self._core, ClauseElement)
         compiled = self._core.compile(dialect=dialects.dialect())  # type: ignore[no-untyped-call]
-        return str(compiled), compiled.params
+        # psycopg writes a word of an enumeration by means of Python, and a text by means of C.
+        words = {name: str(value) for name, value in compiled.params.items() if isinstance(value, StrEnum)}
+        return str(compiled), {**compiled.params, **words}
+
+    def _rows(self, cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
+        """Its columns are the same each time, and so are its rows."""
+        if self._row is None:
+            self._row = namedtuple_row(cursor)
+        return self._row
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
         """All rows, with their columns by name. Raises what `connection.execute` raises."""
@@ -42,8 +52,8 @@ class HotStatement:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         try:
-            with driver.cursor(row_factory=namedtuple_row) as cursor:
-                return cursor.execute(text, {**constants, **parameters}).fetchall()  # type: ignore[return-value]
+            with driver.cursor(row_factory=self._rows) as cursor:
+                return cursor.execute(text, {**constants, **parameters}).fetchall()
         except psycopg.Error as error:
             raise _translated(connection, error) from None
 

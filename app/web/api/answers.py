@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+from flask import Response, request
+
 from app.consent import timestamp
 from app.links import one_click
 from app.subscriptions.status import SubscriberStatus, SubscriptionStatus
@@ -14,15 +16,17 @@ COLUMNS = ("email", "status", "mailable", "since", "language", "id", "unsubscrib
 
 
 def subscriber(found: SubscriberStatus) -> dict[str, Any]:
+    preferences = current.links().preferences(found.id)
     return {
         "id": str(found.id),
         "email": found.email,
         "language": found.language,
-        "subscriptions": [subscription(found, each) for each in found.subscriptions],
+        "subscriptions": [subscription(each, preferences) for each in found.subscriptions],
     }
 
 
-def subscription(of: SubscriberStatus, found: SubscriptionStatus) -> dict[str, Any]:
+def subscription(found: SubscriptionStatus, preferences: str) -> dict[str, Any]:
+    """`preferences` is the link to the person's."""
     links = current.links()
     unsubscribe = links.unsubscribe(found.id)
     by_mail = links.unsubscribe_address(found.id)
@@ -39,9 +43,17 @@ def subscription(of: SubscriberStatus, found: SubscriptionStatus) -> dict[str, A
             "state": mail.state if mail else None,
             "at": timestamp(mail.at) if mail else None,
         },
-        "links": {"unsubscribe": unsubscribe, "preferences": links.preferences(of.id)},
+        "links": {"unsubscribe": unsubscribe, "preferences": preferences},
         "headers": {**one_click(unsubscribe, by_mail), "List-Id": list_id},
     }
+
+
+def tagged(answer: Response) -> Response:
+    """With an ETag of what it says; 304 or 412 where the request made it depend on that (RFC 9110 section 13.1)."""
+    answer.add_etag()
+    if "If-None-Match" in request.headers or "If-Match" in request.headers:
+        return answer.make_conditional(request)  # type: ignore[return-value]
+    return answer
 
 
 def entry(found: SubscriberStatus) -> dict[str, Any]:

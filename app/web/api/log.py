@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
@@ -12,7 +12,7 @@ from app.ledger.model import SignedCheckpoint
 from app.ledger.tree import Span
 from app.ledger.verifier import encode
 from app.web import current
-from app.web.api import schemas
+from app.web.api import answers, schemas
 from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
 
@@ -33,8 +33,7 @@ def show_checkpoint() -> Response:
     with current.database().read_only() as connection:
         answer = Response(_newest(connection).note, content_type=TEXT)
     answer.headers["Cache-Control"] = "no-cache"
-    answer.add_etag()
-    return answer.make_conditional(request)  # type: ignore[return-value]
+    return answers.tagged(answer)
 
 
 @blueprint.route("/log/key")

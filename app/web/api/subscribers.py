@@ -42,9 +42,7 @@ def show(who: str) -> Response:
             found = status.find(connection, wanted, visible=access.caller().newsletters)
     if found is None:
         raise NotFound("No subscriber by that address or id.")
-    answer = jsonify(answers.subscriber(found))
-    answer.add_etag()
-    return answer.make_conditional(request)  # type: ignore[return-value]
+    return answers.tagged(jsonify(answers.subscriber(found)))
 
 
 @blueprint.route("/subscribers/<path:who>", methods=["DELETE"])
