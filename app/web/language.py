@@ -4,8 +4,8 @@ The one asked for, in the URL or by the form; else what is stored of the person;
 else the first of the newsletter that the page is about; else English. A tag that means nothing to us is passed over.
 """
 
-import re
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from babel import Locale
 from flask import g, request
@@ -25,6 +25,7 @@ NAMES = {language: str(locale.get_language_name(language)).capitalize() for lang
 def use(tag: str | None) -> None:
     """From here on answer in the language that the person chose earlier, rather than in their browser's."""
     g.language = tag
+    g.pop("preferred", None)
     refresh()
 
 
@@ -34,9 +35,11 @@ def about(newsletters: Sequence[Newsletter]) -> None:
     refresh()
 
 
-def preferred() -> list[str]:
+def preferred() -> tuple[str, ...]:
     """The reader's languages, best first, as two or three letters."""
-    return [_short(tag) for tag in _wishes() if tag]
+    if "preferred" not in g:
+        g.preferred = tuple(_short(tag) for tag in _wishes() if tag)
+    return cast(tuple[str, ...], g.preferred)
 
 
 def choose() -> Locale:
@@ -64,11 +67,11 @@ def _wishes() -> Iterator[str | None]:
 
 
 def _short(tag: str) -> str:
-    return re.split("[-_]", tag)[0].lower()
+    return tag.replace("_", "-").partition("-")[0].lower()
 
 
 def _asked_by_form() -> str | None:
-    if request.method != "POST":
+    if request.method != "POST" or request.is_json:
         return None
     try:
         return request.form.get("language")

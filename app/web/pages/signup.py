@@ -198,7 +198,7 @@ def _check_redirect(wanted: str | None, newsletters: Sequence[Newsletter]) -> No
 
 def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verdict) -> Signup:
     page = client.form_url()
-    reads = tuple(language.preferred())
+    reads = language.preferred()
     hosted = page is not None and page.startswith(_own_pages())
     sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
     return Signup(
