@@ -242,6 +242,28 @@ def test_a_server_that_is_not_there_is_tried_again(open_service: OpenService, se
     assert (state(service), replies(service)) == ("deferred", ["connection"])
 
 
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("try again in 300 seconds", 300),
+        ("wait 7 minutes", 420),
+        ("try again in 2 seconds", 5),
+        ("in 900 minutes", 3600),
+    ],
+)
+def test_a_server_that_says_when_to_come_back_is_believed_up_to_an_hour(
+    service: Service, told: str, seconds: int
+) -> None:
+    with time_machine.travel(clock.now(), tick=False) as moved:
+        service.subscribe()
+        service.mail.answers_to_rcpt = [f"450 4.2.0 greylisted, {told}"]
+        assert service.deliver() == []
+        moved.shift(timedelta(seconds=seconds - 1))
+        assert service.deliver() == []
+        moved.shift(timedelta(seconds=1))
+        assert service.letter().delivered.recipient == ADA
+
+
 def test_a_letter_is_tried_after_5_s_30_s_2_min_10_min_and_then_hourly_for_3_days(service: Service) -> None:
     tried: list[timedelta] = []
     with time_machine.travel(START, tick=False) as clock:

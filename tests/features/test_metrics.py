@@ -16,7 +16,7 @@ from app import clock, create_app, outbox, services
 from app.database import Base
 from app.ledger import sealing
 from app.ledger.audit import results
-from config import Settings
+from config import SendLimits, Settings
 from tests import timestamps
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
@@ -78,6 +78,20 @@ def test_letters_that_wait_are_counted_by_state_and_by_how_late_they_are(service
         assert figure(service, "letters_owed", "deferred") == 2
         assert figure(service, "letters_owed", "queued") == 0
         assert figure(service, "letters_oldest_due_age_seconds") == 0, "none is due before it is to be tried again"
+
+
+def test_an_allowance_that_letters_wait_for_shows(open_service: OpenService) -> None:
+    with time_machine.travel(clock.now(), tick=False) as time:
+        service = open_service(send_limits=SendLimits(0, 6, 0, 0, 0))
+        service.subscribe("first@example.org")
+        time.shift(0.001)
+        service.subscribe("second@example.org")
+        assert len(service.deliver()) == 1
+        assert figure(service, "allowances_used_up", "letters_to_domain") == 1
+        time.shift(60)
+        assert len(service.deliver()) == 1
+        time.shift(60)
+        assert figure(service, "allowances_used_up", "letters_to_domain") == 0
 
 
 def test_events_that_nobody_seals_grow_old(service: Service) -> None:

@@ -85,6 +85,14 @@ def test_a_program_is_told_what_to_do_and_gets_through_when_it_has_done_it(attac
     assert attacked.post(attacked.letter().link).status_code == 200
 
 
+def test_json_from_a_browser_is_no_form_to_show_again(attacked: Service) -> None:
+    fields = {"email": ADA, "newsletters": "weekly", "consent": True}
+    answer = attacked.post("/subscribe", json=fields, headers=BROWSER)
+    assert (answer.status_code, answer.mimetype) == (422, "text/html")
+    assert 'name="email"' not in answer.text
+    assert "GET /challenge" in answer.text
+
+
 @pytest.mark.parametrize("headers", [BROWSER, {}], ids=["browser", "program"])
 def test_a_form_may_bring_its_proof_too(attacked: Service, headers: dict[str, str]) -> None:
     fields = {"email": ADA, "newsletters": "weekly", "consent": "yes", "proof_of_work": attack.proof(attacked)}
