@@ -1,10 +1,10 @@
 """What evidence keeps of a client: as little as proves something (GDPR Art. 5(1)(c), EDPB 05/2020 para 106)."""
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, AddressFamily, inet_ntop, inet_pton
 from urllib.parse import urlsplit
 
 from flask import request
@@ -16,7 +16,6 @@ from config import ClientIp
 
 # Some proxies add the port: 192.0.2.1:5678, or [2001:db8::1]:5678.
 _PORT = re.compile(r"^(?:\[([^\]]+)\]|([\d.]+)):\d+$")
-IPV4_MAPPED = 0xFFFF
 _FAMILIES = (
     ("Edge", re.compile(r"\bEdg")),
     ("Opera", re.compile(r"\bOPR/|\bOpera")),
@@ -55,26 +54,18 @@ def prefix(text: str, *, ipv4: int, ipv6: int) -> str:
     client = _parse(text)
     if client is None:
         return "unknown"
-    family, bits, value = client
-    length = ipv4 if family is AF_INET else ipv6
-    rest = bits - length
-    return f"{inet_ntop(family, (value >> rest << rest).to_bytes(bits // 8))}/{length}"
+    length = ipv4 if client.version == 4 else ipv6
+    rest = client.max_prefixlen - length
+    return f"{type(client)(int(client) >> rest << rest)}/{length}"
 
 
 @lru_cache(maxsize=16)
-def _parse(text: str) -> tuple[AddressFamily, int, int] | None:
-    """Family, length in bits, and the address as a number."""
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return AF_INET, 32, int.from_bytes(inet_pton(AF_INET, text))
-    except (OSError, ValueError):
-        bare = _PORT.sub(r"\1\2", text.partition("%")[0])
-    if bare != text and ":" not in bare:
-        return _parse(bare)
-    try:
-        value = int.from_bytes(inet_pton(AF_INET6, bare))
-    except (OSError, ValueError):
+        client = ipaddress.ip_address(_PORT.sub(r"\1\2", text.partition("%")[0]))
+    except ValueError:
         return None
-    return (AF_INET, 32, value & 0xFFFFFFFF) if value >> 32 == IPV4_MAPPED else (AF_INET6, 128, value)
+    return (client.ipv4_mapped or client) if isinstance(client, ipaddress.IPv6Address) else client
 
 
 def browser_family() -> str:
