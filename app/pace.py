@@ -1,8 +1,9 @@
 """How long an answer takes must not tell what it was about.
 
 A request that has less to write is done sooner, and whoever measures that learns something of the address. So it takes
-as long as one of those lately that wrote all there is to write, chosen by chance: then both spread alike. Only requests
-that are done early wait, and only for what they saved.
+as long as one of those lately that wrote for each newsletter, chosen by chance: then both spread alike. Only requests
+that are done early wait, and only for what they saved. Who wrote for each does not: of two times by chance, its own and
+another's, the longer one would stand out.
 """
 
 import random
@@ -25,7 +26,7 @@ class Pace:
         self._lately: dict[int, deque[float]] = {}
 
     def remember(self, size: int, seconds: float) -> None:
-        """One that wrote everything."""
+        """One that wrote for each newsletter."""
         with self._lock:
             self._lately.setdefault(size, deque(maxlen=KEPT)).append(seconds)
 

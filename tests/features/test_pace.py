@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+import time_machine
 
 from app import services
 from app.pace import LONGEST_SECONDS, OVERSLEPT_SECONDS, Pace
-from tests.service import ADA, Service
+from tests.service import ADA, COOL_DOWN, Service
 
 LONG = 0.05
 
@@ -25,6 +26,15 @@ def test_whoever_wrote_less_waits_for_what_was_saved(service: Service, less_to_w
     for _ in range(100):
         pace.remember(1, LONG)
     assert taken(lambda: service.subscribe(**{"email": ADA, **less_to_write})) >= LONG - OVERSLEPT_SECONDS
+
+
+def test_whoever_wrote_for_each_newsletter_waits_for_nobody(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=False) as clock:
+        service.subscribe()
+        clock.shift(COOL_DOWN)
+        monkeypatch.setattr(Pace, "fall_in", lambda *_: pytest.fail("waited"))
+        service.subscribe()
+    assert service.counts()["consent_events"] == 2
 
 
 def test_who_asks_for_more_newsletters_is_compared_with_those_who_did() -> None:

@@ -61,9 +61,9 @@ def _record(signup: Signup, verdict: Verdict) -> None:
         # Should the service die in between, the proof is lost, and another is asked for.
         defences.spend(connection, verdict)
         digest = signup.address.digest(current.settings().suppression_key)
-        wrote_all = requests.request(connection, signup, digest)
+        wrote_each = requests.request(connection, signup, digest)
     pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
-    if wrote_all:
+    if wrote_each:
         pace.remember(size, taken)
     else:
         pace.fall_in(size, taken)
