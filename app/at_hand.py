@@ -22,6 +22,7 @@ class AtHand:
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
+        """For the block, which leaves no setting of the session behind."""
         pool, connection = self._take()
         try:
             yield connection
