@@ -59,7 +59,8 @@ def create_app(settings: Settings) -> Flask:
     api.register(app)
     problems.register(app)
     attempts.register(app)
-    app.wsgi_app = headers.added(app.wsgi_app, settings.public_url)  # type: ignore[assignment, method-assign]
+    files = f"{app.static_url_path}/"
+    app.wsgi_app = headers.added(app.wsgi_app, settings.public_url, files)  # type: ignore[assignment, method-assign]
     app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

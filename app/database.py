@@ -6,9 +6,9 @@ Whatever only reads goes through `read_only`, where the database itself refuses 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,12 +86,8 @@ class Database:
 
     writer: Engine
     reader: Engine
-    _readers: AtHand = field(init=False)
-    _writers: AtHand = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_readers", AtHand(self.reader))
-        object.__setattr__(self, "_writers", AtHand(self.writer))
+    _writers: AtHand
+    _readers: AtHand
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -100,11 +96,9 @@ class Database:
             yield session
         _commits.set(commits() + 1)
 
-    @contextmanager
-    def read_only(self) -> Iterator[Connection]:
+    def read_only(self) -> AbstractContextManager[Connection]:
         """For everything that answers a question. A write in here is refused by the database."""
-        with self._readers.one() as connection:
-            yield connection
+        return self._readers.one()
 
     @contextmanager
     def single_statement(self) -> Iterator[Connection]:
@@ -163,11 +157,11 @@ def is_away(error: Exception) -> bool:
 def connect(url: str) -> Database:
     """Open the database that `url` names. `postgresql://` URLs may name several hosts, as libpq allows."""
     if url.startswith("sqlite"):
-        return Database(_sqlite(url, read_only=False), _sqlite(url, read_only=True))
-    writer = _postgresql(url, "")
-    reader = _postgresql(url, "-c default_transaction_read_only=on")
-    _tie_together(writer, reader)
-    return Database(writer, reader)
+        writer, reader = _sqlite(url, read_only=False), _sqlite(url, read_only=True)
+    else:
+        writer, reader = _postgresql(url, ""), _postgresql(url, "-c default_transaction_read_only=on")
+        _tie_together(writer, reader)
+    return Database(writer, reader, AtHand(writer), AtHand(reader))
 
 
 def _tie_together(writer: Engine, reader: Engine) -> None:

@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
-STATIC = "/static/"
-
 
 def policy(form_targets: Iterable[str] = ()) -> str:
     """Browsers hold the redirect after a form to `form-action` too, so a page whose form may end elsewhere says where.
@@ -45,18 +43,21 @@ NEGOTIATED = [("Cross-Origin-Resource-Policy", "same-origin"), ("Vary", "Accept,
 KEPT_NOWHERE = ("Cache-Control", "no-store")
 
 
-def added(application: "WSGIApplication", public_url: str) -> "WSGIApplication":
-    """To what the application says, as plain pairs behind Werkzeug, which checks and copies each of its own thrice."""
+def added(application: "WSGIApplication", public_url: str, files: str) -> "WSGIApplication":
+    """To what the application says, as plain pairs behind Werkzeug, which checks and copies each of its own thrice.
+
+    The paths of files begin with `files`.
+    """
     always = ALWAYS + ([HTTPS_ONLY] if public_url.startswith("https://") else [])
     of_files = always + FILES, UNLESS_SAID_OTHERWISE
     of_others = always + NEGOTIATED, [*UNLESS_SAID_OTHERWISE, KEPT_NOWHERE]
 
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        in_static = environ["PATH_INFO"].startswith(STATIC)
+        in_files = environ["PATH_INFO"].startswith(files)
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             # One that is not there is answered with a page like any other.
-            ours, unless_said = of_files if in_static and status < "4" else of_others
+            ours, unless_said = of_files if in_files and status < "4" else of_others
             said = {name for name, _value in headers}
             headers += ours
             headers += [each for each in unless_said if each[0] not in said]
