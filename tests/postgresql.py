@@ -113,11 +113,11 @@ class MortalServer:
             time.sleep(0.1)
 
     def is_alive(self) -> bool:
+        # Whoever adopted a killed process may take seconds to bury it. Until then it has a number, but no folder.
         try:
-            os.kill(self.postmaster(), 0)
+            return str(Path(f"/proc/{self.postmaster()}/cwd").readlink()) == self._data
         except (OSError, IndexError):
             return False
-        return True
 
     def restart(self, mode: str) -> None:
         """`mode` is pg_ctl's: smart, fast, or immediate."""
@@ -132,13 +132,16 @@ class MortalServer:
 
     def pids(self) -> list[int]:
         """All of its processes: each has the data for its working directory."""
-        data = str(self.folder / "data")
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if str((process / "cwd").readlink()) == data:
+                if str((process / "cwd").readlink()) == self._data:
                     found.append(int(process.name))
         return found
+
+    @property
+    def _data(self) -> str:
+        return str(self.folder / "data")
 
     def postmaster(self) -> int:
         return int((self.folder / "data/postmaster.pid").read_text().split()[0])

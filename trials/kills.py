@@ -169,6 +169,7 @@ def _await_recovery(server: MortalServer) -> None:
             server.execute("SELECT 1")
             return
         time.sleep(0.1)
+    raise RuntimeError("the database does not come back")
 
 
 @contextmanager
