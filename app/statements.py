@@ -10,7 +10,7 @@ On SQLite values have types of ours, so there it is an ordinary execution.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import RowMaker, namedtuple_row
@@ -30,12 +30,13 @@ class HotStatement:
         self._row: RowMaker[Any] | None = None
 
     @cached_property
-    def _compiled(self) -> tuple[str, Mapping[str, Any]]:
+    def _compiled(self) -> tuple[bytes, Mapping[str, Any]]:
         assert isinstance(self._core, ClauseElement)
         compiled = self._core.compile(dialect=dialects.dialect())  # type: ignore[no-untyped-call]
         # psycopg writes a word of an enumeration by means of Python, and a text by means of C.
         words = {name: str(value) for name, value in compiled.params.items() if isinstance(value, StrEnum)}
-        return str(compiled), {**compiled.params, **words}
+        # psycopg encodes a str anew each time, and then takes it for another text than the one before.
+        return str(compiled).encode(), {**compiled.params, **words}
 
     def _rows(self, cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
         """Its columns are the same each time, and so are its rows."""
@@ -49,13 +50,19 @@ class HotStatement:
             result = connection.execute(self._core, parameters)
             return result.all() if result.returns_rows else []
         text, constants = self._compiled
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
         try:
-            with driver.cursor(row_factory=self._rows) as cursor:
-                return cursor.execute(text, {**constants, **parameters}).fetchall()
+            return self._cursor(connection).execute(text, {**constants, **parameters}).fetchall()
         except psycopg.Error as error:
             raise _translated(connection, error) from None
+
+    def _cursor(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """One a connection, for as long as that lives: psycopg keeps in it how the values of its last text are sent."""
+        kept = connection.info
+        if self not in kept:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            kept[self] = driver.cursor(row_factory=self._rows)
+        return cast("psycopg.Cursor[Any]", kept[self])
 
 
 def _translated(connection: Connection, error: psycopg.Error) -> BaseException:
