@@ -7,7 +7,6 @@ anyone; the salt keeps that hash from being a way to guess the evidence.
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
+import orjson
 from sqlalchemy import CheckConstraint, Index, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -133,10 +133,7 @@ def evidence_hash(text: bytes, salt: bytes) -> str:
 
 def canonical(evidence: JsonValue) -> bytes:
     """RFC 8785 for what evidence may hold: without floats, and with names in ASCII, sorting is all there is to it."""
-    return _encode(evidence).encode()
-
-
-_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+    return orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)
 
 
 def timestamp(instant: datetime) -> str:
@@ -146,4 +143,4 @@ def timestamp(instant: datetime) -> str:
 
 def commitment(key: str, address: EmailAddress) -> str:
     """Binds evidence to an address without holding it: once the subscriber's own key is erased, it says nothing."""
-    return hmac.new(bytes.fromhex(key), address.canonical.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(bytes.fromhex(key), address.canonical.encode(), "sha256").hex()

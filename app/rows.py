@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
-from uuid import UUID
 
+import orjson
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    Uuid,
     bindparam,
     column,
     func,
@@ -44,7 +45,7 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
     parameter = bindparam(table.name, type_=Text)
     if dialect == "sqlite":
         entries = func.json_each(parameter).table_valued("value")
-        values = [func.json_extract(entries.c.value, f"$.{name}") for name in names]
+        values = [_extracted(entries.c.value, each) for each in table.columns]
         # Without a WHERE, SQLite's parser takes the ON of ON CONFLICT for a join condition.
         return sqlite.insert(table).from_select(names, select(*values).where(true()))
     row_type: ColumnElement[object] = literal_column(f"NULL::{table.name}")
@@ -71,9 +72,15 @@ def records(parameter: str, dialect: str, columns: Sequence[QueryableAttribute[A
     array = bindparam(parameter, type_=Text)
     if dialect == "sqlite":
         value = func.json_each(array).table_valued("value").c.value
-        return select(*[func.json_extract(value, f"$.{each.key}").label(each.key) for each in columns]).subquery()
+        return select(*[_extracted(value, each).label(each.key) for each in columns]).subquery()
     typed = [column(each.key, each.type) for each in columns]
     return func.json_to_recordset(sql_cast(array, JSON)).table_valued(*typed).render_derived(with_types=True)
+
+
+def _extracted(entry: ColumnElement[Any], column: ColumnElement[Any] | QueryableAttribute[Any]) -> ColumnElement[Any]:
+    value: ColumnElement[Any] = func.json_extract(entry, f"$.{column.key}")
+    # As SQLAlchemy keeps them on SQLite.
+    return func.replace(value, "-", "") if isinstance(column.type, Uuid) else value
 
 
 def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
@@ -109,14 +116,13 @@ def select_texts(parameter: str, dialect: str) -> Select[tuple[str]]:
     return select(func.json_array_elements_text(sql_cast(array, JSON)).table_valued("value").c.value)
 
 
+def _encode(values: Sequence[object]) -> str:
+    return orjson.dumps(values, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
 def _plain(value: object) -> str:
-    if isinstance(value, UUID):
-        return value.hex
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"  # as bytea reads it
     raise TypeError(f"no plain form for {type(value).__name__}")
-
-
-_encode = json.JSONEncoder(default=_plain).encode
