@@ -4,10 +4,14 @@ A key that everybody hits, such as a form's, would be one row that all signups w
 lot of hits to itself, and goes by what the store said last and its own count since. Once it knows that a limit is
 reached it asks no more: to refuse costs nothing.
 
-Invariant: over all processes, no more pass than the limit and one lot for each process.
+Invariant: over all processes, no more pass than the limit and one lot for each process. The store is told who was
+counted by a keyed digest alone, so that no client address rests there.
 """
 
+import hmac
 import threading
+import time
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -54,6 +58,10 @@ class _Count:
     untold: int = 0
 
 
+_Counts = defaultdict[tuple[str, str], _Count]
+"""By the limit's name, and by who is counted."""
+
+
 class Storage(Protocol):
     """What counts for all processes: every storage of `limits`, and the database."""
 
@@ -64,18 +72,18 @@ class Storage(Protocol):
 class Counter:
     """What this process knows of the present windows. They are the clock's minutes or hours: the same everywhere."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, secret: str) -> None:
         self._storage = storage
+        self._secret = secret.encode()
         self._lock = threading.Lock()
-        self._windows: dict[int, tuple[int, dict[str, _Count]]] = {}
+        self._windows: dict[int, tuple[int, _Counts]] = {}
         """By their length in seconds."""
 
     def hit(self, limit: Limit, who: str) -> bool:
         """Count one; whether that is within the limit. Raises whatever the store does where it cannot be reached."""
-        key = f"{limit.name}/{who}"
-        window = int(clock.now().timestamp()) // limit.seconds
+        window = int(time.time()) // limit.seconds
         with self._lock:
-            count = self._in(window, limit.seconds).setdefault(key, _Count())
+            count = self._in(window, limit.seconds)[limit.name, who]
             if count.known + count.untold >= limit.hits:
                 return False
             count.untold += 1
@@ -83,23 +91,23 @@ class Counter:
                 return True
             untold, count.untold = count.untold, 0
             count.known += untold
-        told = self._storage.incr(f"{key}/{window}", limit.seconds, untold)
+        digest = hmac.digest(self._secret, who.encode(), "sha256").hex()[:32]
+        told = self._storage.incr(f"{limit.name}/{digest}/{window}", limit.seconds, untold)
         with self._lock:
             count.known = max(count.known, told)
         return told <= limit.hits
 
-    def _in(self, window: int, seconds: int) -> dict[str, _Count]:
+    def _in(self, window: int, seconds: int) -> _Counts:
         """What was counted in an earlier window counts no more, told or not. So does what there is no room for."""
-        present, counts = self._windows.get(seconds, (window, {}))
-        if window != present or len(counts) > ROOM:
-            counts = {}
-        self._windows[seconds] = (window, counts)
-        return counts
+        present = self._windows.get(seconds)
+        if present is None or present[0] != window or len(present[1]) > ROOM:
+            present = self._windows[seconds] = window, defaultdict(_Count)
+        return present[1]
 
 
 def seconds_left() -> int:
     """Until the next window, in which everybody starts from zero; at least 1."""
-    return WINDOW_SECONDS - int(clock.now().timestamp()) % WINDOW_SECONDS
+    return WINDOW_SECONDS - int(time.time()) % WINDOW_SECONDS
 
 
 class DatabaseStorage:

@@ -47,16 +47,30 @@ def address(kept: ClientIp) -> str | None:
     """The client address as far as it is kept. `remote_addr` is right behind as many proxies as are configured."""
     if kept is ClientIp.NONE or not request.remote_addr:
         return None
-    return request.remote_addr if kept is ClientIp.FULL else prefix(request.remote_addr, ipv4=24, ipv6=48)
+    return request.remote_addr if kept is ClientIp.FULL else _truncated()
 
 
-def prefix(text: str, *, ipv4: int, ipv6: int) -> str:
-    client = _parse(text)
-    if client is None:
+def line() -> str:
+    """What a line is given: one IPv4 address, or one IPv6 /64. In hex; empty where it is unknown."""
+    return _first_bytes(ipv4=4, ipv6=8).hex()
+
+
+def network() -> str:
+    """What is around it: a /24, or a /48."""
+    return _first_bytes(ipv4=3, ipv6=6).hex()
+
+
+def _truncated() -> str:
+    kept = _first_bytes(ipv4=3, ipv6=6)
+    if not kept:
         return "unknown"
-    length = ipv4 if client.version == 4 else ipv6
-    rest = client.max_prefixlen - length
-    return f"{type(client)(int(client) >> rest << rest)}/{length}"
+    rest = bytes((4 if len(kept) == 3 else 16) - len(kept))
+    return f"{ipaddress.ip_address(kept + rest)}/{8 * len(kept)}"
+
+
+def _first_bytes(*, ipv4: int, ipv6: int) -> bytes:
+    client = _parse(request.remote_addr or "")
+    return client.packed[: ipv4 if client.version == 4 else ipv6] if client else b""
 
 
 @lru_cache(maxsize=16)

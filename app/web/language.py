@@ -44,8 +44,13 @@ def preferred() -> tuple[str, ...]:
 
 def choose() -> Locale:
     """For Flask-Babel: the language of pages."""
+    return _LOCALES[chosen()]
+
+
+def chosen() -> str:
+    """The language of pages, one of `LANGUAGES`."""
     wanted = [*preferred(), g.get("newsletters_language")]
-    return _LOCALES[next((language for language in wanted if language in LANGUAGES), FALLBACK)]
+    return next((language for language in wanted if language in LANGUAGES), FALLBACK)
 
 
 def direction() -> str:
@@ -55,7 +60,7 @@ def direction() -> str:
 
 def asked() -> str | None:
     """What the URL asks for, as far as we speak it: links and forms lead on in the same language."""
-    tag = _short(request.args.get("language", "")) if request else ""
+    tag = _short(request.args.get("language", "")) if request and request.query_string else ""
     return tag if tag in LANGUAGES else None
 
 

@@ -5,11 +5,9 @@ one client does is its own, and is refused beyond its limit. A network and a for
 their limits nobody is refused who can prove work, for nobody else's requests may count against a person.
 """
 
-import hmac
 from collections.abc import Sequence
 from typing import cast
 
-from flask import request
 from limits.storage import storage_from_string
 from werkzeug.exceptions import TooManyRequests
 
@@ -26,15 +24,15 @@ CLIENTS_IN_A_NETWORK = 5
 
 def counter(settings: Settings, database: Database) -> Counter:
     uri = settings.rate_limit_storage
-    return Counter(cast(Storage, storage_from_string(uri)) if uri else DatabaseStorage(database.writer))
+    storage = cast(Storage, storage_from_string(uri)) if uri else DatabaseStorage(database.writer)
+    return Counter(storage, settings.secret_keys[0])
 
 
 def count_signup() -> None:
     """Raise TooManyRequests, with Retry-After, where this client has asked too often in this minute."""
     settings = current.settings()
     limit = Limit("client", settings.rate_limit_subscribe)
-    # One IPv4 address, or one IPv6 /64: what a line is given.
-    if not current.services().limiter.hit(limit, _prefix(ipv4=32, ipv6=64)):
+    if not current.services().limiter.hit(limit, client.line()):
         raise too_many_requests()
 
 
@@ -46,7 +44,7 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
     settings, limiter = current.settings(), current.services().limiter
     of_network = Limit("network", CLIENTS_IN_A_NETWORK * settings.rate_limit_subscribe)
     of_form = Limit("form", settings.rate_limit_form)
-    everywhere = not limiter.hit(of_network, _prefix(ipv4=24, ipv6=48))
+    everywhere = not limiter.hit(of_network, client.network())
     full = [each for each in newsletters if not limiter.hit(of_form, each.slug) or everywhere]
     if any(each.proof_of_work == "never" for each in full):
         raise too_many_requests()
@@ -55,10 +53,3 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
 
 def too_many_requests() -> TooManyRequests:
     return TooManyRequests(retry_after=ratelimits.seconds_left())
-
-
-def _prefix(*, ipv4: int, ipv6: int) -> str:
-    """Keyed, so that no client address rests anywhere."""
-    prefix = client.prefix(request.remote_addr or "", ipv4=ipv4, ipv6=ipv6)
-    secret = current.settings().secret_keys[0]
-    return hmac.digest(secret.encode(), prefix.encode(), "sha256").hex()[:32]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import cache
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -41,15 +40,16 @@ def subscribe() -> BaseResponse:
     newsletters = _newsletters(form.newsletters)
     origins.check(newsletters)
     _check_redirect(form.redirect, newsletters)
-    if wants_page() and not form.redirect and not form.attempt:
+    for_a_page = wants_page()
+    if for_a_page and not form.redirect and not form.attempt:
         # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
         form = replace(form, attempt=_new_attempt())
     verdict = defences.judge(form, newsletters)
     signup = _signup(form, newsletters, verdict)
     _record(signup, verdict)
-    if wants_page():
+    if for_a_page:
         return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
-    answer = Response(_accepted(str(get_locale())), 202, mimetype="application/json")
+    answer = Response(_accepted(language.chosen()), 202, mimetype="application/json")
     if mailbox := mailboxes.find(mailboxes.key_for(signup.address.domain)):
         answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
     return answer
