@@ -20,6 +20,9 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, Request
 
+from app import database as databases
+from app import schema
+from app.newsletters import apply, file
 from app.tokens import Purpose, Signer
 
 PATIENCE_SECONDS = 30
@@ -214,8 +217,7 @@ def running(tmp_path: Path, more: str, shop: str) -> Iterator[Site]:
     }
     catalogue = tmp_path / "newsletters.toml"
     catalogue.write_text(CATALOGUE.read_text() + more)
-    for command in (["migrate"], ["newsletters", "apply", catalogue]):
-        subprocess.run([*jawel, *command], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, check=True)
+    _prepare(tmp_path / "instance", catalogue)
     with (tmp_path / "log").open("w") as log:
         serving = [*jawel, "serve", "--port", str(port)]
         server = subprocess.Popen(serving, cwd=tmp_path, env=environment, stdout=log, stderr=log)
@@ -225,6 +227,16 @@ def running(tmp_path: Path, more: str, shop: str) -> Iterator[Site]:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(PATIENCE_SECONDS)
+
+
+def _prepare(instance: Path, catalogue: Path) -> None:
+    """As `jawel migrate` and `jawel newsletters apply` do it, without waiting for Python to start twice."""
+    instance.mkdir()
+    database = databases.connect(f"sqlite:///{instance / 'jawel.sqlite'}")
+    schema.migrate(database)
+    with database.transaction() as session:
+        apply.apply(session, file.load(catalogue)[1])
+    database.dispose()
 
 
 def _await_answer(url: str, server: "subprocess.Popen[bytes]") -> None:

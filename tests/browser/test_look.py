@@ -27,6 +27,11 @@ SMALL = "els => els.filter(e => { const r = e.getBoundingClientRect(); return Ma
 AXE = Axe()
 
 
+@pytest.fixture
+def site(long_lived_site: Site) -> Site:
+    return long_lived_site
+
+
 def in_language(path: str, language: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}language={language}"
 
