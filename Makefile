@@ -3,7 +3,7 @@
 PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
-SOURCES := app migrations tests benchmarks trials config.py wsgi.py
+SOURCES := app migrations tests benchmarks trials config.py config_checks.py wsgi.py
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 

@@ -5,32 +5,21 @@ names each variable, so that a deployment is mended in one go.
 """
 
 import base64
-import binascii
 import json
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import psycopg
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from environs import EnvValidationError, FileAwareEnv
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
-from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
-from psycopg.conninfo import conninfo_to_dict
 
-SECRET_LENGTH = 32
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+import config_checks as checks
+
 _NOT_SET = "Environment variable not set."
 
 
@@ -139,22 +128,22 @@ def load(instance: Path = Path("instance")) -> Settings:
         environment=env.environment,
         public_url=public_url,
         database_url=env.database_url(),
-        secret_keys=env.texts("SECRET_KEYS", validate=_long_enough),
-        suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=_long_enough),
+        secret_keys=env.texts("SECRET_KEYS", validate=checks.long_enough),
+        suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=checks.long_enough),
         log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
-        log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or "", validate=_key_name),
-        timestamp_authorities=tuple(env.list("TIMESTAMP_AUTHORITIES", [], validate=_timestamp_authorities) or ()),
+        log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or "", validate=checks.key_name),
+        timestamp_authorities=tuple(env.list("TIMESTAMP_AUTHORITIES", [], validate=checks.timestamp_authorities) or ()),
         timestamp_minutes=env.int("TIMESTAMP_MINUTES", 60, validate=Range(min=1)),
         mail_server=env.mail_server(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(min=0)),
         client_ip=env.enum("CLIENT_IP", ClientIp.TRUNCATED, enum=ClientIp, by_value=True),
-        rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None, validate=_storage) or None,
+        rate_limit_storage=env.str("RATE_LIMIT_STORAGE", None, validate=checks.storage) or None,
         rate_limit_subscribe=env.int("RATE_LIMIT_SUBSCRIBE", 60, validate=Range(min=1)),
         rate_limit_form=env.int("RATE_LIMIT_FORM", 600, validate=Range(min=1)),
         send_limits=env.send_limits(),
         feedback=env.feedback(),
         log_format=env.str("LOG_FORMAT", env.by_environment("console", "json"), validate=OneOf(["console", "json"])),
-        timezone=env.str("TIMEZONE", "Europe/Brussels", validate=_timezone),
+        timezone=env.str("TIMEZONE", "Europe/Brussels", validate=checks.timezone),
         instance=instance,
     )
     env.report()
@@ -186,7 +175,7 @@ class _Reader(FileAwareEnv):
     def database_url(self) -> Any:
         """SQLite makes a file, but not the folder around it."""
         default = f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
-        chosen = self.str("DATABASE_URL", default, validate=_database_url)
+        chosen = self.str("DATABASE_URL", default, validate=checks.database_url)
         if chosen == default:
             try:
                 self.instance.mkdir(parents=True, exist_ok=True)
@@ -200,7 +189,9 @@ class _Reader(FileAwareEnv):
 
     def public_url(self) -> str:
         default = self.by_environment("http://127.0.0.1:8000", ...)
-        return (self.str("PUBLIC_URL", default, validate=self.by_environment(_http_url, _https_url)) or "").rstrip("/")
+        return (
+            self.str("PUBLIC_URL", default, validate=self.by_environment(checks.http_url, checks.https_url)) or ""
+        ).rstrip("/")
 
     def texts(self, name: str, validate: Callable[[list[str]], None]) -> tuple[str, ...]:
         """Comma-separated, newest first."""
@@ -208,10 +199,10 @@ class _Reader(FileAwareEnv):
         return tuple(found or ())
 
     def seeds(self, name: str) -> tuple[bytes, ...]:
-        return tuple(base64.b64decode(text) for text in self.texts(name, validate=_ed25519_seeds))
+        return tuple(base64.b64decode(text) for text in self.texts(name, validate=checks.ed25519_seeds))
 
     def mail_server(self) -> MailServer | None:
-        host = self.str("MAIL_SERVER", self.by_environment("", ...), validate=self.by_environment(None, _given))
+        host = self.str("MAIL_SERVER", self.by_environment("", ...), validate=self.by_environment(None, checks.given))
         server = MailServer(
             host=host or "",
             port=self.int("MAIL_PORT", 25, validate=Range(1, 65535)) or 25,
@@ -225,7 +216,7 @@ class _Reader(FileAwareEnv):
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
         if server.username and not server.password:
             self.wrong["MAIL_USERNAME"] = "is set, but MAIL_PASSWORD is not"
-        is_private = server.tls or server.starttls or server.host in LOOPBACK
+        is_private = server.tls or server.starttls or server.host in checks.LOOPBACK
         if server.username and not is_private and self.environment is Environment.PRODUCTION:
             self.wrong.setdefault("MAIL_USERNAME", "sends the password in the clear: set MAIL_USE_TLS or MAIL_USE_SSL")
         return server if server.host else None
@@ -244,11 +235,11 @@ class _Reader(FileAwareEnv):
 
     def feedback(self) -> FeedbackChannels:
         return FeedbackChannels(
-            address=self.str("FEEDBACK_ADDRESS", "", validate=_mailbox) or None,
-            secret=self.str("FEEDBACK_SECRET", "", validate=_long_enough_or_nothing) or None,
+            address=self.str("FEEDBACK_ADDRESS", "", validate=checks.mailbox) or None,
+            secret=self.str("FEEDBACK_SECRET", "", validate=checks.long_enough_or_nothing) or None,
             mailgun_signing_key=self.str("MAILGUN_SIGNING_KEY", "") or None,
-            sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "", validate=_public_key) or None,
-            ses_topic=self.str("SES_TOPIC", "", validate=_topic) or None,
+            sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "", validate=checks.public_key) or None,
+            ses_topic=self.str("SES_TOPIC", "", validate=checks.topic) or None,
         )
 
     def report(self) -> None:
@@ -265,8 +256,8 @@ class _Reader(FileAwareEnv):
 
 def fresh_secrets() -> dict[str, str]:
     return {
-        "SECRET_KEYS": secrets.token_urlsafe(SECRET_LENGTH),
-        "SUPPRESSION_KEY": secrets.token_urlsafe(SECRET_LENGTH),
+        "SECRET_KEYS": secrets.token_urlsafe(checks.SECRET_LENGTH),
+        "SUPPRESSION_KEY": secrets.token_urlsafe(checks.SECRET_LENGTH),
         "LOG_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
 
@@ -282,113 +273,3 @@ def _generated(path: Path, name: str) -> Any:
     draft.unlink()
     value = json.loads(path.read_text())[name]
     return value if name == "SUPPRESSION_KEY" else [value]
-
-
-def _long_enough(value: str | list[str]) -> None:
-    texts = [value] if isinstance(value, str) else value
-    if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
-        raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
-
-
-def _long_enough_or_nothing(value: str) -> None:
-    """In a path it stands as it is, so it may hold nothing that a URL would write otherwise."""
-    if value and (len(value) < SECRET_LENGTH or not value.replace("-", "").replace("_", "").isalnum()):
-        raise ValidationError(f"needs at least {SECRET_LENGTH} letters, digits, - or _; or nothing")
-
-
-def _mailbox(value: str) -> None:
-    """A token of 43 characters comes behind it, and a local part has room for 64 (RFC 5321 section 4.5.3.1.1)."""
-    local, at, domain = value.rpartition("@")
-    if value and (not at or not domain or not local.isascii() or not 0 < len(local) <= 20 or "+" in local):
-        raise ValidationError("needs an address such as feedback@example.org, with up to 20 characters before the @")
-
-
-def _public_key(value: str) -> None:
-    try:
-        key = load_der_public_key(base64.b64decode(value, validate=True)) if value else None
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if value and not isinstance(key, EllipticCurvePublicKey):
-        raise ValidationError("needs the verification key that SendGrid shows, as it is: one line of base64")
-
-
-def _topic(value: str) -> None:
-    if value and not value.startswith(("arn:aws:sns:", "arn:aws-cn:sns:", "arn:aws-us-gov:sns:")):
-        raise ValidationError("needs the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")
-
-
-def _given(value: str) -> None:
-    if not value:
-        raise ValidationError("is empty")
-
-
-def _ed25519_seeds(texts: list[str]) -> None:
-    for text in texts or [""]:
-        try:
-            seed = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            seed = b""
-        if len(seed) != 32:
-            raise ValidationError("needs the standard base64 of 32 bytes; `jawel secrets` prints one")
-
-
-def _http_url(value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        # A name or password in it would be in every link.
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        good = False
-    # Pages link to one another from the root.
-    if not good or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValidationError("needs an address such as https://subscribe.example.org, without a path")
-
-
-def _https_url(value: str) -> None:
-    """Mail programs post a one-click unsubscribe to https only (RFC 8058 section 3.1)."""
-    _http_url(value)
-    parts = urlsplit(value)
-    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-        raise ValidationError("needs https in production, but for localhost")
-
-
-def _key_name(value: str) -> None:
-    """A signed note keeps key and name apart by spaces and plus signs. `jawel/` begins what is no log."""
-    if not value or "+" in value or value.startswith("jawel/") or any(letter.isspace() for letter in value):
-        raise ValidationError("needs a name such as subscribe.example.org, without spaces or plus signs")
-
-
-def _timestamp_authorities(values: list[str]) -> None:
-    for value in values:
-        parts = urlsplit(value.strip())
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValidationError("needs addresses such as https://tsa.example.org, separated by commas")
-    if values and not find_spec("rfc3161_client"):
-        raise ValidationError("needs jawel[timestamp] installed")
-
-
-def _storage(value: str) -> None:
-    try:
-        storage_from_string(value or "memory://")
-    except (ConfigurationError, ValueError):
-        raise ValidationError(
-            "needs an address such as redis://localhost:6379, with jawel[redis] installed; or nothing, for the database"
-        ) from None
-
-
-def _database_url(value: str) -> None:
-    if value.startswith("sqlite:///"):
-        return
-    if not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-        raise ValidationError("needs a postgresql:// or sqlite:/// address")
-    try:
-        conninfo_to_dict(value.replace("+psycopg", "", 1))
-    except psycopg.ProgrammingError:
-        raise ValidationError("is not an address that PostgreSQL can read") from None
-
-
-def _timezone(value: str) -> None:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValidationError("needs the name of a time zone, such as Europe/Brussels") from None

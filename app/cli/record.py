@@ -11,7 +11,8 @@ from app.newsletters import catalogue
 from app.privacy import record as processing
 from app.privacy import record_formats
 from app.privacy.record import Record, missing
-from config import LOOPBACK, ClientIp, MailServer, Settings
+from config import ClientIp, MailServer, Settings
+from config_checks import LOOPBACK
 
 FORMATS: dict[str, Callable[[Record], str]] = {
     "markdown": record_formats.as_markdown,

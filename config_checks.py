@@ -1,0 +1,129 @@
+"""What a setting has to look like. Each check raises ValidationError with the remedy, and never repeats the value."""
+
+import base64
+import binascii
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import psycopg
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
+from marshmallow import ValidationError
+from psycopg.conninfo import conninfo_to_dict
+
+SECRET_LENGTH = 32
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def long_enough(value: str | list[str]) -> None:
+    texts = [value] if isinstance(value, str) else value
+    if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
+        raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
+
+
+def long_enough_or_nothing(value: str) -> None:
+    """In a path it stands as it is, so it may hold nothing that a URL would write otherwise."""
+    if value and (len(value) < SECRET_LENGTH or not value.replace("-", "").replace("_", "").isalnum()):
+        raise ValidationError(f"needs at least {SECRET_LENGTH} letters, digits, - or _; or nothing")
+
+
+def mailbox(value: str) -> None:
+    """A token of 43 characters comes behind it, and a local part has room for 64 (RFC 5321 section 4.5.3.1.1)."""
+    local, at, domain = value.rpartition("@")
+    if value and (not at or not domain or not local.isascii() or not 0 < len(local) <= 20 or "+" in local):
+        raise ValidationError("needs an address such as feedback@example.org, with up to 20 characters before the @")
+
+
+def public_key(value: str) -> None:
+    try:
+        key = load_der_public_key(base64.b64decode(value, validate=True)) if value else None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if value and not isinstance(key, EllipticCurvePublicKey):
+        raise ValidationError("needs the verification key that SendGrid shows, as it is: one line of base64")
+
+
+def topic(value: str) -> None:
+    if value and not value.startswith(("arn:aws:sns:", "arn:aws-cn:sns:", "arn:aws-us-gov:sns:")):
+        raise ValidationError("needs the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")
+
+
+def given(value: str) -> None:
+    if not value:
+        raise ValidationError("is empty")
+
+
+def ed25519_seeds(texts: list[str]) -> None:
+    for text in texts or [""]:
+        try:
+            seed = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            seed = b""
+        if len(seed) != 32:
+            raise ValidationError("needs the standard base64 of 32 bytes; `jawel secrets` prints one")
+
+
+def http_url(value: str) -> None:
+    try:
+        parts = urlsplit(value)
+        # A name or password in it would be in every link.
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        good = False
+    # Pages link to one another from the root.
+    if not good or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValidationError("needs an address such as https://subscribe.example.org, without a path")
+
+
+def https_url(value: str) -> None:
+    """Mail programs post a one-click unsubscribe to https only (RFC 8058 section 3.1)."""
+    http_url(value)
+    parts = urlsplit(value)
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ValidationError("needs https in production, but for localhost")
+
+
+def key_name(value: str) -> None:
+    """A signed note keeps key and name apart by spaces and plus signs. `jawel/` begins what is no log."""
+    if not value or "+" in value or value.startswith("jawel/") or any(letter.isspace() for letter in value):
+        raise ValidationError("needs a name such as subscribe.example.org, without spaces or plus signs")
+
+
+def timestamp_authorities(values: list[str]) -> None:
+    for value in values:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValidationError("needs addresses such as https://tsa.example.org, separated by commas")
+    if values and not find_spec("rfc3161_client"):
+        raise ValidationError("needs jawel[timestamp] installed")
+
+
+def storage(value: str) -> None:
+    try:
+        storage_from_string(value or "memory://")
+    except (ConfigurationError, ValueError):
+        raise ValidationError(
+            "needs an address such as redis://localhost:6379, with jawel[redis] installed; or nothing, for the database"
+        ) from None
+
+
+def database_url(value: str) -> None:
+    if value.startswith("sqlite:///"):
+        return
+    if not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise ValidationError("needs a postgresql:// or sqlite:/// address")
+    try:
+        conninfo_to_dict(value.replace("+psycopg", "", 1))
+    except psycopg.ProgrammingError:
+        raise ValidationError("is not an address that PostgreSQL can read") from None
+
+
+def timezone(value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValidationError("needs the name of a time zone, such as Europe/Brussels") from None
