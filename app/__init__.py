@@ -31,6 +31,7 @@ from app.web.pages import (
     preferences,
     receipt,
     signup,
+    subscribe,
     unsubscribe,
 )
 from config import Settings
@@ -88,7 +89,21 @@ def _catalogue_of_now(connection: Connection) -> Catalogue:
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:
-    for module in (about, notice, signup, challenge, embed, code, confirm, unsubscribe, preferences, address, receipt):
+    pages = (
+        about,
+        notice,
+        signup,
+        subscribe,
+        challenge,
+        embed,
+        code,
+        confirm,
+        unsubscribe,
+        preferences,
+        address,
+        receipt,
+    )
+    for module in pages:
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)
     app.register_blueprint(metrics)

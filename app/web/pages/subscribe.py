@@ -1,0 +1,160 @@
+"""`POST /subscribe`: the one endpoint that every form and every program signs people up by."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+from flask import Blueprint, Response, redirect, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+from app import codes
+from app.newsletters.terms import Newsletter
+from app.subscriptions import requests
+from app.subscriptions.decision import Signup, Sincerity
+from app.web import client, current, defences, intake, language, limits, mailboxes, origins, problems
+from app.web.defences import Verdict, Work
+from app.web.intake import SignupForm
+from app.web.pages.signup import new_attempt, show_form
+from app.web.problems import InvalidFields, wants_page
+
+blueprint = Blueprint("subscribe", __name__)
+blueprint.after_request(origins.grant)
+
+
+@blueprint.route("/subscribe", methods=["OPTIONS"])
+def preflight() -> Response:
+    return origins.grant(Response(status=204))
+
+
+@blueprint.post("/subscribe")
+def subscribe() -> BaseResponse:
+    """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
+    request.max_content_length = intake.MAX_BYTES
+    limits.count_signup()
+    form = intake.signup_form()
+    language.use(form.language)
+    newsletters = _newsletters(form.newsletters)
+    origins.check(newsletters)
+    _check_redirect(form.redirect, newsletters)
+    for_a_page = wants_page()
+    if for_a_page and not form.redirect and not form.attempt:
+        # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
+        form = replace(form, attempt=new_attempt())
+    verdict = defences.judge(form, newsletters)
+    signup = _signup(form, newsletters, verdict)
+    _record(signup, verdict)
+    if for_a_page:
+        return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
+    answer = Response(_accepted(language.chosen()), 202, mimetype="application/json")
+    if mailbox := mailboxes.find(mailboxes.key_for(signup.address.domain)):
+        answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
+    return answer
+
+
+def _record(signup: Signup, verdict: Verdict) -> None:
+    begun = time.perf_counter()
+    with current.database().single_statement() as connection:
+        # Should the service die in between, the proof is lost, and another is asked for.
+        defences.spend(connection, verdict)
+        digest = signup.address.digest(current.settings().suppression_key)
+        wrote_each = requests.request(connection, signup, digest)
+    pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
+    if wrote_each:
+        pace.remember(size, taken)
+    else:
+        pace.fall_in(size, taken)
+
+
+@cache
+def _accepted(_language: str) -> str:
+    """The same for everybody who reads the language."""
+    message = _("Please look in your inbox for a mail that asks you to confirm.")
+    return json.dumps({"status": "accepted", "message": message}, separators=(",", ":")) + "\n"
+
+
+@blueprint.errorhandler(InvalidFields)
+def show_form_again(error: InvalidFields) -> Response:
+    """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
+    if not intake.is_form_of_a_person():
+        return problems.answer(error)
+    open_ = current.catalogue().open
+    asked = [slug for name in ("offered", "newsletters", "newsletter") for slug in request.form.getlist(name)]
+    newsletters = [open_[slug] for slug in dict.fromkeys(_or_the_only_one(asked)) if slug in open_]
+    if not newsletters:
+        return problems.answer(error)
+    language.about(newsletters)
+    response = show_form(newsletters, values=request.form, errors=error.errors)
+    response.status_code = 422
+    return response
+
+
+def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
+    open_ = current.catalogue().open
+    if not named and request.form.getlist("offered"):
+        raise InvalidFields({"newsletters": [_("Tick at least one newsletter.")]})
+    slugs = _or_the_only_one(named)
+    if not slugs:
+        raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
+    if any(slug not in open_ for slug in slugs):
+        raise InvalidFields({"newsletters": [_("There is no such newsletter.")]})
+    return tuple(open_[slug] for slug in slugs)
+
+
+def _or_the_only_one(slugs: Sequence[str]) -> Sequence[str]:
+    open_ = list(current.catalogue().open)
+    return slugs or (open_ if len(open_) == 1 else [])
+
+
+def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
+    """Says nothing of the person but whose mailbox it is, where thousands share one."""
+    return url_for(
+        "signup.inbox",
+        slug=newsletter.slug,
+        language=form.language,
+        # A program's may be of letters that no URL can hold; then the code is typed where it was chosen.
+        attempt=form.attempt if form.attempt and form.attempt.isprintable() else None,
+        mailbox=mailboxes.key_for(form.email.domain),
+    )
+
+
+def _check_redirect(wanted: str | None, newsletters: Sequence[Newsletter]) -> None:
+    if wanted and not any(wanted in newsletter.redirects for newsletter in newsletters):
+        raise InvalidFields({"redirect": [_("This page is not on the newsletter's list of redirects.")]})
+
+
+def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verdict) -> Signup:
+    page = client.form_url()
+    reads = language.preferred()
+    hosted = page is not None and page.startswith(_own_pages())
+    sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
+    return Signup(
+        address=form.email,
+        newsletters=newsletters,
+        language=newsletters[0].language_for(reads),
+        reads=reads,
+        asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
+        attempt=_digest(form.attempt),
+        sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
+        is_unproven=verdict.work is Work.NONE,
+        evidence={
+            **client.details(),
+            "checks": verdict.evidence,
+            # Only our own pages are known to show unticked boxes; of a foreign form we know what it sent.
+            "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
+            "form_url": page,
+            "method": "web_form" if request.mimetype in intake.FORM_TYPES else "json",
+        },
+    )
+
+
+def _own_pages() -> tuple[str, ...]:
+    """Where our own form is: its page, and the page that names a mistake in it."""
+    own = current.settings().public_url
+    return f"{own}/newsletters/", f"{own}{url_for('subscribe.subscribe')}"
+
+
+def _digest(attempt: str | None) -> str | None:
+    return codes.digests(current.settings().secret_keys, attempt)[0] if attempt else None
