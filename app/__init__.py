@@ -89,21 +89,9 @@ def _catalogue_of_now(connection: Connection) -> Catalogue:
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:
-    pages = (
-        about,
-        notice,
-        signup,
-        subscribe,
-        challenge,
-        embed,
-        code,
-        confirm,
-        unsubscribe,
-        preferences,
-        address,
-        receipt,
-    )
-    for module in pages:
+    open_to_all = about, notice, signup, subscribe, challenge, embed
+    by_letter = code, confirm, unsubscribe, preferences, address, receipt
+    for module in (*open_to_all, *by_letter):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)
     app.register_blueprint(metrics)

@@ -4,9 +4,8 @@ Invariant: entry points open a transaction, domain functions take what it yields
 Whatever only reads goes through `read_only`, where the database itself refuses to write.
 """
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,9 +22,7 @@ from sqlalchemy import (
     Select,
     String,
     Text,
-    create_engine,
     event,
-    make_url,
 )
 from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, SQLAlchemyError
@@ -33,14 +30,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+from app import postgresql, sqlite
 from app.at_hand import AtHand
-from app.postgresql import POOL_SIZE, connector
-
-POOL_SECONDS = 5
-BUSY_TIMEOUT = "busy_timeout=5000"
-SCRUB_WAIT_MS = 500
-# Without secure_delete, what is deleted stays legible in the file until something else needs the room.
-PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
 # Classes of SQLSTATE: the transaction was rolled back, or something is not available, such as a lock.
 ABOUT_ONE_STATEMENT = ("40", "55")
@@ -124,10 +115,7 @@ class Database:
         Not within a transaction. On PostgreSQL there is nothing to do but to let it vacuum.
         """
         if self.writer.dialect.name == "sqlite":
-            with closing(self.writer.raw_connection()) as connection:
-                # It keeps writers waiting while it waits for who reads an old page. The worker tries again.
-                for pragma in (f"busy_timeout={SCRUB_WAIT_MS}", "wal_checkpoint(TRUNCATE)", BUSY_TIMEOUT):
-                    connection.cursor().execute(f"PRAGMA {pragma}").close()
+            sqlite.scrub(self.writer)
 
     def dispose(self) -> None:
         self._readers.close()
@@ -157,9 +145,9 @@ def is_away(error: Exception) -> bool:
 def connect(url: str) -> Database:
     """Open the database that `url` names. `postgresql://` URLs may name several hosts, as libpq allows."""
     if url.startswith("sqlite"):
-        writer, reader = _sqlite(url, read_only=False), _sqlite(url, read_only=True)
+        writer, reader = sqlite.engine(url, read_only=False), sqlite.engine(url, read_only=True)
     else:
-        writer, reader = _postgresql(url, ""), _postgresql(url, "-c default_transaction_read_only=on")
+        writer, reader = postgresql.engine(url, ""), postgresql.engine(url, "-c default_transaction_read_only=on")
         _tie_together(writer, reader)
     return Database(writer, reader, AtHand(writer), AtHand(reader))
 
@@ -174,39 +162,3 @@ def _tie_together(writer: Engine, reader: Engine) -> None:
 
     event.listen(writer, "invalidate", lambda *_: reader.dispose())
     event.listen(reader, "invalidate", lambda *_: writer.dispose())
-
-
-def _sqlite(url: str, *, read_only: bool) -> Engine:
-    engine = create_engine(make_url(url))
-
-    @event.listens_for(engine, "connect")
-    def set_up(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A deferred BEGIN that later writes fails at once with "database is locked" when another writer came first;
-        # busy_timeout does not help on such a lock upgrade.
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _postgresql(url: str, options: str) -> Engine:
-    return create_engine(
-        "postgresql+psycopg://",
-        # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
-        creator=connector(url, options),
-        pool_size=POOL_SIZE,
-        max_overflow=0,
-        pool_use_lifo=True,
-        # A connection that waits for its turn longer than this is answered with 503 rather than queued for ever.
-        pool_timeout=POOL_SECONDS,
-        # Also for the writer: switching a connection into a transaction is for `transaction` to do.
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
-    )

@@ -9,8 +9,10 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
+from sqlalchemy import Engine, create_engine
 
 POOL_SIZE = 8
+POOL_SECONDS = 5
 CONNECT_SECONDS = 3
 # What a session asks of PostgreSQL; the options of DATABASE_URL come behind them and win. No statement_timeout: it
 # would end audits, and a wait for a synchronous standby that is cancelled is answered as if it had been done.
@@ -37,7 +39,24 @@ def answering_within(seconds: float) -> Iterator[None]:
         _patience.reset(token)
 
 
-def connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
+def engine(url: str, options: str) -> Engine:
+    """For the server, or several, that `url` names as libpq has it. `options` are set in each session."""
+    return create_engine(
+        "postgresql+psycopg://",
+        # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
+        creator=_connector(url, options),
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_use_lifo=True,
+        # A connection that waits for its turn longer than this is answered with 503 rather than queued for ever.
+        pool_timeout=POOL_SECONDS,
+        # Also for the writer: switching a connection into a transaction is for `transaction` to do.
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )
+
+
+def _connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
     """What opens a connection to `url`, in which `options` of PostgreSQL are set."""
     conninfo = url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
     given = conninfo_to_dict(conninfo)

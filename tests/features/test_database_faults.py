@@ -19,7 +19,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
-from app import at_hand, lately, schema, services, worker
+from app import at_hand, lately, schema, services, sqlite, worker
 from app import database as databases
 from app.lately import Lately
 from app.ledger import audit
@@ -196,8 +196,8 @@ def test_a_lock_that_is_never_given_up_is_waited_for_in_vain_and_not_for_ever(
 def test_while_another_process_writes_for_long_others_are_told_to_come_back(
     open_service: OpenService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "PRAGMAS", ("busy_timeout=100", *databases.PRAGMAS[1:]))
-    monkeypatch.setattr(databases, "BUSY_TIMEOUT", "busy_timeout=100")
+    monkeypatch.setattr(sqlite, "PRAGMAS", ("busy_timeout=100", *sqlite.PRAGMAS[1:]))
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", "busy_timeout=100")
     service = open_service()
     link = prepare(service)
     before = everything(service)
