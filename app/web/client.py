@@ -29,7 +29,7 @@ _FAMILIES = (
 
 def details() -> dict[str, str | None]:
     """What evidence of a press keeps of the client."""
-    return {"browser": browser_family(), "client": address(current.settings().client_ip)}
+    return {"browser": browser_family(), "client": kept(request.remote_addr)}
 
 
 def press(page: Callable[[], str]) -> Act:
@@ -43,33 +43,34 @@ def press(page: Callable[[], str]) -> Act:
     return Act(Actor.MAILBOX_HOLDER, {**shown, **details()})
 
 
-def address(kept: ClientIp) -> str | None:
+def kept(address: str | None) -> str | None:
     """The client address as far as it is kept. `remote_addr` is right behind as many proxies as are configured."""
-    if kept is ClientIp.NONE or not request.remote_addr:
+    wanted = current.settings().client_ip
+    if wanted is ClientIp.NONE or not address:
         return None
-    return request.remote_addr if kept is ClientIp.FULL else _truncated()
+    return address if wanted is ClientIp.FULL else _truncated(address)
 
 
 def line() -> str:
     """What a line is given: one IPv4 address, or one IPv6 /64. In hex; empty where it is unknown."""
-    return _first_bytes(ipv4=4, ipv6=8).hex()
+    return _first_bytes(request.remote_addr, ipv4=4, ipv6=8).hex()
 
 
 def network() -> str:
     """What is around it: a /24, or a /48."""
-    return _first_bytes(ipv4=3, ipv6=6).hex()
+    return _first_bytes(request.remote_addr, ipv4=3, ipv6=6).hex()
 
 
-def _truncated() -> str:
-    kept = _first_bytes(ipv4=3, ipv6=6)
-    if not kept:
+def _truncated(address: str) -> str:
+    first = _first_bytes(address, ipv4=3, ipv6=6)
+    if not first:
         return "unknown"
-    rest = bytes((4 if len(kept) == 3 else 16) - len(kept))
-    return f"{ipaddress.ip_address(kept + rest)}/{8 * len(kept)}"
+    rest = bytes((4 if len(first) == 3 else 16) - len(first))
+    return f"{ipaddress.ip_address(first + rest)}/{8 * len(first)}"
 
 
-def _first_bytes(*, ipv4: int, ipv6: int) -> bytes:
-    client = _parse(request.remote_addr or "")
+def _first_bytes(address: str | None, *, ipv4: int, ipv6: int) -> bytes:
+    client = _parse(address or "")
     return client.packed[: ipv4 if client.version == 4 else ipv6] if client else b""
 
 
@@ -83,19 +84,26 @@ def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def browser_family() -> str:
+    return family(request.headers.get("User-Agent", ""))
+
+
+def family(agent: str) -> str:
     """The name of the program, without version or platform: those make a fingerprint."""
-    agent = request.headers.get("User-Agent", "")
     return next((name for name, pattern in _FAMILIES if pattern.search(agent)), "other")
 
 
 def form_url() -> str | None:
-    """The page that held the form, without query or fragment: those may hold personal data."""
-    stated = request.headers.get("Referer") or request.headers.get("Origin") or ""
+    """The page that held the form."""
+    return bare(request.headers.get("Referer") or request.headers.get("Origin") or "")
+
+
+def bare(url: str) -> str | None:
+    """Of a page, without query or fragment: those may hold personal data. None where it is no address of a page."""
     try:
-        parts = urlsplit(stated)
+        parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or len(stated) > 2000:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > 2000:
         return None
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

@@ -20,6 +20,7 @@ from app.subscriptions.by_code import Guess
 from app.web.problems import InvalidFields, wants_page
 
 MAX_BYTES = 16 * 1024
+LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -113,7 +114,7 @@ class Affirmation(fields.Field[bool]):
 
 class AddressFields(Schema):
     email = Address(required=True)
-    language = fields.String(validate=validate.Regexp(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"))
+    language = fields.String(validate=validate.Regexp(LANGUAGE_TAG))
 
     error_messages = {"unknown": "Unknown field."}
 

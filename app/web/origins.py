@@ -33,6 +33,12 @@ def check_any() -> None:
         raise Forbidden("This site is not on any newsletter's list of allowed origins.")
 
 
+def known(page: str | None, newsletters: Iterable[Newsletter]) -> str | None:
+    """The site of the page that held a form, where it is ours or one that the newsletters name."""
+    sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
+    return next((site for site in sites if page and page.startswith(f"{site}/")), None)
+
+
 def grant(response: Response) -> Response:
     """CORS for sites that any newsletter names, so that they can also read why a request was refused."""
     origin = request.headers.get("Origin")

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from app import clock, lately, services, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
+from app.keys import Scope
 from app.subscriptions import ending
 from app.subscriptions.ending import Ended
 from app.subscriptions.model import Status, Subscriber, Subscription
@@ -168,6 +169,26 @@ def test_no_state_shows_in_answer_or_work(
     assert_alike(answer, first, attempts)
     assert work == expected
     assert len(work) >= 2
+
+
+@pytest.mark.parametrize("arrange", STATES, ids=lambda arrange: arrange.__name__)
+def test_no_state_shows_to_a_service_that_asks_on_a_persons_behalf(
+    service: Service, arrange: Callable[[Service], None]
+) -> None:
+    key = service.key(Scope.SUBSCRIBERS_WRITE)
+
+    def asked_for(email: str) -> Callable[[], TestResponse]:
+        order = {"email": email, "newsletters": ["weekly"], "language": "en", "source": "checkout"}
+        return lambda: service.post("/api/v1/subscriptions", headers=key, json=order)
+
+    service.get("/api/v1/subscribers/nobody@example.org", headers=key)  # a key is looked up once a second
+    first, expected = watched(service, asked_for("somebody.else@example.org"))
+    service.deliver()
+    arrange(service)
+    service.get("/api/v1/subscribers/nobody@example.org", headers=key)
+    answer, work = watched(service, asked_for(ADA))
+    assert_alike(answer, first)
+    assert work == expected
 
 
 @pytest.mark.parametrize("kind", ["json", "form"])

@@ -1,10 +1,7 @@
 """`POST /subscribe`: the one endpoint that every form and every program signs people up by."""
 
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask_babel import gettext as _
@@ -12,9 +9,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import codes
 from app.newsletters.terms import Newsletter
-from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, defences, intake, language, limits, mailboxes, origins, problems
+from app.web import asking, client, current, defences, intake, language, limits, mailboxes, origins, problems
 from app.web.defences import Verdict, Work
 from app.web.intake import SignupForm
 from app.web.pages.signup import new_attempt, show_form
@@ -45,34 +41,10 @@ def subscribe() -> BaseResponse:
         form = replace(form, attempt=new_attempt())
     verdict = defences.judge(form, newsletters)
     signup = _signup(form, newsletters, verdict)
-    _record(signup, verdict)
+    asking.record(signup, verdict)
     if for_a_page:
         return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
-    answer = Response(_accepted(language.chosen()), 202, mimetype="application/json")
-    if mailbox := mailboxes.find(mailboxes.key_for(signup.address.domain)):
-        answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
-    return answer
-
-
-def _record(signup: Signup, verdict: Verdict) -> None:
-    begun = time.perf_counter()
-    with current.database().single_statement() as connection:
-        # Should the service die in between, the proof is lost, and another is asked for.
-        defences.spend(connection, verdict)
-        digest = signup.address.digest(current.settings().suppression_key)
-        wrote_each = requests.request(connection, signup, digest)
-    pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
-    if wrote_each:
-        pace.remember(size, taken)
-    else:
-        pace.fall_in(size, taken)
-
-
-@cache
-def _accepted(_language: str) -> str:
-    """The same for everybody who reads the language."""
-    message = _("Please look in your inbox for a mail that asks you to confirm.")
-    return json.dumps({"status": "accepted", "message": message}, separators=(",", ":")) + "\n"
+    return asking.accepted(form.email.domain)
 
 
 @blueprint.errorhandler(InvalidFields)
@@ -129,13 +101,12 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verd
     page = client.form_url()
     reads = language.preferred()
     hosted = page is not None and page.startswith(_own_pages())
-    sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
     return Signup(
         address=form.email,
         newsletters=newsletters,
         language=newsletters[0].language_for(reads),
         reads=reads,
-        asked_from=next((site for site in sites if page and page.startswith(f"{site}/")), None),
+        asked_from=origins.known(page, newsletters),
         attempt=_digest(form.attempt),
         sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
         is_unproven=verdict.work is Work.NONE,

@@ -1,0 +1,67 @@
+"""Signups that another service took: it says how it was asked, and the person confirms all the same."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response
+
+from app.addresses import EmailAddress, InvalidAddress
+from app.consent import JsonValue, timestamp
+from app.keys import Scope
+from app.newsletters.terms import Newsletter
+from app.subscriptions.decision import Signup, Sincerity
+from app.web import asking, client, current, origins
+from app.web.api import access, schemas
+from app.web.api.arguments import Blueprint
+from app.web.defences import Verdict, Work
+from app.web.problems import InvalidFields
+
+blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", description="Who asks to be written to")
+
+
+@blueprint.route("/subscriptions", methods=["POST"])
+@access.requires(Scope.SUBSCRIBERS_WRITE)
+@blueprint.arguments(schemas.SubscriptionOrder)
+@blueprint.response(202, schemas.Accepted)
+def ask(order: dict[str, Any]) -> Response:
+    """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation."""
+    newsletters = _newsletters(order.get("newsletters", []))
+    try:
+        address = EmailAddress.parse(order["email"].strip())
+    except InvalidAddress:
+        raise InvalidFields({"email": ["This is not an e-mail address that mail can be sent to."]}) from None
+    language = newsletters[0].language_for([order["language"]] if "language" in order else [])
+    evidence = _evidence(order)
+    signup = Signup(
+        address=address,
+        newsletters=newsletters,
+        language=language,
+        asked_from=origins.known(client.bare(order.get("form_url", "")), newsletters),
+        sincerity=Sincerity.HUMAN,
+        evidence=evidence,
+    )
+    asking.record(signup, Verdict(form_age=None, work=Work.NOT_ASKED))
+    return asking.accepted(address.domain)
+
+
+def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
+    visible = {slug: each for slug, each in current.catalogue().open.items() if access.caller().sees(slug)}
+    slugs = named or (list(visible) if len(visible) == 1 else [])
+    if not slugs:
+        raise InvalidFields({"newsletters": ["Say which newsletter."]})
+    if any(slug not in visible for slug in slugs):
+        raise InvalidFields({"newsletters": ["There is no such newsletter."]})
+    return tuple(visible[slug] for slug in slugs)
+
+
+def _evidence(order: dict[str, Any]) -> dict[str, JsonValue]:
+    """As the other service states it: less than what we saw ourselves, and told apart from it by `method`."""
+    return {
+        "browser": client.family(order["user_agent"]) if "user_agent" in order else None,
+        "client": client.kept(str(order["ip"]) if "ip" in order else None),
+        "control": {"type": "stated by the service"},
+        "form_url": client.bare(order.get("form_url", "")),
+        "method": f"api:{access.caller().name}",
+        "requested_at": timestamp(order["requested_at"]) if "requested_at" in order else None,
+        "source": order.get("source"),
+    }

@@ -1,0 +1,42 @@
+"""Acting upon a signup, whoever sends it: one record, and one answer for every address."""
+
+import json
+import time
+from functools import cache
+
+from flask import Response
+from flask_babel import gettext as _
+
+from app.subscriptions import requests
+from app.subscriptions.decision import Signup
+from app.web import current, defences, language, mailboxes
+from app.web.defences import Verdict
+
+
+def record(signup: Signup, verdict: Verdict) -> None:
+    """Takes as long for who is known as for who is not."""
+    begun = time.perf_counter()
+    with current.database().single_statement() as connection:
+        # Should the service die in between, the proof is lost, and another is asked for.
+        defences.spend(connection, verdict)
+        digest = signup.address.digest(current.settings().suppression_key)
+        wrote_each = requests.request(connection, signup, digest)
+    pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
+    if wrote_each:
+        pace.remember(size, taken)
+    else:
+        pace.fall_in(size, taken)
+
+
+def accepted(domain: str) -> Response:
+    """The same for everybody who reads the language, but for a link to the web mail of a large provider's domain."""
+    answer = Response(_text(language.chosen()), 202, mimetype="application/json")
+    if mailbox := mailboxes.find(mailboxes.key_for(domain)):
+        answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
+    return answer
+
+
+@cache
+def _text(_language: str) -> str:
+    message = _("Please look in your inbox for a mail that asks you to confirm.")
+    return json.dumps({"status": "accepted", "message": message}, separators=(",", ":")) + "\n"
