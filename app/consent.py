@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from typing import Any, TypeAlias
@@ -139,6 +139,12 @@ def canonical(evidence: JsonValue) -> bytes:
 def timestamp(instant: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, as evidence and answers write it."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def duration(length: timedelta) -> str:
+    """ISO 8601, in days where it is whole ones."""
+    seconds = int(length.total_seconds())
+    return f"P{seconds // 86400}D" if seconds % 86400 == 0 else f"PT{seconds}S"
 
 
 def commitment(key: str, address: EmailAddress) -> str:

@@ -6,11 +6,11 @@ Its form is versioned: names may be added, and none changes its meaning under on
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.consent import timestamp
+from app.consent import duration, timestamp
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.privacy.access import Holdings
 
@@ -116,17 +116,11 @@ def _recipients(controller: Controller, newsletters: Sequence[Newsletter], langu
 
 def _retention(newsletter: Newsletter) -> dict[str, str]:
     return {
-        "unconfirmed_request": _days(newsletter.confirm_within + newsletter.purge_pending_after),
-        "its_evidence": _days(TRACES_KEPT_FOR),
+        "unconfirmed_request": duration(newsletter.confirm_within + newsletter.purge_pending_after),
+        "its_evidence": duration(TRACES_KEPT_FOR),
         "subscription": "until it ends",
-        "evidence_after_the_end": _days(newsletter.keep_evidence),
+        "evidence_after_the_end": duration(newsletter.keep_evidence),
     }
-
-
-def _days(length: timedelta) -> str:
-    """ISO 8601."""
-    seconds = int(length.total_seconds())
-    return f"P{seconds // 86400}D" if seconds % 86400 == 0 else f"PT{seconds}S"
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ docs/receipt.schema.json says what each name means.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
-from app.consent import timestamp
+from app.consent import duration, timestamp
 from app.ledger.verifier import GIVEN, PROFILE, RENEWED, encode, standing, states
 from app.links import Links
 from app.newsletters.terms import Catalogue, Controller, Newsletter
@@ -166,8 +166,8 @@ def _processing(newsletter: Newsletter, controller: Controller) -> dict[str, Any
         "recipient_third_parties": [],
         "retention_period": {
             "active": "until withdrawal",
-            "evidence_after_withdrawal": _duration(newsletter.keep_evidence),
-            "unconfirmed": _duration(newsletter.confirm_within + newsletter.purge_pending_after),
+            "evidence_after_withdrawal": duration(newsletter.keep_evidence),
+            "unconfirmed": duration(newsletter.confirm_within + newsletter.purge_pending_after),
             "reason": "GDPR Art. 7(1) and 17(3)(e)",
         },
     }
@@ -245,9 +245,3 @@ def _parties(controller: Controller) -> list[dict[str, Any]]:
             "party_url": None,
         },
     ]
-
-
-def _duration(length: timedelta) -> str:
-    """ISO 8601."""
-    seconds = int(length.total_seconds())
-    return f"P{seconds // 86400}D" if seconds % 86400 == 0 else f"PT{seconds}S"

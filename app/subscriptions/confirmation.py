@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
-from app.consent import Act, EventType, Step
+from app.consent import Act, EventType
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.statements import HotStatement
-from app.subscriptions import ending
+from app.subscriptions import ending, steps
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.suppressions import Reason
@@ -40,6 +40,7 @@ class Asked:
     """What one letter asked of whom, and where each subscription stands now."""
 
     letter_id: UUID
+    subscriber_id: UUID
     address: EmailAddress
     language: str
     asked_at: datetime
@@ -65,6 +66,7 @@ def find(connection: Connection, letter_id: UUID) -> Asked | None:
     letter = found[0]
     return Asked(
         letter_id=letter_id,
+        subscriber_id=letter.subscriber_id,
         address=EmailAddress(letter.address, letter.canonical),
         language=letter.language,
         asked_at=letter.created_at,
@@ -85,6 +87,7 @@ def _finding() -> HotStatement:
             Letter.created_at,
             Letter.asked_from,
             Letter.language,
+            Letter.subscriber_id,
             Subscriber.address,
             Subscriber.canonical,
             Subscription.id.label("subscription_id"),
@@ -130,12 +133,8 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
     now = clock.now()
     open_ones = [each for each in subscriptions if each.status == Status.PENDING and each.newsletter in chosen]
     for subscription in open_ones:
-        subscription.status = Status.CONFIRMED
-        subscription.since = now
-        subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
-        subscription.lapses_at = None
-        subscription.version += 1
-        step = _step(EventType.CONFIRMED, subscription, now)
+        steps.become_confirmed(subscription, now)
+        step = steps.step(EventType.CONFIRMED, subscription, now)
         consent.record(session, step, _after_letter(act, letter, now))
     if open_ones:
         _believe_in_mailbox(session, open_ones[0])
@@ -158,7 +157,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
     left = [each for each in subscriptions if each.status == Status.CONFIRMED]
     for subscription in subscriptions:
         if subscription.status == Status.PENDING:
-            step = _step(EventType.DECLINED, subscription, now)
+            step = steps.step(EventType.DECLINED, subscription, now)
             consent.record(session, step, _after_letter(act, letter, now))
             digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
             suppressions.suppress(session, digest, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
@@ -179,16 +178,6 @@ def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscri
     ).all()
     letter = found[0][0] if found else None
     return letter, [each for of, each in found if of.about.get(str(each.id)) == each.nonce]
-
-
-def _step(type: EventType, subscription: Subscription, now: datetime) -> Step:
-    return Step(
-        type=type,
-        subscriber_id=subscription.subscriber_id,
-        subscription_id=subscription.id,
-        newsletter=subscription.newsletter,
-        occurred_at=now,
-    )
 
 
 def _after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:

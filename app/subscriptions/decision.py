@@ -44,7 +44,7 @@ class Signup:
     is_unproven: bool = False
     """Its newsletter is attacked, and no work was proved: the letter goes by a small allowance."""
     only_for: UUID | None = None
-    """The subscriber who asks through a link of their own: should they be erased meanwhile, nothing happens."""
+    """The subscriber who asks through a link to them: should they be erased meanwhile, nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from app import clock, consent, outbox
-from app.consent import Act, Actor, EventType, Step
+from app.consent import Act, Actor, EventType
 from app.newsletters.terms import Catalogue, Newsletter
-from app.subscriptions import stubs
+from app.subscriptions import steps, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
@@ -133,11 +133,4 @@ def erase_unconfirmed(session: Session, now: datetime, *, at_most: int) -> int:
 
 
 def _record(session: Session, subscription: Subscription, type: EventType, act: Act) -> None:
-    step = Step(
-        type=type,
-        subscriber_id=subscription.subscriber_id,
-        subscription_id=subscription.id,
-        newsletter=subscription.newsletter,
-        occurred_at=clock.now(),
-    )
-    consent.record(session, step, act)
+    consent.record(session, steps.step(type, subscription, clock.now()), act)

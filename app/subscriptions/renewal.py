@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import clock, consent
-from app.consent import Act, ConsentEvent, EventType, Step
-from app.subscriptions.model import Status, Subscriber, Subscription
+from app.consent import Act, ConsentEvent, EventType
+from app.subscriptions import steps
+from app.subscriptions.model import Subscriber, Subscription
 
 CARRIED_OVER = ("control", "language", "wordings")
 
@@ -30,17 +31,12 @@ class Renewal:
 def renew(session: Session, subscription: Subscription, renewal: Renewal) -> None:
     """Make the subscription, which is locked, confirmed, whatever it was. Not idempotent: each call is two events."""
     now = clock.now()
-    subscription.status = Status.CONFIRMED
-    subscription.since = now
-    subscription.expires_at = subscription.ended_as = subscription.ended_at = subscription.reason = None
-    subscription.lapses_at = None
-    subscription.version += 1
+    steps.become_confirmed(subscription, now)
     details = {**_carried_over(session, subscription), **_person(session, subscription), **renewal.asked.details}
     subscription.former_commitment = None
-    consent.record(
-        session, _step(EventType.REQUESTED, subscription, renewal.asked_at), Act(renewal.asked.actor, details)
-    )
-    consent.record(session, _step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
+    asked = steps.step(EventType.REQUESTED, subscription, renewal.asked_at)
+    consent.record(session, asked, Act(renewal.asked.actor, details))
+    consent.record(session, steps.step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
 
 
 def _carried_over(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:
@@ -65,7 +61,3 @@ def _person(session: Session, subscription: Subscription) -> dict[str, consent.J
     if subscription.former_commitment is None:
         return {"address_commitment": present}
     return {"address_commitment": present, "previous_address_commitment": subscription.former_commitment}
-
-
-def _step(type: EventType, subscription: Subscription, occurred_at: datetime) -> Step:
-    return Step(type, subscription.subscriber_id, subscription.id, subscription.newsletter, occurred_at)

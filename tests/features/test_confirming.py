@@ -1,11 +1,16 @@
 """Confirming, as people do it: tired, on a phone, twice, a week later."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 import time_machine
+from werkzeug.test import TestResponse
 
+from app.keys import Scope
 from tests.features.conftest import CATALOGUE, OpenService
+from tests.features.test_races import at_once
 from tests.service import ADA, BROWSER, Service
 
 EVENING = "2026-11-23 20:00:00+00:00"
@@ -98,3 +103,21 @@ def test_an_expired_link_has_one_button_for_a_new_mail(service: Service) -> None
         assert again.delivered.recipient == ADA
         service.post(again.link, headers=BROWSER)
         assert "Done: you are subscribed" in read(service, link)
+
+
+@pytest.mark.parametrize("round", range(4))
+def test_asking_for_a_new_mail_while_being_erased_brings_nobody_back(service: Service, round: int) -> None:
+    with time_machine.travel(EVENING, tick=True) as clock:
+        service.subscribe()
+        link = service.letter().link
+        clock.shift(timedelta(hours=73))
+        key = service.key(Scope.SUBSCRIBERS_WRITE)
+        person = f"/api/v1/subscribers/{ADA}"
+        acts: list[Callable[[], TestResponse]] = [
+            lambda: service.post(f"{link}/resend", headers=BROWSER),
+            lambda: service.app.test_client().delete(person, headers=key),
+            lambda: service.post(f"{link}/resend", headers=BROWSER),
+        ]
+        assert {answer.status_code for answer in at_once(acts)} <= {200, 204, 410}
+        assert service.status() is None
+        assert service.deliver() == []

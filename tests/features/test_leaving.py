@@ -4,6 +4,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -255,3 +256,18 @@ def test_its_receipt_tells_of_it_and_verifies(service: Service) -> None:
     assert standing == "dpv:RenewedConsentGiven"
     assert states[-3:] == ["dpv:ConsentWithdrawn", "dpv:ConsentRequested", "dpv:RenewedConsentGiven"]
     assert found["record"]["consent_text"]["text"] == "Yes, send me the weekly letter by e-mail."
+
+
+def test_a_press_that_comes_in_chunks_is_still_one_on_the_page(service: Service) -> None:
+    """As some proxies send them on: without a Content-Length."""
+    service.confirmed()
+    answer = service.post(
+        f"{leave_link(service)}?language=en",
+        input_stream=BytesIO(b"from=page"),
+        content_type="application/x-www-form-urlencoded",
+        headers=BROWSER,
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+    )
+    assert undo_tokens(answer)
+    (left,) = service.rows("SELECT evidence FROM consent_events WHERE type = 'subscription.unsubscribed'")
+    assert json.loads(left.evidence)["method"] == "page"

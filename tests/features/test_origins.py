@@ -76,3 +76,16 @@ def test_a_site_may_post_for_its_own_newsletter_only(service_of_two_sites: Servi
 
 def test_our_own_page_may_post(service: Service) -> None:
     assert ask(service, "https://subscribe.example.org").status_code == 202
+
+
+def test_a_site_that_says_no_more_than_its_name_is_named_in_the_letter(service: Service) -> None:
+    """Pages under `Referrer-Policy: no-referrer` send an Origin and nothing else."""
+    ask(service, SITE)
+    assert SITE in service.letter().text
+
+
+@pytest.mark.parametrize("page", ["https://example.org.evil.example", "https://evil.example/https://example.org/"])
+def test_a_site_that_no_newsletter_names_is_not_named(service: Service, page: str) -> None:
+    fields = {"email": ADA, "newsletters": "weekly", "consent": True}
+    service.post("/subscribe", json=fields, headers={"Referer": page})
+    assert "evil" not in service.letter().text

@@ -163,6 +163,7 @@ def _ask_again(asked: Asked, names: list[str]) -> None:
         asked_from=asked.asked_from,
         sincerity=Sincerity.HUMAN,
         evidence={"method": "resend_button", "letter": str(asked.letter_id), **client.details()},
+        only_for=asked.subscriber_id,
     )
     if signup.newsletters:
         with current.database().single_statement() as connection:

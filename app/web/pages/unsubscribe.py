@@ -110,4 +110,5 @@ def _reason() -> dict[str, str]:
 
 def _is_one_click() -> bool:
     """Some programs send an empty body where RFC 8058 asks for `List-Unsubscribe=One-Click`."""
-    return intake.mentioned("List-Unsubscribe") == "One-Click" or not request.content_length
+    # A body sent in chunks has no Content-Length, and is not empty for that.
+    return intake.mentioned("List-Unsubscribe") == "One-Click" or not (request.form or request.get_data())
