@@ -25,7 +25,7 @@ class MailBudget(Base):
     __table_args__ = (Index(None, "used_at"),)
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    """`EmailAddress.digest`."""
+    """`EmailAddress.digest`; or that of a form's attempt, whose row is there only to be waited for."""
     version: Mapped[int]
     confirmations: Mapped[list[int]]
     """When confirmation mails fell due in the last day, in seconds since 1970, oldest first."""
@@ -62,7 +62,7 @@ def take_link(session: Session, digest: str, now: datetime) -> bool:
 
 
 def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
-    """Take the budgets of several addresses until the end of the transaction.
+    """Take the budgets of several addresses, or of an attempt, until the end of the transaction.
 
     Whoever asks for a subscription of one of them waits; and who has read what is known of it already starts over.
     """

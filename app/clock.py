@@ -1,6 +1,12 @@
 """The one place that reads the time."""
 
+import time
 from datetime import UTC, datetime
+
+
+def seconds() -> int:
+    """Whole seconds since 1970."""
+    return int(time.time())
 
 
 def now() -> datetime:

@@ -145,7 +145,8 @@ def is_away(error: Exception) -> bool:
 def connect(url: str) -> Database:
     """Open the database that `url` names. `postgresql://` URLs may name several hosts, as libpq allows."""
     if url.startswith("sqlite"):
-        writer, reader = sqlite.engine(url, read_only=False), sqlite.engine(url, read_only=True)
+        writer = sqlite.engine(url, sqlite.TO_WRITE)
+        reader = sqlite.engine(url, sqlite.TO_READ, sqlite.NEVER_WRITE)
     else:
         writer, reader = postgresql.engine(url, ""), postgresql.engine(url, "-c default_transaction_read_only=on")
         _tie_together(writer, reader)

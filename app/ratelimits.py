@@ -10,7 +10,6 @@ counted by a keyed digest alone, so that no client address rests there.
 
 import hmac
 import threading
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,7 +80,7 @@ class Counter:
 
     def hit(self, limit: Limit, who: str) -> bool:
         """Count one; whether that is within the limit. Raises whatever the store does where it cannot be reached."""
-        window = int(time.time()) // limit.seconds
+        window = clock.seconds() // limit.seconds
         with self._lock:
             count = self._in(window, limit.seconds)[limit.name, who]
             if count.known + count.untold >= limit.hits:
@@ -107,7 +106,7 @@ class Counter:
 
 def seconds_left() -> int:
     """Until the next window, in which everybody starts from zero; at least 1."""
-    return WINDOW_SECONDS - int(time.time()) % WINDOW_SECONDS
+    return WINDOW_SECONDS - clock.seconds() % WINDOW_SECONDS
 
 
 class DatabaseStorage:

@@ -35,7 +35,7 @@ class HotStatement:
         compiled = self._core.compile(dialect=dialects.dialect())  # type: ignore[no-untyped-call]
         # psycopg writes a word of an enumeration by means of Python, and a text by means of C.
         words = {name: str(value) for name, value in compiled.params.items() if isinstance(value, StrEnum)}
-        # psycopg encodes a str anew each time, and then takes it for another text than the one before.
+        # psycopg encodes a str anew each time, and looks the bytes up letter by letter in what it has prepared.
         return str(compiled).encode(), {**compiled.params, **words}
 
     def _rows(self, cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
@@ -56,7 +56,10 @@ class HotStatement:
             raise _translated(connection, error) from None
 
     def _cursor(self, connection: Connection) -> psycopg.Cursor[Any]:
-        """One a connection, for as long as that lives: psycopg keeps in it how the values of its last text are sent."""
+        """One a connection, for as long as that lives: psycopg keeps in it how the values of its last text are sent.
+
+        It also keeps its last rows in memory, until it is run again.
+        """
         kept = connection.info
         if self not in kept:
             driver = connection.connection.driver_connection

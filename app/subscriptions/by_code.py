@@ -44,6 +44,7 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
     """
     now = clock.now()
     attempts = codes.digests(keys, guess.attempt)
+    # Two guesses under one attempt wait for each other by this row, whether or not there is a letter; it goes in a day.
     budgets.hold(session, attempts[:1], now)
     letter_id = _newest(session, attempts, now) or uuid4()
     # Subscriptions before their letter, as all who lock both.

@@ -29,6 +29,7 @@ _FAMILIES = (
 
 def details() -> dict[str, str | None]:
     """What evidence of a press keeps of the client."""
+    # `remote_addr` is right behind as many proxies as are configured.
     return {"browser": browser_family(), "client": kept(request.remote_addr)}
 
 
@@ -44,7 +45,7 @@ def press(page: Callable[[], str]) -> Act:
 
 
 def kept(address: str | None) -> str | None:
-    """The client address as far as it is kept. `remote_addr` is right behind as many proxies as are configured."""
+    """As much of a client's address as the settings allow."""
     wanted = current.settings().client_ip
     if wanted is ClientIp.NONE or not address:
         return None
@@ -62,11 +63,10 @@ def network() -> str:
 
 
 def _truncated(address: str) -> str:
-    first = _first_bytes(address, ipv4=3, ipv6=6)
-    if not first:
+    client = _parse(address)
+    if client is None:
         return "unknown"
-    rest = bytes((4 if len(first) == 3 else 16) - len(first))
-    return f"{ipaddress.ip_address(first + rest)}/{8 * len(first)}"
+    return str(ipaddress.ip_network((client, 24 if client.version == 4 else 48), strict=False))
 
 
 def _first_bytes(address: str | None, *, ipv4: int, ipv6: int) -> bytes:

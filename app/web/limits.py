@@ -28,8 +28,11 @@ def counter(settings: Settings, database: Database) -> Counter:
     return Counter(storage, settings.secret_keys[0])
 
 
-def count_signup() -> None:
-    """Raise TooManyRequests, with Retry-After, where this client has asked too often in this minute."""
+def count_request() -> None:
+    """Raise TooManyRequests, with Retry-After, where this client has asked too often in this minute.
+
+    Signups, guesses of a code and requests for a link have one allowance together.
+    """
     settings = current.settings()
     limit = Limit("client", settings.rate_limit_subscribe)
     if not current.services().limiter.hit(limit, client.line()):
@@ -39,7 +42,7 @@ def count_signup() -> None:
 def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
     """Count a signup for the client's network and for each form; name the newsletters that it has to prove work for.
 
-    Once a signup, behind `count_signup`. Raises TooManyRequests where one of them is never to be asked for proof.
+    Once a signup, behind `count_request`. Raises TooManyRequests where one of them is never to be asked for proof.
     """
     settings, limiter = current.settings(), current.services().limiter
     of_network = Limit("network", CLIENTS_IN_A_NETWORK * settings.rate_limit_subscribe)

@@ -131,7 +131,7 @@ def page_address(text: str) -> None:
         raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
 
 
-def lately(instant: datetime) -> None:
+def in_the_past(instant: datetime) -> None:
     """A clock may be a little ahead of ours."""
     if not EARLIEST <= instant <= clock.now() + AHEAD:
         raise ValidationError("Send when the person asked: an instant that has been.")
@@ -164,7 +164,7 @@ class SubscriptionOrder(Strict):
         validate=[storable, page_address],
         metadata={"description": "The page with the form. Kept without query and fragment."},
     )
-    requested_at = fields.AwareDateTime(validate=lately, metadata={"description": "When the person asked."})
+    requested_at = fields.AwareDateTime(validate=in_the_past, metadata={"description": "When the person asked."})
 
 
 class Accepted(Schema):

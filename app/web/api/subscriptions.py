@@ -10,7 +10,7 @@ from app.consent import JsonValue, timestamp
 from app.keys import Scope
 from app.newsletters.terms import Newsletter
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import asking, client, current, origins
+from app.web import client, current, origins, signing_up
 from app.web.api import access, schemas
 from app.web.api.arguments import Blueprint
 from app.web.defences import Verdict, Work
@@ -40,8 +40,8 @@ def ask(order: dict[str, Any]) -> Response:
         sincerity=Sincerity.HUMAN,
         evidence=evidence,
     )
-    asking.record(signup, Verdict(form_age=None, work=Work.NOT_ASKED))
-    return asking.accepted(address.domain)
+    signing_up.record(signup, Verdict(form_age=None, work=Work.NOT_ASKED))
+    return signing_up.accepted(address.domain)
 
 
 def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:

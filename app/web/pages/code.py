@@ -19,13 +19,13 @@ blueprint = Blueprint("code", __name__, url_prefix="/confirm/code")
 
 @blueprint.route("", methods=["OPTIONS"])
 def preflight() -> Response:
-    return origins.grant(Response(status=204))
+    return Response(status=204)
 
 
 @blueprint.post("")
 def press() -> BaseResponse:
     """Confirm all that the letter asked for. Twice is as good as once."""
-    limits.count_signup()
+    limits.count_request()
     origins.check_any()
     asked = _confirm(intake.guess())
     if asked is None:

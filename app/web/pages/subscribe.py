@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import codes
 from app.newsletters.terms import Newsletter
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import asking, client, current, defences, intake, language, limits, mailboxes, origins, problems
+from app.web import client, current, defences, intake, language, limits, mailboxes, origins, problems, signing_up
 from app.web.defences import Verdict, Work
 from app.web.intake import SignupForm
 from app.web.pages.signup import new_attempt, show_form
@@ -22,14 +22,14 @@ blueprint.after_request(origins.grant)
 
 @blueprint.route("/subscribe", methods=["OPTIONS"])
 def preflight() -> Response:
-    return origins.grant(Response(status=204))
+    return Response(status=204)
 
 
 @blueprint.post("/subscribe")
 def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
     request.max_content_length = intake.MAX_BYTES
-    limits.count_signup()
+    limits.count_request()
     form = intake.signup_form()
     language.use(form.language)
     newsletters = _newsletters(form.newsletters)
@@ -41,10 +41,10 @@ def subscribe() -> BaseResponse:
         form = replace(form, attempt=new_attempt())
     verdict = defences.judge(form, newsletters)
     signup = _signup(form, newsletters, verdict)
-    asking.record(signup, verdict)
+    signing_up.record(signup, verdict)
     if for_a_page:
         return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
-    return asking.accepted(form.email.domain)
+    return signing_up.accepted(form.email.domain)
 
 
 @blueprint.errorhandler(InvalidFields)

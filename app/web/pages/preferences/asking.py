@@ -19,7 +19,7 @@ def show_form() -> str:
 def ask() -> Response:
     """Mail the link to `email`, where that is somebody. In JSON or a form; `language` is that of the answer."""
     request.max_content_length = intake.MAX_BYTES
-    limits.count_signup()
+    limits.count_request()
     fields = intake.address_fields()
     language.use(fields.get("language"))
     digest = fields["email"].digest(current.settings().suppression_key)

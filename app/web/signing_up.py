@@ -5,6 +5,7 @@ import time
 from functools import cache
 
 from flask import Response
+from flask_babel import force_locale
 from flask_babel import gettext as _
 
 from app.subscriptions import requests
@@ -37,6 +38,7 @@ def accepted(domain: str) -> Response:
 
 
 @cache
-def _text(_language: str) -> str:
-    message = _("Please look in your inbox for a mail that asks you to confirm.")
+def _text(language: str) -> str:
+    with force_locale(language):
+        message = _("Please look in your inbox for a mail that asks you to confirm.")
     return json.dumps({"status": "accepted", "message": message}, separators=(",", ":")) + "\n"
