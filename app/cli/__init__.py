@@ -37,6 +37,17 @@ class Context:
         click.get_current_context().call_on_close(opened.dispose)
         return opened
 
+    def waits_for_migration(self) -> bool:
+        """False where the database does not answer. Leaves no connection open, which processes to come would share."""
+        opened = database.connect(self.settings.database_url)
+        try:
+            with opened.read_only() as connection:
+                return not schema.is_current(connection)
+        except SQLAlchemyError:
+            return False
+        finally:
+            opened.dispose()
+
 
 class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
@@ -44,6 +55,8 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except SQLAlchemyError as error:
+            if context.obj.waits_for_migration():
+                raise click.ClickException("The schema is not the newest. Run `jawel migrate` first.") from None
             kind = type(error).__name__
             raise click.ClickException(
                 f"The database does not answer as it should ({kind}). `jawel doctor` says what is wrong."

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from app import worker as working
 from config import Settings
 
 GRACE_SECONDS = 8
+STOPPED_BY = (signal.SIGTERM, signal.SIGINT)
 
 HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024)
 """Ten seconds for all headers of a request, or for the next request to come; at most 32 KiB of them, and a hundred.
@@ -43,7 +45,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option("--processes", type=click.IntRange(1), help="Default: 1 on SQLite, else one for each core.")
 @click.option("--threads", type=click.IntRange(1), default=8, show_default=True, help="In each process.")
 @click.option("--no-worker", is_flag=True, help="Leave letters to `jawel worker`.")
@@ -69,8 +71,20 @@ def serve(context: Any, host: str, port: int, processes: int | None, threads: in
         log_enabled=False,
     )
     _announce(settings, f"{host}:{port}")
+    if context.waits_for_migration():
+        click.echo("The schema is not the newest: until `jawel migrate` has run, all answers are 503.", err=True)
     with nullcontext() if no_worker else _worker_beside(server.stopping):
-        server.serve()
+        server.serve(target_loader=_load)
+
+
+def _load(target: str) -> Any:
+    """In each of the processes that answer.
+
+    They are told to stop by SIGTERM from the one that looks after them. With Ctrl-C at the same instant, which reaches
+    all processes of a terminal, Granian was seen to wait for ever.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    return resolve_name(target)
 
 
 @click.command()
@@ -96,11 +110,13 @@ def _set_on_signal() -> threading.Event:
     deadline.daemon = True
 
     def handle(*_: object) -> None:
-        if not stop.is_set():
-            stop.set()
-            deadline.start()
+        # A second signal would be handled amid the first, and wait for ever for a lock that the first holds.
+        for each in STOPPED_BY:
+            signal.signal(each, lambda *_: None)
+        stop.set()
+        deadline.start()
 
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in STOPPED_BY:
         signal.signal(each, handle)
     return stop
 
@@ -138,6 +154,8 @@ def _worker_beside(stopping: threading.Event) -> Iterator[None]:
 
 
 def _keep_worker(stopping: threading.Event) -> None:
+    # Its process inherits this: Ctrl-C, which reaches all processes of a terminal, is for this one to pass on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     while not stopping.is_set():
         process = subprocess.Popen([sys.executable, "-m", "app", "worker"])
         while process.poll() is None and not stopping.is_set():

@@ -25,6 +25,7 @@ def watch(stopping: threading.Event) -> None:
 
 
 def _listen(heard: socket.socket, _open: socket.socket, stopping: threading.Event) -> None:
-    while not stopping.is_set():
+    # Behind Ctrl-C, which reaches all processes of a terminal, comes SIGTERM from the one that looks after the others.
+    while True:
         if TOLD_BY.intersection(heard.recv(64)):
             stopping.set()

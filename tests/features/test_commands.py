@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,39 @@ def test_serve_can_leave_the_letters_to_others(development: Jawel) -> None:
         assert [line for line in processes_of(running.process) if "worker" in line.split("\0")] == []
     with serving(development) as running:
         eventually(lambda: [line for line in processes_of(running.process) if "worker" in line.split("\0")])
+
+
+@on_sqlite
+def test_ctrl_c_reaches_all_processes_and_all_end_without_a_word(development: Jawel) -> None:
+    """As a terminal sends it. Those that answer are told by the one that looks after them, and by nobody else."""
+    with serving(development) as running:
+        for child in Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split():
+            if "serve" in Path(f"/proc/{child}/cmdline").read_text():
+                os.kill(int(child), signal.SIGINT)
+        time.sleep(0.3)
+        assert answers(running)
+        os.killpg(running.process.pid, signal.SIGINT)
+        said = running.process.communicate(timeout=IN_TIME_SECONDS)[0]
+    assert running.process.returncode == 0
+    assert "Traceback" not in said
+    assert "ignored" not in said
+
+
+@on_sqlite
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_a_port_that_there_is_not_is_told_by_its_option(development: Jawel, port: str) -> None:
+    refused = development("serve", "--port", port, "--no-worker")
+    assert refused.exit_code == 2
+    assert "'--port': " in refused.output
+    assert "1<=x<=65535" in refused.output
+
+
+def test_a_server_that_waits_for_the_migration_says_so(development: Jawel, empty_database_url: str) -> None:
+    development.environment["DATABASE_URL"] = empty_database_url
+    with serving(development, "--no-worker") as running:
+        running.process.send_signal(signal.SIGTERM)
+        said = running.process.communicate(timeout=IN_TIME_SECONDS)[0]
+    assert "The schema is not the newest: until `jawel migrate` has run, all answers are 503." in said
 
 
 @on_sqlite
