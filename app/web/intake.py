@@ -21,6 +21,9 @@ from app.web.problems import InvalidFields, wants_page
 
 MAX_BYTES = 16 * 1024
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"
+NO_LANGUAGE = "Send the tag of a language, such as nl or nl-BE."
+BLANKS = " \t\N{NO-BREAK SPACE}"
+"""What comes along when an address is copied. A line's end does not, and would end a header's line as well."""
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -87,7 +90,7 @@ class Address(fields.Field[EmailAddress]):
         if not isinstance(value, str):
             raise ValidationError(_("Give an e-mail address as text."))
         try:
-            return EmailAddress.parse(value.strip())
+            return EmailAddress.parse(value.strip(BLANKS))
         except InvalidAddress:
             raise ValidationError(_("This is not an e-mail address that mail can be sent to.")) from None
 
@@ -106,15 +109,18 @@ class Affirmation(fields.Field[bool]):
     FORM = frozenset({"true", "yes", "on", "1"})
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> bool:
-        plain = value is True if request.mimetype == "application/json" else str(value).lower() in self.FORM
-        if not plain:
+        if request.mimetype == "application/json" and value not in ("", None) and not isinstance(value, bool):
+            raise ValidationError("Send true, as JSON has it, where the person said yes.")
+        if value is not True and str(value).lower() not in self.FORM:
             raise ValidationError(_("Tick the box to agree."))
         return True
 
 
 class AddressFields(Schema):
     email = Address(required=True)
-    language = fields.String(validate=validate.Regexp(LANGUAGE_TAG))
+    language = fields.String(
+        validate=validate.Regexp(LANGUAGE_TAG, error=NO_LANGUAGE), error_messages={"invalid": NO_LANGUAGE}
+    )
 
     error_messages = {"unknown": "Unknown field."}
 

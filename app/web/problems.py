@@ -11,7 +11,16 @@ from flask import Flask, Response, json, render_template, request
 from flask_babel import gettext as _
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable, UnprocessableEntity
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+    TooManyRequests,
+    UnprocessableEntity,
+)
 
 from app.newsletters.terms import CatalogueIsBehind
 from app.subscriptions.requests import Overtaken
@@ -68,11 +77,22 @@ def _document(error: HTTPException) -> Response:
         "type": "about:blank",
         "title": error.name,
         "status": error.code,
-        "detail": error.description,
+        "detail": _detail(error),
     }
     if isinstance(error, InvalidFields):
         problem |= {"type": "urn:jawel:problem:invalid-fields", "errors": error.errors}
     return Response(json.dumps(problem), error.code, content_type="application/problem+json")
+
+
+def _detail(error: HTTPException) -> str | None:
+    """What a program's author has to know, where Werkzeug says it in a header or not at all."""
+    if isinstance(error, RequestEntityTooLarge):
+        return f"Send at most {request.max_content_length:,} bytes."
+    if isinstance(error, MethodNotAllowed):
+        return f"Allowed here: {', '.join(sorted(error.valid_methods or ()))}."
+    if isinstance(error, TooManyRequests):
+        return f"Too many requests. Try again in {error.retry_after} seconds."
+    return error.description
 
 
 def _page(error: HTTPException) -> Response:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app.keys import Scope
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
 JSON = "application/json"
@@ -340,3 +341,42 @@ def test_no_form_however_odd_breaks_the_service(service: Service, email: str, he
     form = {"email": email.encode("utf-8", "replace"), "newsletters": "weekly", "consent": "yes"}
     answer = service.post("/subscribe", data=form, headers={**BROWSER, **headers})
     assert answer.status_code in {303, 413, 422, 429}
+
+
+@pytest.mark.parametrize("consent", ["true", 1, "yes", [True], {}])
+def test_a_program_is_told_that_json_has_a_truth_value(service: Service, consent: object) -> None:
+    errors = service.subscribe(consent=consent).get_json()["errors"]
+    assert errors == {"consent": ["Send true, as JSON has it, where the person said yes."]}
+    assert service.status() is None
+
+
+@pytest.mark.parametrize("language", ["in English", 5, ["nl"]])
+def test_a_program_is_told_what_a_language_looks_like(service: Service, language: object) -> None:
+    errors = service.subscribe(language=language).get_json()["errors"]
+    assert errors == {"language": ["Send the tag of a language, such as nl or nl-BE."]}
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_an_address_that_ends_in_a_line_is_none(service: Service, end: str) -> None:
+    assert list(service.subscribe(f"{ADA}{end}").get_json()["errors"]) == ["email"]
+    assert service.subscribe(f" {ADA}\t").status_code == 202
+
+
+def test_a_program_is_told_how_much_how_and_when(open_service: OpenService) -> None:
+    service = open_service(rate_limit_subscribe=1)
+    too_much = service.post("/subscribe", data=b"a" * 1_000_000, content_type=JSON)
+    assert too_much.get_json()["detail"] == "Send at most 16,384 bytes."
+    assert service.get("/subscribe").get_json()["detail"] == "Allowed here: OPTIONS, POST."
+    too_often = service.subscribe()
+    assert (
+        too_often.get_json()["detail"] == f"Too many requests. Try again in {too_often.headers['Retry-After']} seconds."
+    )
+
+
+def test_where_no_newsletter_is_known_the_page_leads_to_those_that_are(service: Service) -> None:
+    page = service.submit(newsletters="nowhere")
+    assert page.status_code == 422
+    assert 'href="/"' in page.text
+    mixed = service.submit(newsletters=["weekly", "nowhere"])
+    assert mixed.status_code == 422
+    assert 'id="newsletters"' in mixed.text

@@ -148,7 +148,7 @@ class SubscriptionOrder(Strict):
             "description": "May be left out where there is one newsletter only.",
         }
     )
-    language = fields.String(validate=validate.Regexp(intake.LANGUAGE_TAG))
+    language = fields.String(validate=validate.Regexp(intake.LANGUAGE_TAG, error=intake.NO_LANGUAGE))
     source = fields.String(
         validate=[storable, validate.Length(min=1, max=200)],
         metadata={

@@ -27,7 +27,7 @@ def ask(order: dict[str, Any]) -> Response:
     """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation."""
     newsletters = _newsletters(order.get("newsletters", []))
     try:
-        address = EmailAddress.parse(order["email"].strip())
+        address = EmailAddress.parse(order["email"])
     except InvalidAddress:
         raise InvalidFields({"email": ["This is not an e-mail address that mail can be sent to."]}) from None
     language = newsletters[0].language_for([order["language"]] if "language" in order else [])

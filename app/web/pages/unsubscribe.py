@@ -111,4 +111,5 @@ def _reason() -> dict[str, str]:
 def _is_one_click() -> bool:
     """Some programs send an empty body where RFC 8058 asks for `List-Unsubscribe=One-Click`."""
     # A body sent in chunks has no Content-Length, and is not empty for that.
-    return intake.mentioned("List-Unsubscribe") == "One-Click" or not (request.form or request.get_data())
+    is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
+    return is_empty or intake.mentioned("List-Unsubscribe") == "One-Click"
