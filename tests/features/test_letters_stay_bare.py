@@ -13,13 +13,14 @@ import time_machine
 
 from app import clock
 from app.newsletters.terms import LANGUAGES
-from tests.correspondence import LETTERS
+from tests.correspondence import LETTERS, SHOP
 from tests.features.conftest import CATALOGUE
 from tests.service import ADA, COOL_DOWN, Letter, Service
 
 TEMPLATES = Path(__file__).parents[2] / "app/templates/letters"
 CONTROLLER = CATALOGUE["controller"]
 OURS = "https://subscribe.example.org/"
+SITE = SHOP["Origin"]
 TEMPTING = re.compile(
     r"\b(welcome|welkom|bienvenue|willkommen"
     r"|offers?|aanbod|aanbieding\w*|offres?|angebot\w*"
@@ -86,7 +87,8 @@ def faults(subject: str, text: str, html: str) -> list[str]:
     found = [f"says {match[0]!r}" for match in TEMPTING.finditer(own_words)]
     links = [*re.findall(r"\bhttps?://\S+", text), *seen.targets]
     allowed = (OURS, f"mailto:{CONTROLLER['email']}")
-    found += [f"leads to {each}" for each in links if not each.startswith(allowed)]
+    # Where it was asked is said by the site's name alone.
+    found += [f"leads to {each}" for each in links if not each.startswith(allowed) and each.rstrip(".,") != SITE]
     found += [f"leads to {each}" for each in re.findall(r"\bwww\.\S+", own_words)]
     return found + [f"holds {each}" for each in seen.found]
 
