@@ -158,3 +158,12 @@ def test_who_may_only_read_asks_for_nobody(service: Service) -> None:
     assert ask(service, key=service.key(Scope.STATUS_READ)).status_code == 403
     assert service.post("/api/v1/subscriptions", json={"email": ADA}).status_code == 401
     assert service.status() is None
+
+
+def test_all_that_is_wrong_is_named_at_once(service: Service) -> None:
+    errors = ask(service, email="ada@", requested_at="yesterday", language="in English").get_json()["errors"]
+    assert errors == {
+        "email": ["This is not an e-mail address that mail can be sent to."],
+        "requested_at": ["Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00."],
+        "language": ["Send the tag of a language, such as nl or nl-BE."],
+    }

@@ -1,22 +1,17 @@
 """The shapes of questions and answers. Questions are checked against them; answers are documented by them."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app import clock
 from app.consent import EventType
 from app.outbox import State
 from app.subscriptions.model import Status
 from app.subscriptions.status import UNKNOWN
-from app.web import client, intake
 
 LARGEST = 2**63 - 1
 """What a position may be at most, as the database counts."""
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(minutes=5)
 
 
 def storable(text: str) -> None:
@@ -124,68 +119,6 @@ class PageEntry(SubscriberSchema):
 class PageAnswer(Schema):
     results = fields.List(fields.Nested(PageEntry), required=True)
     next = fields.String(required=True, allow_none=True)
-
-
-def page_address(text: str) -> None:
-    if client.bare(text) is None:
-        raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
-
-
-def in_the_past(instant: datetime) -> None:
-    """A clock may be a little ahead of ours."""
-    if not EARLIEST <= instant <= clock.now() + AHEAD:
-        raise ValidationError("Send when the person asked: an instant that has been.")
-
-
-class SubscriptionOrder(Strict):
-    """What another service knows of a person's request. All but the address may be left out."""
-
-    email = fields.String(required=True, validate=[storable, validate.Length(min=1, max=320)])
-    newsletters = intake.Slugs(
-        metadata={
-            "type": ["string", "array"],
-            "items": {"type": "string"},
-            "description": "May be left out where there is one newsletter only.",
-        }
-    )
-    language = fields.String(validate=validate.Regexp(intake.LANGUAGE_TAG, error=intake.NO_LANGUAGE))
-    source = fields.String(
-        validate=[storable, validate.Length(min=1, max=200)],
-        metadata={
-            "description": "Where the person asked, such as `checkout`. Nothing personal: it is kept as evidence."
-        },
-    )
-    ip = fields.IP(metadata={"description": "Of the person. Kept as far as `CLIENT_IP` says."})
-    user_agent = fields.String(
-        validate=[storable, validate.Length(max=1000)],
-        metadata={"description": "Of the person's browser. Its name is kept, and nothing else."},
-    )
-    form_url = fields.String(
-        validate=[storable, page_address],
-        metadata={"description": "The page with the form. Kept without query and fragment."},
-    )
-    requested_at = fields.AwareDateTime(validate=in_the_past, metadata={"description": "When the person asked."})
-
-
-class Accepted(Schema):
-    status = fields.String(required=True, validate=validate.Equal("accepted"))
-    message = fields.String(required=True)
-
-
-class UnsubscribeOrder(Strict):
-    email = fields.String(required=True, validate=[storable, validate.Length(min=1, max=320)])
-    newsletter = fields.String(validate=storable)
-    all = fields.Boolean(truthy={True}, falsy={False})
-    reason = fields.String(validate=[storable, validate.Length(min=1, max=200)])
-
-    @validates_schema
-    def names_one_scope(self, order: dict[str, object], **_rest: object) -> None:
-        if bool(order.get("all")) == ("newsletter" in order):
-            raise ValidationError("Name a newsletter, or send all: true.", "newsletter")
-
-
-class UnsubscribeAnswer(Schema):
-    status = fields.String(required=True, validate=validate.Equal(str(Status.UNSUBSCRIBED)))
 
 
 class ReceiptSchema(Schema):

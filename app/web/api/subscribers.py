@@ -14,7 +14,7 @@ from app.privacy import erasure
 from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status
 from app.web import current
-from app.web.api import access, answers, schemas
+from app.web.api import access, answers, orders, schemas
 from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
 
@@ -105,8 +105,8 @@ def show_page(question: dict[str, Any], slug: str) -> Response:
 
 @blueprint.route("/unsubscribe", methods=["POST"])
 @access.requires(Scope.SUBSCRIBERS_WRITE)
-@blueprint.arguments(schemas.UnsubscribeOrder)
-@blueprint.response(200, schemas.UnsubscribeAnswer)
+@blueprint.arguments(orders.UnsubscribeOrder)
+@blueprint.response(200, orders.UnsubscribeAnswer)
 def unsubscribe(order: dict[str, Any]) -> Response:
     """End one subscription, or all that the key may see. Idempotent, and the same for addresses that are not known."""
     caller = access.caller()

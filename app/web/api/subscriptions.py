@@ -5,13 +5,12 @@ from typing import Any
 
 from flask import Response
 
-from app.addresses import EmailAddress, InvalidAddress
 from app.consent import JsonValue, timestamp
 from app.keys import Scope
 from app.newsletters.terms import Newsletter
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, origins, signing_up
-from app.web.api import access, schemas
+from app.web.api import access, orders
 from app.web.api.arguments import Blueprint
 from app.web.defences import Verdict, Work
 from app.web.problems import InvalidFields
@@ -21,27 +20,21 @@ blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", descripti
 
 @blueprint.route("/subscriptions", methods=["POST"])
 @access.requires(Scope.SUBSCRIBERS_WRITE)
-@blueprint.arguments(schemas.SubscriptionOrder)
-@blueprint.response(202, schemas.Accepted)
+@blueprint.arguments(orders.SubscriptionOrder)
+@blueprint.response(202, orders.Accepted)
 def ask(order: dict[str, Any]) -> Response:
     """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation."""
     newsletters = _newsletters(order.get("newsletters", []))
-    try:
-        address = EmailAddress.parse(order["email"])
-    except InvalidAddress:
-        raise InvalidFields({"email": ["This is not an e-mail address that mail can be sent to."]}) from None
-    language = newsletters[0].language_for([order["language"]] if "language" in order else [])
-    evidence = _evidence(order)
     signup = Signup(
-        address=address,
+        address=order["email"],
         newsletters=newsletters,
-        language=language,
+        language=newsletters[0].language_for([order["language"]] if "language" in order else []),
         asked_from=origins.known(client.bare(order.get("form_url", "")), newsletters),
         sincerity=Sincerity.HUMAN,
-        evidence=evidence,
+        evidence=_evidence(order),
     )
     signing_up.record(signup, Verdict(form_age=None, work=Work.NOT_ASKED))
-    return signing_up.accepted(address.domain)
+    return signing_up.accepted(signup.address.domain)
 
 
 def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:

@@ -1,0 +1,80 @@
+"""What other services tell us to do, and what they are answered."""
+
+from datetime import UTC, datetime, timedelta
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from app import clock
+from app.subscriptions.model import Status
+from app.web import client, intake
+from app.web.api import schemas
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(minutes=5)
+NO_INSTANT = "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00."
+
+
+def page_address(text: str) -> None:
+    if client.bare(text) is None:
+        raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
+
+
+def in_the_past(instant: datetime) -> None:
+    """A clock may be a little ahead of ours."""
+    if not EARLIEST <= instant <= clock.now() + AHEAD:
+        raise ValidationError("Send when the person asked: an instant that has been.")
+
+
+class SubscriptionOrder(schemas.Strict):
+    """What another service knows of a person's request. All but the address may be left out."""
+
+    email = intake.Address(required=True, metadata={"type": "string", "minLength": 1, "maxLength": 320})
+    newsletters = intake.Slugs(
+        metadata={
+            "type": ["string", "array"],
+            "items": {"type": "string"},
+            "description": "May be left out where there is one newsletter only.",
+        }
+    )
+    language = fields.String(validate=validate.Regexp(intake.LANGUAGE_TAG, error=intake.NO_LANGUAGE))
+    source = fields.String(
+        validate=[schemas.storable, validate.Length(min=1, max=200)],
+        metadata={
+            "description": "Where the person asked, such as `checkout`. Nothing personal: it is kept as evidence."
+        },
+    )
+    ip = fields.IP(metadata={"description": "Of the person. Kept as far as `CLIENT_IP` says."})
+    user_agent = fields.String(
+        validate=[schemas.storable, validate.Length(max=1000)],
+        metadata={"description": "Of the person's browser. Its name is kept, and nothing else."},
+    )
+    form_url = fields.String(
+        validate=[schemas.storable, page_address],
+        metadata={"description": "The page with the form. Kept without query and fragment."},
+    )
+    requested_at = fields.AwareDateTime(
+        validate=in_the_past,
+        error_messages={"invalid": NO_INSTANT, "invalid_awareness": NO_INSTANT},
+        metadata={"description": "When the person asked."},
+    )
+
+
+class Accepted(Schema):
+    status = fields.String(required=True, validate=validate.Equal("accepted"))
+    message = fields.String(required=True)
+
+
+class UnsubscribeOrder(schemas.Strict):
+    email = fields.String(required=True, validate=[schemas.storable, validate.Length(min=1, max=320)])
+    newsletter = fields.String(validate=schemas.storable)
+    all = fields.Boolean(truthy={True}, falsy={False})
+    reason = fields.String(validate=[schemas.storable, validate.Length(min=1, max=200)])
+
+    @validates_schema
+    def names_one_scope(self, order: dict[str, object], **_rest: object) -> None:
+        if bool(order.get("all")) == ("newsletter" in order):
+            raise ValidationError("Name a newsletter, or send all: true.", "newsletter")
+
+
+class UnsubscribeAnswer(Schema):
+    status = fields.String(required=True, validate=validate.Equal(str(Status.UNSUBSCRIBED)))
