@@ -18,7 +18,10 @@ from app.cli.privacy import privacy
 from app.cli.serving import serve, worker
 from app.cli.verify import verify
 from app.database import Database
+from app.postgresql import answering_within
 from config import Settings, SettingsError
+
+PATIENCE_SECONDS = 3
 
 
 class Context:
@@ -38,10 +41,10 @@ class Context:
         return opened
 
     def waits_for_migration(self) -> bool:
-        """False where the database does not answer. Leaves no connection open, which processes to come would share."""
+        """False where the database does not answer soon. Leaves no connection open that other processes would share."""
         opened = database.connect(self.settings.database_url)
         try:
-            with opened.read_only() as connection:
+            with answering_within(PATIENCE_SECONDS), opened.read_only() as connection:
                 return not schema.is_current(connection)
         except SQLAlchemyError:
             return False

@@ -35,8 +35,10 @@ def check_any() -> None:
 
 def known(page: str | None, newsletters: Iterable[Newsletter]) -> str | None:
     """The site of the page that held a form, where it is ours or one that the newsletters name."""
+    if page is None:
+        return None
     sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
-    return next((site for site in sites if page and f"{page}/".startswith(f"{site}/")), None)
+    return next((site for site in sites if f"{page}/".startswith(f"{site}/")), None)
 
 
 def grant(response: Response) -> Response:
