@@ -55,4 +55,5 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
 
 
 def too_many_requests() -> TooManyRequests:
-    return TooManyRequests(retry_after=ratelimits.seconds_left())
+    seconds = ratelimits.seconds_left()
+    return TooManyRequests(f"Too many requests. Try again in {seconds} seconds.", retry_after=seconds)

@@ -18,7 +18,6 @@ from werkzeug.exceptions import (
     NotFound,
     RequestEntityTooLarge,
     ServiceUnavailable,
-    TooManyRequests,
     UnprocessableEntity,
 )
 
@@ -90,8 +89,6 @@ def _detail(error: HTTPException) -> str | None:
         return f"Send at most {request.max_content_length:,} bytes."
     if isinstance(error, MethodNotAllowed):
         return f"Allowed here: {', '.join(sorted(error.valid_methods or ()))}."
-    if isinstance(error, TooManyRequests):
-        return f"Too many requests. Try again in {error.retry_after} seconds."
     return error.description
 
 

@@ -1,17 +1,34 @@
-"""Acting upon a signup, whoever sends it: one record, and one answer for every address."""
+"""Acting upon a signup, whoever sends it: what it is about, one record, and one answer for every address."""
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from flask import Response
 from flask_babel import force_locale
 from flask_babel import gettext as _
 
+from app.newsletters.terms import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup
 from app.web import current, defences, language, mailboxes
 from app.web.defences import Verdict
+from app.web.problems import InvalidFields
+
+
+def newsletters(named: Sequence[str], on_offer: Mapping[str, Newsletter]) -> tuple[Newsletter, ...]:
+    """Those that are named, or the only one on offer. Raises InvalidFields."""
+    slugs = or_the_only_one(named, on_offer)
+    if not slugs:
+        raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
+    if any(slug not in on_offer for slug in slugs):
+        raise InvalidFields({"newsletters": [_("There is no such newsletter.")]})
+    return tuple(on_offer[slug] for slug in slugs)
+
+
+def or_the_only_one(named: Sequence[str], on_offer: Mapping[str, Newsletter]) -> Sequence[str]:
+    return named or (list(on_offer) if len(on_offer) == 1 else [])
 
 
 def record(signup: Signup, verdict: Verdict) -> None:

@@ -1,6 +1,8 @@
 """What other services tell us to do, and what they are answered."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -14,15 +16,20 @@ AHEAD = timedelta(minutes=5)
 NO_INSTANT = "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00."
 
 
-def page_address(text: str) -> None:
-    if client.bare(text) is None:
-        raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
-
-
 def in_the_past(instant: datetime) -> None:
     """A clock may be a little ahead of ours."""
     if not EARLIEST <= instant <= clock.now() + AHEAD:
         raise ValidationError("Send when the person asked: an instant that has been.")
+
+
+class Page(fields.String):
+    """The address of a page, which loses its query and fragment."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> str:
+        page = client.bare(super()._deserialize(value, attr, data, **rest))
+        if page is None:
+            raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
+        return page
 
 
 class SubscriptionOrder(schemas.Strict):
@@ -48,8 +55,8 @@ class SubscriptionOrder(schemas.Strict):
         validate=[schemas.storable, validate.Length(max=1000)],
         metadata={"description": "Of the person's browser. Its name is kept, and nothing else."},
     )
-    form_url = fields.String(
-        validate=[schemas.storable, page_address],
+    form_url = Page(
+        validate=schemas.storable,
         metadata={"description": "The page with the form. Kept without query and fragment."},
     )
     requested_at = fields.AwareDateTime(

@@ -1,19 +1,16 @@
 """Signups that another service took: it says how it was asked, and the person confirms all the same."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
 
 from app.consent import JsonValue, timestamp
 from app.keys import Scope
-from app.newsletters.terms import Newsletter
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, origins, signing_up
 from app.web.api import access, orders
 from app.web.api.arguments import Blueprint
 from app.web.defences import Verdict, Work
-from app.web.problems import InvalidFields
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", description="Who asks to be written to")
 
@@ -24,27 +21,18 @@ blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", descripti
 @blueprint.response(202, orders.Accepted)
 def ask(order: dict[str, Any]) -> Response:
     """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation."""
-    newsletters = _newsletters(order.get("newsletters", []))
+    visible = {slug: each for slug, each in current.catalogue().open.items() if access.caller().sees(slug)}
+    newsletters = signing_up.newsletters(order.get("newsletters", []), visible)
     signup = Signup(
         address=order["email"],
         newsletters=newsletters,
         language=newsletters[0].language_for([order["language"]] if "language" in order else []),
-        asked_from=origins.known(client.bare(order.get("form_url", "")), newsletters),
+        asked_from=origins.known(order.get("form_url"), newsletters),
         sincerity=Sincerity.HUMAN,
         evidence=_evidence(order),
     )
     signing_up.record(signup, Verdict(form_age=None, work=Work.NOT_ASKED))
     return signing_up.accepted(signup.address.domain)
-
-
-def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
-    visible = {slug: each for slug, each in current.catalogue().open.items() if access.caller().sees(slug)}
-    slugs = named or (list(visible) if len(visible) == 1 else [])
-    if not slugs:
-        raise InvalidFields({"newsletters": ["Say which newsletter."]})
-    if any(slug not in visible for slug in slugs):
-        raise InvalidFields({"newsletters": ["There is no such newsletter."]})
-    return tuple(visible[slug] for slug in slugs)
 
 
 def _evidence(order: dict[str, Any]) -> dict[str, JsonValue]:
@@ -53,7 +41,7 @@ def _evidence(order: dict[str, Any]) -> dict[str, JsonValue]:
         "browser": client.family(order["user_agent"]) if "user_agent" in order else None,
         "client": client.kept(str(order["ip"]) if "ip" in order else None),
         "control": {"type": "stated by the service"},
-        "form_url": client.bare(order.get("form_url", "")),
+        "form_url": order.get("form_url"),
         "method": f"api:{access.caller().name}",
         "requested_at": timestamp(order["requested_at"]) if "requested_at" in order else None,
         "source": order.get("source"),

@@ -54,7 +54,7 @@ def show_form_again(error: InvalidFields) -> Response:
         return problems.answer(error)
     open_ = current.catalogue().open
     asked = [slug for name in ("offered", "newsletters", "newsletter") for slug in request.form.getlist(name)]
-    newsletters = [open_[slug] for slug in dict.fromkeys(_or_the_only_one(asked)) if slug in open_]
+    newsletters = [open_[slug] for slug in dict.fromkeys(signing_up.or_the_only_one(asked, open_)) if slug in open_]
     if not newsletters:
         return problems.answer(error)
     language.about(newsletters)
@@ -64,20 +64,9 @@ def show_form_again(error: InvalidFields) -> Response:
 
 
 def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
-    open_ = current.catalogue().open
     if not named and request.form.getlist("offered"):
         raise InvalidFields({"newsletters": [_("Tick at least one newsletter.")]})
-    slugs = _or_the_only_one(named)
-    if not slugs:
-        raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
-    if any(slug not in open_ for slug in slugs):
-        raise InvalidFields({"newsletters": [_("There is no such newsletter.")]})
-    return tuple(open_[slug] for slug in slugs)
-
-
-def _or_the_only_one(slugs: Sequence[str]) -> Sequence[str]:
-    open_ = list(current.catalogue().open)
-    return slugs or (open_ if len(open_) == 1 else [])
+    return signing_up.newsletters(named, current.catalogue().open)
 
 
 def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
