@@ -59,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
     _add_pages(app, settings)
     api.register(app)
     problems.register(app)
+    limits.register(app)
     attempts.register(app)
     files = f"{app.static_url_path}/"
     app.wsgi_app = headers.added(app.wsgi_app, settings.public_url, files)  # type: ignore[assignment, method-assign]

@@ -59,8 +59,8 @@ def measures(settings: Settings) -> Iterator[str]:
     yield of_database(settings.database_url)
     yield f"Of a client's internet address, evidence keeps {KEPT[settings.client_ip]} (CLIENT_IP={settings.client_ip})"
     yield (
-        f"At most {settings.rate_limit_subscribe} signups a minute from one network (RATE_LIMIT_SUBSCRIBE); one "
-        "confirmation mail per address in 10 minutes, 5 a day"
+        f"At most {settings.rate_limit_subscribe} posts a minute from one network (RATE_LIMIT_SUBSCRIBE), but for "
+        "leaving; one confirmation mail per address in 10 minutes, 5 a day"
     )
     yield f"Every step is sealed in a log that only grows, signed (Ed25519, {settings.log_origin}), audited nightly"
     authorities = ", ".join(str(urlsplit(each).hostname) for each in settings.timestamp_authorities)

@@ -11,7 +11,7 @@ from app.consent import Act, Actor
 from app.subscriptions import by_code, confirmation
 from app.subscriptions.by_code import Guess
 from app.subscriptions.confirmation import Asked
-from app.web import client, confirmed, current, headers, intake, language, limits, origins, problems
+from app.web import client, confirmed, current, headers, intake, language, origins, problems
 from app.web.problems import InvalidFields, wants_page
 
 blueprint = Blueprint("code", __name__, url_prefix="/confirm/code")
@@ -25,7 +25,6 @@ def preflight() -> Response:
 @blueprint.post("")
 def press() -> BaseResponse:
     """Confirm all that the letter asked for. Twice is as good as once."""
-    limits.count_request()
     origins.check_any()
     asked = _confirm(intake.guess())
     if asked is None:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import codes
 from app.newsletters.terms import Newsletter
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, defences, intake, language, limits, mailboxes, origins, problems, signing_up
+from app.web import client, current, defences, intake, language, mailboxes, origins, problems, signing_up
 from app.web.defences import Verdict, Work
 from app.web.intake import SignupForm
 from app.web.pages.signup import new_attempt, show_form
@@ -29,7 +29,6 @@ def preflight() -> Response:
 def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
     request.max_content_length = intake.MAX_BYTES
-    limits.count_request()
     form = intake.signup_form()
     language.use(form.language)
     newsletters = _newsletters(form.newsletters)

@@ -4,7 +4,7 @@ from flask import Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 
 from app.subscriptions import fresh_links
-from app.web import current, intake, language, limits
+from app.web import current, intake, language
 from app.web.pages.preferences import visits
 from app.web.pages.preferences.visits import blueprint
 from app.web.problems import FieldErrors, wants_page
@@ -19,7 +19,6 @@ def show_form() -> str:
 def ask() -> Response:
     """Mail the link to `email`, where that is somebody. In JSON or a form; `language` is that of the answer."""
     request.max_content_length = intake.MAX_BYTES
-    limits.count_request()
     fields = intake.address_fields()
     language.use(fields.get("language"))
     digest = fields["email"].digest(current.settings().suppression_key)

@@ -17,7 +17,7 @@ from app.subscriptions import requests, withdrawal
 from app.subscriptions.decision import Signup, Sincerity
 from app.subscriptions.model import Status
 from app.subscriptions.person import Person
-from app.web import client, current, intake, language, problems
+from app.web import client, current, intake, language, limits, problems
 from app.web.pages.preferences import asking, visits
 from app.web.pages.preferences.visits import Visit, blueprint
 from app.web.problems import FieldErrors, InvalidFields, wants_page
@@ -61,9 +61,11 @@ def change(token: str) -> Response:
     for, together with `consent`; `language` is the one to be written to in."""
     visit = visits.begin(token)
     if "join" in request.form:
+        limits.refuse_beyond_limit()
         visits.require_fresh(visit)
         return make_response(_page(visit, _join(visit, request.form["join"])))
     if "language" in request.form:
+        limits.refuse_beyond_limit()
         visits.require_fresh(visit)
         return make_response(_page(visit, _speak(visit, request.form["language"])))
     return make_response(_page(visit, _leave(visit)))
