@@ -35,9 +35,9 @@ class Links:
     def unsubscribe(self, subscription_id: UUID) -> str:
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}"
 
-    def undo(self, subscription_id: UUID, until: datetime) -> str:
+    def undo(self, undo_id: UUID, until: datetime) -> str:
         """A token and no link: it travels in the form of one page, and in no URL."""
-        return self.signer.sign(Purpose.UNDO, subscription_id, until)
+        return self.signer.sign(Purpose.UNDO, undo_id, until)
 
     def preferences(self, subscriber_id: UUID) -> str:
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     CONFIRMATION = "confirmation"
     ALREADY_CONFIRMED = "already_confirmed"
     UNSUBSCRIBED = "unsubscribed"
+    RESUBSCRIBED = "resubscribed"
+    """An unsubscription was undone: whoever has the mailbox is told, with the way out."""
     PREFERENCES = "preferences"
     ADDRESS_CHANGE = "address_change"
     """To the new address, for its holder to confirm."""
@@ -156,6 +158,13 @@ def owe_whom(session: Session, kind: Kind, found: Select[UUID, str], *, a_day: i
     constants = [literal(value, column.type) for column, value in values.items()]
     letter = select(whom.c.id, whom.c.language, *constants).where(~is_owed, lately < a_day)
     session.execute(insert(Letter).from_select([Letter.subscriber_id, Letter.language, *values], letter))
+
+
+def owed_lately(session: Session, kind: Kind, subscriber_id: UUID) -> int:
+    """How many such letters the person was owed in the last day, but for those that were not true any more when due."""
+    theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind) & (Letter.state != State.DROPPED)
+    lately = Letter.created_at > clock.now() - timedelta(days=1)
+    return session.scalar(select(func.count()).select_from(Letter).where(theirs, lately)) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class TokenInvalid(JawelError):
 
 class Purpose(StrEnum):
     CONFIRM = "confirm"
+    """To answer the question of one letter: to confirm, to say "this was not me", or to ask for the letter again."""
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     RECEIPT = "receipt"

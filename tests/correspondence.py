@@ -32,6 +32,15 @@ def unsubscribed(service: Service, language: str) -> Letter:
     return service.letter()
 
 
+def resubscribed(service: Service, language: str) -> Letter:
+    service.confirmed(language=language)
+    leave = service.status()["weekly"]["links"]["unsubscribe"].removeprefix(HOST)
+    page = service.post(leave, data={"from": "page"}, headers=BROWSER)
+    undo = page.text.partition('name="undo" value="')[2].partition('"')[0]
+    service.post(f"{leave}/undo", data={"undo": undo}, headers=BROWSER)
+    return service.letter()
+
+
 def preferences(service: Service, language: str) -> Letter:
     service.confirmed(language=language)
     service.post("/preferences", data={"email": ADA}, headers=BROWSER)
@@ -56,6 +65,7 @@ LETTERS: dict[str, Callable[[Service, str], Letter]] = {
         confirmation_of_two,
         already_confirmed,
         unsubscribed,
+        resubscribed,
         preferences,
         address_change,
         address_changed,

@@ -108,6 +108,8 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
         return [links.manage(owed.letter.subscriber_id, expires_at)], exit_link
     if owed.move:
         return [links.undo_address(owed.move.change_id, expires_at)], exit_link
+    if owed.letter.kind == Kind.RESUBSCRIBED and len(owed.newsletters) == 1:
+        return [exit_link], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link
 
 

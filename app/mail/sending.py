@@ -201,7 +201,7 @@ def _still_owed(letter: Letter, row: AnyRow) -> bool:
     if letter.kind == Kind.CONFIRMATION:
         newest = row.letter_id == letter.id and row.nonce == letter.about[str(row.id)]
         return row.status == Status.PENDING and newest and not row.forbids_asking
-    if letter.kind == Kind.ALREADY_CONFIRMED:
+    if letter.kind in (Kind.ALREADY_CONFIRMED, Kind.RESUBSCRIBED):
         return row.status == Status.CONFIRMED and not row.forbids_mail
     if letter.kind == Kind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
         return False  # they have undone it, or come back

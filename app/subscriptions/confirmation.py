@@ -20,7 +20,7 @@ from app.consent import Act, EventType
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.statements import HotStatement
-from app.subscriptions import ending, steps
+from app.subscriptions import ending, steps, withdrawal
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.suppressions import Reason
@@ -150,10 +150,13 @@ def _believe_in_mailbox(session: Session, subscription: Subscription) -> None:
 def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
     """Forget the pending subscriptions of the letter, and send the address no confirmation mail for 30 days.
 
-    What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. Idempotent.
+    What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. What has ended
+    before stays so: no undo leads back behind this. Idempotent.
     """
     letter, subscriptions = lock(session, letter_id)
     now = clock.now()
+    if letter is not None:
+        withdrawal.void_undo(session, [UUID(each) for each in letter.about])
     left = [each for each in subscriptions if each.status == Status.CONFIRMED]
     for subscription in subscriptions:
         if subscription.status == Status.PENDING:

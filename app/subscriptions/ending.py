@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType
 from app.newsletters.terms import Catalogue, Newsletter
-from app.subscriptions import steps, stubs
+from app.subscriptions import notices, steps, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
@@ -34,26 +34,19 @@ def end(session: Session, subscription: Subscription, status: Ended, act: Act) -
     subscription.reason = str(act.details.get("reason") or act.details["method"])
     subscription.expires_at = None
     subscription.nonce = secrets.token_hex(8)
+    subscription.undo_id = None
     subscription.version += 1
     _record(session, subscription, _EVENTS[status], act)
 
 
 def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catalogue) -> None:
-    """Owe one person one mail that says what they left, as far as the newsletters send one.
+    """Owe one person one mail that says what they left, as far as the newsletters send one; a few a day at most.
 
-    Belgium asks for it (Royal Decree of 4 April 2003, art. 2).
+    Belgium asks for it (Royal Decree of 4 April 2003, art. 2). The subscriptions are locked.
     """
     named = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
-    if not named:
-        return
-    subscriber = session.get_one(Subscriber, named[0].subscriber_id)
-    outbox.owe(
-        session,
-        outbox.Kind.UNSUBSCRIBED,
-        subscriber_id=subscriber.id,
-        language=subscriber.language,
-        about={str(each.id): each.nonce for each in named},
-    )
+    if named:
+        notices.owe(session, outbox.Kind.UNSUBSCRIBED, named)
 
 
 def is_unconfirmed(subscription: Subscription) -> bool:

@@ -99,5 +99,7 @@ class Subscription(Base):
     """How it last ended. Kept while pending again: a request that nobody confirms must not wipe out a withdrawal."""
     lapses_at: Mapped[datetime | None] = mapped_column(Instant)
     """When to erase one that ended, by what a mail system said, without ever being confirmed."""
+    undo_id: Mapped[UUID | None]
+    """What an undo of its ending has to name: chosen by chance where a press ended it, and gone at whatever follows."""
     former_commitment: Mapped[str | None]
     """The commitment in its newest request, where the person has another address since. The next one names it."""

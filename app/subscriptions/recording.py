@@ -133,6 +133,7 @@ def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dic
         "ended_at": before.ended_at if before else None,
         "reason": before.reason if before else None,
         "lapses_at": before.lapses_at if before else None,
+        "undo_id": None,
         "former_commitment": None,
     }
 

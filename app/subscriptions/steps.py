@@ -11,7 +11,7 @@ def become_confirmed(subscription: Subscription, now: datetime) -> None:
     subscription.status = Status.CONFIRMED
     subscription.since = now
     subscription.expires_at = subscription.lapses_at = None
-    subscription.ended_as = subscription.ended_at = subscription.reason = None
+    subscription.ended_as = subscription.ended_at = subscription.reason = subscription.undo_id = None
     subscription.version += 1
 
 

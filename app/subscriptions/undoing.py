@@ -1,46 +1,46 @@
 """Undoing: the way back from leaving by mistake, on the very page that answered, and for half an hour.
 
-Mails get forwarded, and so do the links to leave: the link alone never leads back. Whoever pressed holds a token for
-each subscription that this very press ended, and it is void as soon as that ending does not stand any more.
+Mails get forwarded, and so do the links to leave: the link alone never leads back. Whoever pressed holds one token for
+all that this very press ended. It names a random value that is kept with each of those subscriptions until anything
+happens to it: an undo, another ending, a new request, or a press to leave that finds nothing left to end.
+
+Invariant: whoever is brought back is told by mail. Where no mail may go, nobody is brought back.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import clock
+from app import clock, suppressions
 from app.consent import Act
-from app.subscriptions import renewal
-from app.subscriptions.model import Status, Subscription
+from app.outbox import Kind
+from app.subscriptions import notices, renewal
+from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.renewal import Renewal
-from app.tokens import Claim
 
 GOOD_FOR = timedelta(minutes=30)
 
 
-def until(ended_at: datetime) -> datetime:
-    """When an ending can no longer be undone: to the second, as a token says it."""
-    return (ended_at + GOOD_FOR).replace(microsecond=0)
+def undo(session: Session, subscriber_id: UUID, undo_id: UUID, act: Act) -> list[str]:
+    """Confirm again what that press ended, as far as it is this person's and nothing came since. It works once.
 
-
-def undo(session: Session, subscriber_id: UUID, claims: Sequence[Claim], act: Act) -> list[str]:
-    """Confirm again what the claims are about, as far as they are this person's and still stand. Idempotent.
-
-    Returns the newsletters among them that are confirmed now.
+    Returns the newsletters that it brought back. None where the person had their share of notices today, or nothing
+    may be mailed to them.
     """
     now = clock.now()
-    offered = {claim.subject: claim.expires_at for claim in claims if claim.expires_at and not claim.has_expired(now)}
+    unmailable = suppressions.forbids_mail(Subscriber.digest, now)
+    ended = (Subscription.undo_id == undo_id) & (Subscription.status == Status.UNSUBSCRIBED)
     found = session.scalars(
         select(Subscription)
-        .where(Subscription.id.in_(offered), Subscription.subscriber_id == subscriber_id)
+        .join(Subscriber, Subscription.subscriber_id == Subscriber.id)
+        .where(ended, Subscription.subscriber_id == subscriber_id, ~unmailable)
         .order_by(Subscription.newsletter)
-        .with_for_update()
+        .with_for_update(of=Subscription)
     ).all()
+    if not found or not notices.owe(session, Kind.RESUBSCRIBED, found):
+        return []
     for subscription in found:
-        ended_at = subscription.ended_at if subscription.status == Status.UNSUBSCRIBED else None
-        if ended_at and until(ended_at) == offered[subscription.id]:
-            renewal.renew(session, subscription, Renewal(asked=act, asked_at=now, confirmed=act))
-    return [each.newsletter for each in found if each.status == Status.CONFIRMED]
+        renewal.renew(session, subscription, Renewal(asked=act, asked_at=now, confirmed=act))
+    return [each.newsletter for each in found]

@@ -1,14 +1,14 @@
 """Withdrawal: leaving, at once and for good, with as little asked as possible (GDPR Art. 7(3), RFC 8058).
 
-A link to leave never expires. Whatever the state, a genuine link is answered alike, and only the first press changes
-anything.
+A link to leave never expires. Whatever the state, a genuine link is answered alike, and only the first press ends
+anything. But every press, also one that finds nothing to end, is the last word: an undo of an earlier one is void.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.orm import Session
 
 from app.addresses import EmailAddress
@@ -38,13 +38,13 @@ def find_newsletter(connection: Connection | Session, subscription_id: UUID) -> 
     return None if found is None else (found.subscriber_id, found.newsletter)
 
 
-def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> Sequence[Subscription]:
-    """Leave one newsletter. Idempotent. Returns what was confirmed before."""
+def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> UUID | None:
+    """Leave one newsletter. Idempotent. Returns what an undo has to name; None where nothing confirmed was left."""
     return _leave(session, Subscription.id == subscription_id, catalogue, act)
 
 
-def leave_all_of(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> Sequence[Subscription]:
-    """Leave every newsletter of the person whose subscription it is. Idempotent. Returns what was confirmed before."""
+def leave_all_of(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> UUID | None:
+    """Leave every newsletter of the person whose subscription it is, as `leave`: one undo stands for all of them."""
     theirs = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
     return _leave(session, Subscription.subscriber_id == theirs, catalogue, act)
 
@@ -81,15 +81,21 @@ def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, ac
     _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, act)
 
 
-def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> list[Subscription]:
-    found = session.scalars(
-        select(Subscription)
-        .where(which, Subscription.status.in_(LEAVABLE))
-        .order_by(Subscription.newsletter)
-        .with_for_update()
-    ).all()
+def void_undo(session: Session, subscription_ids: Collection[UUID]) -> None:
+    """Whatever ended these subscriptions, which are locked, nothing undoes it any more. Idempotent."""
+    ended = Subscription.id.in_(subscription_ids) & Subscription.undo_id.is_not(None)
+    session.execute(update(Subscription).where(ended).values(undo_id=None))
+
+
+def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> UUID | None:
+    found = session.scalars(select(Subscription).where(which).order_by(Subscription.newsletter).with_for_update()).all()
     left = [each for each in found if each.status == Status.CONFIRMED]
     for subscription in found:
-        ending.end(session, subscription, Status.UNSUBSCRIBED, act)
+        subscription.undo_id = None
+        if subscription.status in LEAVABLE:
+            ending.end(session, subscription, Status.UNSUBSCRIBED, act)
+    undo_id = uuid4() if left else None
+    for subscription in left:
+        subscription.undo_id = undo_id
     ending.acknowledge(session, left, catalogue)
-    return left
+    return undo_id

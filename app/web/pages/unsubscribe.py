@@ -5,20 +5,21 @@ genuine link, so that a program that retries is satisfied, and a link that was u
 page that answers a person's press can lead back.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import Gone
 
+from app import clock
 from app.consent import Act, Actor
 from app.newsletters.terms import Newsletter
 from app.subscriptions import person as people
 from app.subscriptions import undoing, withdrawal
-from app.subscriptions.model import Status, Subscription
+from app.subscriptions.model import Status
 from app.subscriptions.person import Person
 from app.subscriptions.withdrawal import LeavingReason
-from app.tokens import Purpose
+from app.tokens import Claim, Purpose
 from app.web import client, current, intake, language, problems
 from app.web.problems import wants_page
 
@@ -55,32 +56,39 @@ def press(token: str) -> Response:
     catalogue = current.catalogue()
     with current.database().transaction() as session:
         if intake.mentioned("all") == "1":
-            left = withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
+            undo_id = withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
         else:
-            left = withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
+            undo_id = withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
     if wants_page():
-        tokens = [] if is_one_click else _undo_tokens(left)
-        return make_response(_page("pages/unsubscribed.html", _look_up(token), undo=tokens))
+        undo_token = None if is_one_click or undo_id is None else _undo_token(undo_id)
+        return make_response(_page("pages/unsubscribed.html", _look_up(token), undo=undo_token))
     return jsonify(status=Status.UNSUBSCRIBED)
 
 
 @blueprint.post("/undo")
 def undo(token: str) -> Response:
-    """`undo`, once or more: the tokens of the page that answered the press. Twice is as good as once."""
+    """`undo` is the token of the page that answered the press. It works once, and not behind a later press to leave."""
     leaving = _look_up(token)
-    claims = [current.links().signer.read(Purpose.UNDO, each) for each in request.form.getlist("undo")]
+    claim = _undo_claim(request.form.get("undo"))
     act = Act(Actor.MAILBOX_HOLDER, {"method": "undo", **client.details()})
     names: list[str] = []
-    if leaving.person:
+    if leaving.person and claim:
         with current.database().transaction() as session:
-            names = undoing.undo(session, leaving.person.id, claims, act)
+            names = undoing.undo(session, leaving.person.id, claim.subject, act)
     if not wants_page():
         return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(Gone(_TOO_LATE))
     words = [current.catalogue().newsletters[name].words(language.preferred()) for name in names]
-    return make_response(render_template("pages/undone.html", words=words), 200 if names else 410)
+    page = render_template("pages/undone.html", words=words, is_subscribed=not (names or leaving.is_over))
+    return make_response(page, 200 if names else 410)
 
 
-_TOO_LATE = "This can be undone for half an hour, unless something else has happened since. Sign up again."
+_TOO_LATE = "This can be undone once, for half an hour, unless something else has happened since. Sign up again."
+
+
+def _undo_claim(given: str | None) -> Claim | None:
+    """None where nothing was given, or it has expired. Raises TokenInvalid."""
+    claim = current.links().signer.read(Purpose.UNDO, given) if given else None
+    return None if claim is None or claim.has_expired(clock.now()) else claim
 
 
 def _look_up(token: str) -> Leaving:
@@ -93,13 +101,13 @@ def _look_up(token: str) -> Leaving:
     return Leaving(token, current.catalogue().newsletters.get(found[1]) if found else None, person)
 
 
-def _page(template: str, leaving: Leaving, undo: Sequence[str] = ()) -> str:
+def _page(template: str, leaving: Leaving, undo: str | None = None) -> str:
     words = leaving.newsletter.words(language.preferred()) if leaving.newsletter else None
     return render_template(template, leaving=leaving, words=words, undo=undo)
 
 
-def _undo_tokens(left: Sequence[Subscription]) -> list[str]:
-    return [current.links().undo(each.id, undoing.until(each.ended_at)) for each in left if each.ended_at]
+def _undo_token(undo_id: UUID) -> str:
+    return current.links().undo(undo_id, clock.now() + undoing.GOOD_FOR)
 
 
 def _reason() -> dict[str, str]:

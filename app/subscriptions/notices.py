@@ -1,0 +1,30 @@
+"""Notices: the mail that tells a person what was done in their name, by whoever had a link of theirs.
+
+Links get forwarded, and a press costs nothing. So one person gets a few of a kind a day, however often a stranger
+presses; what is done without a notice is only ever leaving.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import outbox
+from app.outbox import Kind
+from app.subscriptions.model import Subscriber, Subscription
+
+A_DAY = 3
+"""Of one kind, to one person."""
+
+
+def owe(session: Session, kind: Kind, about: Sequence[Subscription]) -> bool:
+    """Owe the person one letter about these subscriptions, which are locked; False where they had their share today."""
+    # Behind their subscriptions, as all who lock both. It keeps no request for the person waiting (FOR NO KEY UPDATE),
+    # and of two presses at once, about different subscriptions, the second counts the letter of the first.
+    whose = select(Subscriber).where(Subscriber.id == about[0].subscriber_id).with_for_update(key_share=True)
+    subscriber = session.scalars(whose).one()
+    if outbox.owed_lately(session, kind, subscriber.id) >= A_DAY:
+        return False
+    nonces = {str(each.id): each.nonce for each in about}
+    outbox.owe(session, kind, subscriber_id=subscriber.id, language=subscriber.language, about=nonces)
+    return True

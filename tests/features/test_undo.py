@@ -1,0 +1,217 @@
+"""Undo: the page that answers a press leads back once, and nobody behind whose back that could be used.
+
+A stranger has a forwarded newsletter. Its link lets them leave in the owner's name; what they keep of the answer must
+never bring back who has left since, by whichever door, and must neither fill a mailbox nor the log.
+"""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from app import services
+from app.keys import Scope
+from app.subscriptions import feedback
+from app.subscriptions.feedback.reports import Kind
+from tests.correspondence import HOST
+from tests.features.test_leaving import BOTH, EVENING, leave, leave_link, undo, undo_token
+from tests.service import ADA, Letter, Service
+
+
+def one_click(service: Service, _letter: Letter) -> None:
+    service.post(leave_link(service), data={"List-Unsubscribe": "One-Click"})
+
+
+def by_page(service: Service, _letter: Letter) -> None:
+    leave(service, leave_link(service))
+
+
+def by_page_all(service: Service, _letter: Letter) -> None:
+    leave(service, leave_link(service), all="1")
+
+
+def by_preferences(service: Service, _letter: Letter) -> None:
+    service.post(preferences(service), data={"leave": "weekly"})
+
+
+def by_preferences_all(service: Service, _letter: Letter) -> None:
+    service.post(preferences(service), data={"all": "1"})
+
+
+def by_api(service: Service, _letter: Letter) -> None:
+    key = service.key(Scope.SUBSCRIBERS_WRITE)
+    service.post("/api/v1/unsubscribe", json={"email": ADA, "newsletter": "weekly"}, headers=key)
+
+
+def by_api_all(service: Service, _letter: Letter) -> None:
+    service.post("/api/v1/unsubscribe", json={"email": ADA, "all": True}, headers=service.key(Scope.SUBSCRIBERS_WRITE))
+
+
+def by_declining(service: Service, letter: Letter) -> None:
+    assert service.post(f"{letter.link}/decline").status_code == 200
+
+
+def by_a_mail(service: Service, _letter: Letter) -> None:
+    report(service, Kind.UNSUBSCRIBE)
+
+
+def by_complaint(service: Service, _letter: Letter) -> None:
+    report(service, Kind.COMPLAINT)
+
+
+def by_bouncing(service: Service, _letter: Letter) -> None:
+    report(service, Kind.HARD_BOUNCE)
+
+
+def by_asking_for_erasure(service: Service, _letter: Letter) -> None:
+    key = service.key(Scope.SUBSCRIBERS_WRITE)
+    assert service.app.test_client().delete(f"/api/v1/subscribers/{ADA}", headers=key).status_code == 204
+
+
+DOORS = [
+    one_click,
+    by_page,
+    by_page_all,
+    by_preferences,
+    by_preferences_all,
+    by_api,
+    by_api_all,
+    by_declining,
+    by_a_mail,
+    by_complaint,
+    by_bouncing,
+    by_asking_for_erasure,
+]
+
+
+def preferences(service: Service) -> str:
+    link: str = service.status()["weekly"]["links"]["preferences"]
+    return link.removeprefix(HOST)
+
+
+def report(service: Service, kind: Kind) -> None:
+    """As a provider tells of the letter that was sent last."""
+    (letter,) = service.rows("SELECT id FROM letters WHERE kind = 'confirmation'")
+    with service.database.transaction() as session:
+        about = feedback.about_letter(kind, "mail", UUID(str(letter.id)))
+        feedback.take(session, about, catalogue=services.of(service.app).catalogue.get())
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_who_leaves_after_a_stranger_did_is_not_brought_back(
+    service: Service, door: Callable[[Service, Letter], None]
+) -> None:
+    letter = service.confirmed()
+    link = leave_link(service)
+    kept = undo_token(leave(service, link))
+    door(service, letter)
+    events = service.events()
+    assert undo(service, link, kept).status_code == 410
+    assert not (service.status() or {}).get("weekly", {}).get("mailable")
+    assert service.events() == events
+
+
+@pytest.mark.parametrize("door", [one_click, by_page, by_preferences, by_api])
+def test_not_even_within_the_same_second(service: Service, door: Callable[[Service, Letter], None]) -> None:
+    with time_machine.travel(EVENING, tick=False):
+        letter = service.confirmed()
+        link = leave_link(service)
+        kept = undo_token(leave(service, link))
+        assert undo(service, link, kept).status_code == 200
+        door(service, letter)
+        assert undo(service, link, kept).status_code == 410
+        assert service.status()["weekly"]["status"] == "unsubscribed"
+
+
+def test_an_undo_works_once_and_its_page_then_says_what_is_so(service: Service) -> None:
+    service.confirmed()
+    link = leave_link(service)
+    token = undo_token(leave(service, link))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: undo(service, link, token), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 410, 410, 410]
+    assert service.events().count("subscription.confirmed") == 2
+    late = undo(service, link, token)
+    assert "You are subscribed" in late.text
+    assert "can no longer be undone" not in late.text
+    assert service.post(f"{link}/undo", data={"undo": token}).get_json()["status"] == 410
+
+
+def test_one_undo_stands_for_all_that_the_press_ended(service: Service) -> None:
+    service.confirmed(newsletters=BOTH)
+    link = leave_link(service)
+    token = undo_token(leave(service, link, all="1"))
+    service.post(leave_link(service, newsletter="events"), data={"List-Unsubscribe": "One-Click"})
+    assert undo(service, link, token).status_code == 200
+    assert [service.status()[name]["status"] for name in BOTH] == ["unsubscribed", "confirmed"]
+
+
+def test_whoever_is_brought_back_is_told_with_the_way_out(service: Service) -> None:
+    service.confirmed(language="en")
+    link = leave_link(service)
+    token = undo_token(leave(service, link))
+    service.deliver()
+    undo(service, link, token)
+    letter = service.letter()
+    assert letter.subject == "You are subscribed again: Weekly letter"
+    assert letter.one_click == letter.link
+    service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"})
+    assert service.status()["weekly"]["status"] == "unsubscribed"
+
+
+def test_whoever_is_brought_back_to_several_finds_all_of_them_behind_the_way_out(service: Service) -> None:
+    service.confirmed(newsletters=BOTH, language="en")
+    link = leave_link(service)
+    undo(service, link, undo_token(leave(service, link, all="1")))
+    letter = service.letter()
+    service.post(letter.link, data={"all": "1"})
+    assert [service.status()[name]["status"] for name in BOTH] == ["unsubscribed", "unsubscribed"]
+
+
+def test_a_letter_about_coming_back_is_not_sent_to_who_has_left_again(service: Service) -> None:
+    service.confirmed(language="en")
+    link = leave_link(service)
+    undo(service, link, undo_token(leave(service, link)))
+    leave(service, link)
+    assert "You are subscribed again: Weekly letter" not in [each.subject for each in service.deliver()]
+
+
+def test_press_and_undo_in_a_loop_fill_neither_mailbox_nor_log(service: Service) -> None:
+    with time_machine.travel(EVENING, tick=False) as clock:
+        service.confirmed(language="en")
+        link = leave_link(service)
+        before = len(service.events())
+        subjects: list[str] = []
+        answers = []
+        for _ in range(12):
+            token = undo_token(leave(service, link))
+            subjects += [each.subject for each in service.deliver()]
+            answers.append(undo(service, link, token).status_code if token else None)
+            subjects += [each.subject for each in service.deliver()]
+        assert subjects.count("You are unsubscribed: Weekly letter") == 3
+        assert subjects.count("You are subscribed again: Weekly letter") == 3
+        assert answers == [200, 200, 200, 410, *[None] * 8]
+        assert service.status()["weekly"]["status"] == "unsubscribed"
+        assert len(service.events()) - before == 4 + 3 * 2 + 6
+        clock.shift(timedelta(days=1, seconds=1))
+        service.subscribe()
+        service.post(service.letter().link)
+        assert undo(service, link, undo_token(leave(service, link))).status_code == 200
+
+
+def test_leaving_many_newsletters_one_by_one_brings_three_acknowledgements_a_day(service: Service) -> None:
+    with time_machine.travel(EVENING, tick=True) as clock:
+        sent = 0
+        for _ in range(5):
+            service.subscribe()
+            (letter,) = [each for each in service.deliver() if re.search("/confirm/", each.text)]
+            service.post(letter.link)
+            one_click(service, letter)
+            sent += len(service.deliver())
+            clock.shift(timedelta(hours=1))
+        assert service.status()["weekly"]["status"] == "unsubscribed"
+        assert sent == 3
