@@ -16,6 +16,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    DefaultClause,
     FromClause,
     Select,
     Table,
@@ -39,18 +40,31 @@ Insert = postgresql.Insert | sqlite.Insert
 
 
 def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
-    """`INSERT INTO table SELECT … FROM` the JSON array in the parameter that bears the table's name."""
+    """`INSERT INTO table SELECT … FROM` the JSON array in the parameter that bears the table's name.
+
+    What a row does not name is NULL, or what the table's default says.
+    """
     table = cast(Table, model.__table__)
     names = [each.name for each in table.columns]
     parameter = bindparam(table.name, type_=Text)
     if dialect == "sqlite":
         entries = func.json_each(parameter).table_valued("value")
-        values = [_extracted(entries.c.value, each) for each in table.columns]
+        values = [_or_default(_extracted(entries.c.value, each), each) for each in table.columns]
         # Without a WHERE, SQLite's parser takes the ON of ON CONFLICT for a join condition.
         return sqlite.insert(table).from_select(names, select(*values).where(true()))
     row_type: ColumnElement[object] = literal_column(f"NULL::{table.name}")
     source = func.json_populate_recordset(row_type, sql_cast(parameter, JSON)).table_valued(*names, name="r")
-    return postgresql.insert(table).from_select(names, select(*[source.c[name] for name in names]))
+    values = [_or_default(source.c[each.name], each) for each in table.columns]
+    return postgresql.insert(table).from_select(names, select(*values))
+
+
+def _or_default(value: ColumnElement[Any], column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A default holds where an INSERT leaves the column out; this one names all of them."""
+    default = getattr(column, "server_default", None)
+    if not isinstance(default, DefaultClause):
+        return value
+    text = literal_column(f"'{default.arg}'") if isinstance(default.arg, str) else default.arg
+    return func.coalesce(value, text)
 
 
 def insert_all(connection: Connection, model: type[DeclarativeBase], values: Sequence[Mapping[str, object]]) -> None:

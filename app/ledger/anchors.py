@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, ForeignKey, LargeBinary, Text, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
@@ -112,9 +113,13 @@ def ask(authority: str, note: str) -> bytes:
 
 
 def keep(session: Session, anchor: Anchor) -> None:
-    """Raises IntegrityError where another worker, that asked about the same checkpoint, was first."""
-    if session.get(Anchor, (anchor.size, anchor.authority)) is None:
-        session.add(anchor)
+    """Idempotent. Of two workers that asked about the same checkpoint, what the first got is kept."""
+    if session.get(Anchor, (anchor.size, anchor.authority)) is not None:
+        return
+    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
+    columns = Anchor.__table__.columns
+    row = dialect.insert(Anchor).values({each.name: getattr(anchor, each.key) for each in columns})
+    session.execute(row.on_conflict_do_nothing())
 
 
 def of(connection: Connection, notes: Sequence[str]) -> list[tuple[str, bytes]]:

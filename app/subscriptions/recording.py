@@ -12,7 +12,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import Connection, case
+from sqlalchemy.exc import IntegrityError
 
 from app import budgets, consent, rows
 from app.budgets import MailBudget
@@ -22,6 +24,11 @@ from app.outbox import Kind, Letter, State
 from app.statements import HotStatement
 from app.subscriptions.decision import Facts, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription
+
+NOT_NULL_VIOLATION = "23502"
+FOREIGN_KEY_VIOLATION = "23503"
+UNIQUE_VIOLATION = "23505"
+_HOLD_THE_PERSON = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id")
 
 
 @cache
@@ -70,7 +77,7 @@ class Draft:
 
 
 def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
-    """Raises IntegrityError where a row is not as it was read; then nothing is written."""
+    """Raises IntegrityError; where `was_overtaken` says so, a row was not as it was read. Nothing is written then."""
     # All who write several subscriptions of one person take them in this order, and so never wait for each other.
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
     pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
@@ -85,6 +92,21 @@ def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
             ConsentEvent: [_event(draft, each, row["id"]) for each, row in zip(asked, pending, strict=True)],
         },
     )
+
+
+def was_overtaken(error: IntegrityError) -> bool:
+    """Whether others came first, on PostgreSQL: a row is there by now, has another version, or its person is gone.
+
+    Any other constraint that is violated would be violated again.
+    """
+    cause = error.orig
+    if not isinstance(cause, psycopg.Error):
+        return False
+    if cause.sqlstate == NOT_NULL_VIOLATION:
+        return cause.diag.column_name == MailBudget.version.key
+    if cause.sqlstate == FOREIGN_KEY_VIOLATION:
+        return cause.diag.constraint_name in _HOLD_THE_PERSON
+    return cause.sqlstate == UNIQUE_VIOLATION
 
 
 def _budget(draft: Draft, plan: Plan | None) -> dict[str, Any]:

@@ -47,14 +47,20 @@ def request(connection: Connection, signup: Signup, digest: str) -> bool:
         try:
             recording.write(connection, recording.Draft.of(signup, digest, facts, now), plan)
         except (IntegrityError, OperationalError) as error:
-            # On SQLite nobody else can have come first, and the tables written so far would be kept.
-            if connection.dialect.name == "sqlite" or not (isinstance(error, IntegrityError) or was_undone(error)):
+            if not _may_go_again(connection, error):
                 raise
             # In a crowd around one address, whoever tries again at once is only in the way of the others.
             time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS) if tried else 0)  # noqa: S311 - chance, no secret
             continue
         return plan is not None and len(plan.pending) == len(signup.newsletters)
     raise Overtaken("too many requests for one address at the same instant")
+
+
+def _may_go_again(connection: Connection, error: IntegrityError | OperationalError) -> bool:
+    # On SQLite nobody else can have come first, and the tables written so far would be kept.
+    if connection.dialect.name == "sqlite":
+        return False
+    return recording.was_overtaken(error) if isinstance(error, IntegrityError) else was_undone(error)
 
 
 @cache

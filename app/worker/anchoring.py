@@ -4,7 +4,6 @@ import threading
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.ledger import anchors
@@ -37,8 +36,6 @@ def anchor_due(at_hand: Services) -> None:
             log.info("checkpoint.anchored", size=each.size, authority=anchors.name(each.authority))
         except Unanchored as error:
             log.warning("checkpoint.not_anchored", authority=anchors.name(each.authority), reason=str(error))
-        except IntegrityError:
-            pass  # Another worker had asked about the same checkpoint, and was first.
 
 
 def _anchor(at_hand: Services, due: Due) -> None:
