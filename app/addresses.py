@@ -14,8 +14,24 @@ REPLACEMENT = "\ufffd"
 """What decoding leaves of bytes that are not UTF-8, as from a form in Latin-1: the address behind it is lost."""
 
 
+_ONE_PROVIDER = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+"""Domains under which a name is the same person's as under another."""
+_IGNORED = {"gmail.com": ".", "proton.me": ".-_"}
+"""What these providers pass over in a local part, as they say themselves."""
+
+
 class InvalidAddress(JawelError):
     """The text is not an address that mail can be sent to. It is not repeated in the error: it may be personal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """How an address is known where it must not be kept: by itself, and by the mailbox that it probably leads to."""
+
+    address: str
+    """`EmailAddress.digest`."""
+    mailbox: str
+    """The same for all addresses that probably lead to one mailbox; never equal to the digest of any address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +85,28 @@ class EmailAddress:
         name, _, ending = domain.rpartition(".")
         return f"{local[0]}••@{name[0]}••.{ending}"
 
+    @property
+    def probable_mailbox(self) -> str:
+        """The same for all addresses that probably lead to one mailbox: to be counted together, never to be written to.
+
+        Without a `+tag` (RFC 5233), and without what the provider ignores. A guess: there are servers on which a plus
+        means nothing. So nobody is taken for the same subscriber because of it.
+        """
+        local, _, domain = self.canonical.rpartition("@")
+        domain = _ONE_PROVIDER.get(domain, domain)
+        base = local.partition("+")[0]
+        for sign in _IGNORED.get(domain, ""):
+            base = base.replace(sign, "")
+        return f"{base or local}@{domain}"
+
     def digest(self, key: str) -> str:
         """HMAC-SHA-256 of the canonical form, in hex: how an address is known where it must not be kept.
 
         Addresses can be guessed, so an unkeyed hash of one is still personal data (EDPB 01/2025).
         """
         return hmac.digest(key.encode(), self.canonical.encode(), "sha256").hex()
+
+    def digests(self, key: str) -> Digests:
+        """Both under one key, and told apart by what is put before the mailbox: no address holds the end of a line."""
+        mailbox = f"jawel/mailbox/v1\n{self.probable_mailbox}".encode()
+        return Digests(self.digest(key), hmac.digest(key.encode(), mailbox, "sha256").hex())

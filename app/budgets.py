@@ -1,7 +1,9 @@
-"""How much mail one address may be sent without having confirmed anything.
+"""How much mail one address may be sent without having confirmed anything, and all addresses of one mailbox together.
 
-Counted per address over all newsletters and senders, under a keyed digest, so that the count outlives the address:
-whoever is being bombed through a thousand forms gets no more than somebody who mistyped twice.
+Counted over all newsletters and senders, under keyed digests, so that the count outlives the address: whoever is being
+bombed through a thousand forms gets no more than somebody who mistyped twice, whatever tags are put behind the name.
+
+Whoever takes several budgets takes them in the order of their digests, and so never waits for another who does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,21 +13,25 @@ from sqlalchemy import ColumnElement, Index, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.addresses import Digests
 from app.database import Base, Instant
 
 COOL_DOWN = timedelta(minutes=10)
 DAY = timedelta(days=1)
 CONFIRMATIONS_A_DAY = 5
+TO_A_MAILBOX_A_DAY = 10
+"""To all addresses together that probably lead there."""
 
 
 class MailBudget(Base):
-    """Whoever asks for a letter writes the row of its address, whatever comes of it: all of them cost the same time."""
+    """Whoever asks for a letter writes the rows of its address and its mailbox, whatever comes of it: all of them cost
+    the same time."""
 
     __tablename__ = "mail_budgets"
     __table_args__ = (Index(None, "used_at"),)
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    """`EmailAddress.digest`; or that of a form's attempt, whose row is there only to be waited for."""
+    """Either of `Digests`; or that of a form's attempt, whose row is there only to be waited for."""
     version: Mapped[int]
     confirmations: Mapped[list[int]]
     """When confirmation mails fell due in the last day, in seconds since 1970, oldest first."""
@@ -40,10 +46,13 @@ def recent(confirmations: list[int], now: datetime) -> list[int]:
     return [sent for sent in confirmations if sent > (now - DAY).timestamp()]
 
 
-def next_confirmation(confirmations: list[int], now: datetime) -> datetime | None:
-    """When the next confirmation mail may go: now, at the end of the cool-down, or (None) not today."""
+def next_confirmation(confirmations: list[int], to_mailbox: list[int], now: datetime) -> datetime | None:
+    """When the next confirmation mail may go: now, at the end of the address's cool-down, or (None) not today.
+
+    `to_mailbox` are those to all addresses of the mailbox, this one included.
+    """
     counted = recent(confirmations, now)
-    if len(counted) >= CONFIRMATIONS_A_DAY:
+    if len(counted) >= CONFIRMATIONS_A_DAY or len(recent(to_mailbox, now)) >= TO_A_MAILBOX_A_DAY:
         return None
     if not counted:
         return now
@@ -62,7 +71,7 @@ def take_link(session: Session, digest: str, now: datetime) -> bool:
 
 
 def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
-    """Take the budgets of several addresses, or of an attempt, until the end of the transaction.
+    """Take the budgets of several addresses and mailboxes, or of an attempt, until the end of the transaction.
 
     Whoever asks for a subscription of one of them waits; and who has read what is known of it already starts over.
     """
@@ -70,16 +79,18 @@ def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
         _take(session, digest, now)
 
 
-def spend(session: Session, digest: str, now: datetime) -> datetime | None:
+def spend(session: Session, digests: Digests, now: datetime) -> datetime | None:
     """When the address may be sent a mail that asks for confirmation, as `next_confirmation` says, and count it.
 
-    The same statements whatever comes of it. Holds the budget.
+    The same statements whatever comes of it. Holds both budgets.
     """
-    counted = recent(_take(session, digest, now), now)
-    due_at = next_confirmation(counted, now)
-    if due_at:
-        counted = [*counted, int(due_at.timestamp())]
-    session.execute(update(MailBudget).where(MailBudget.digest == digest).values(confirmations=counted))
+    in_order = sorted((digests.address, digests.mailbox))
+    counted = {digest: recent(_take(session, digest, now), now) for digest in in_order}
+    due_at = next_confirmation(counted[digests.address], counted[digests.mailbox], now)
+    spent = [int(due_at.timestamp())] if due_at else []
+    for digest, before in counted.items():
+        budget = update(MailBudget).where(MailBudget.digest == digest)
+        session.execute(budget.values(confirmations=[*before, *spent]))
     return due_at
 
 

@@ -2,9 +2,12 @@
 
 Only a keyed digest is kept, so that the list outlives the erasure of the address it protects. The key is a setting,
 outside the database: without it the list says nothing about anyone.
+
+An objection, DECLINED or COMPLAINT, is also kept under the digest of the mailbox that the address probably leads to:
+then none of the addresses that lead there is asked. A mailbox that does not exist is known of its one address only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -63,6 +66,31 @@ def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, 
     _write(session, {"digest": digest, "reason": reason, "since": since, "until": until, "asking_until": None})
 
 
+def note_objection(
+    session: Session,
+    known_by: Iterable[str | None],
+    reason: Reason,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+) -> None:
+    """DECLINED or COMPLAINT, under the digest of the address and then, where it is known, that of its mailbox.
+
+    Idempotent, as `suppress`. Both are to be lifted where one is.
+    """
+    for digest in filter(None, known_by):
+        suppress(session, digest, reason, since=since, until=until)
+
+
+def share(session: Session, mailboxes: Mapping[str, str]) -> None:
+    """Note the objections that are kept under each of these digests under that of its mailbox too. Newer ones stay."""
+    objections = select(Suppression).where(Suppression.digest.in_(mailboxes), Suppression.reason != Reason.HARD_BOUNCE)
+    insert = _insert(session)
+    for each in session.scalars(objections.order_by(Suppression.since.desc(), Suppression.digest)):
+        shared = {"digest": mailboxes[each.digest], "reason": each.reason, "since": each.since, "until": each.until}
+        session.execute(insert(Suppression).values(**shared).on_conflict_do_nothing())
+
+
 def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: datetime) -> None:
     """No mail to a mailbox that does not exist; a day later one confirmation mail may find out whether it does again.
 
@@ -73,10 +101,13 @@ def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: dat
 
 
 def _write(session: Session, row: Mapping[str, object]) -> None:
-    insert = sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert
-    written = insert(Suppression).values(**row)
+    written = _insert(session)(Suppression).values(**row)
     again = {name: written.excluded[name] for name in ("since", "until", "asking_until")}
     session.execute(written.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))
+
+
+def _insert(session: Session) -> Callable[[type[Suppression]], postgresql.Insert | sqlite.Insert]:
+    return sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert
 
 
 def lift(session: Session, digest: str | ScalarSelect[str], reason: Reason) -> None:
@@ -88,10 +119,13 @@ def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
     return or_(Suppression.until.is_(None), Suppression.until > at)
 
 
-def forbids_asking(digest: AnyDigest, at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
-    """Any reason will do: such an address gets no confirmation mail. A bounce only keeps it from one for a day."""
+def forbids_asking(known_by: Sequence[AnyDigest], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
+    """Any reason will do, of the address or of its mailbox: such an address gets no confirmation mail.
+
+    A bounce only keeps it from one for a day.
+    """
     not_yet = or_(Suppression.asking_until.is_(None), Suppression.asking_until > at)
-    return exists().where(Suppression.digest == digest, in_force(at), not_yet)
+    return exists().where(Suppression.digest.in_(known_by), in_force(at), not_yet)
 
 
 def forbids_mail(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:

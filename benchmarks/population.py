@@ -40,6 +40,7 @@ def _person(number: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]
     subscriber, letter, subscription = uuid4(), uuid4(), uuid4()
     key = secrets.token_hex(32)
     who = {"id": subscriber, "address": address(number), "canonical": address(number), "digest": key}
+    who["mailbox_digest"] = key
     asked = {"id": letter, "subscriber_id": subscriber, "language": "en", "kind": Kind.CONFIRMATION, "attempts": 1}
     joined = {"id": subscription, "subscriber_id": subscriber, "newsletter": "weekly", "status": Status.CONFIRMED}
     return (

@@ -55,7 +55,8 @@ _CHANGE = select(
 
 def _suppressed(letter: Letter, now: datetime) -> ColumnElement[bool]:
     if letter.kind == Kind.ADDRESS_CHANGE:
-        return suppressions.forbids_asking(AddressChange.wanted_digest, now)
+        known_by = (AddressChange.wanted_digest, AddressChange.wanted_mailbox_digest)
+        return suppressions.forbids_asking(known_by, now)
     return suppressions.forbids_mail(AddressChange.former_digest, now)
 
 

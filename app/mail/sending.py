@@ -34,6 +34,7 @@ log = structlog.get_logger()
 AT_MOST = 20
 LEASE = timedelta(minutes=5)
 PAUSE = timedelta(milliseconds=500)
+KNOWN_BY = (Subscriber.digest, Subscriber.mailbox_digest)
 LAST_TRIES = timedelta(seconds=4)
 """Of a process that is told to stop, and has ten seconds in all."""
 
@@ -174,7 +175,7 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
             Subscription.status,
             Subscription.nonce,
             Subscription.letter_id,
-            suppressions.forbids_asking(Subscriber.digest, now).label("forbids_asking"),
+            suppressions.forbids_asking(KNOWN_BY, now).label("forbids_asking"),
             suppressions.forbids_mail(Subscriber.digest, now).label("forbids_mail"),
         )
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)

@@ -19,14 +19,14 @@ from app.database import AnyRow
 from app.ledger.model import LogEntry
 from app.newsletters.model import Wording
 from app.outbox import Letter
-from app.subscriptions import stubs
+from app.subscriptions import person, stubs
 from app.subscriptions.feedback import FeedbackReport
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.moving.changes import AddressChange
 from app.subscriptions.stubs import Stub
 from app.suppressions import Suppression
 
-WORKINGS = frozenset({"attempt", "digest", "lease", "leased_until", "nonce", "tries", "version"})
+WORKINGS = frozenset({"attempt", "digest", "lease", "leased_until", "mailbox_digest", "nonce", "tries", "version"})
 """What keeps links and workers from being fooled or from colliding. It says nothing about anyone."""
 
 
@@ -35,6 +35,7 @@ class Identity:
     subscriber_ids: Sequence[UUID]
     """The person's own, and those under which earlier requests from the address came to nothing."""
     digest: str
+    mailbox_digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Part:
     whose: InstrumentedAttribute[Any]
     """Whose a row is: a subscriber's id, or the digest of an address."""
     order_by: InstrumentedAttribute[Any]
+    is_of_mailbox: bool = False
+    """Kept of all addresses together that probably lead to the person's mailbox."""
 
     @property
     def table(self) -> Table:
@@ -54,7 +57,9 @@ class Part:
         return [each.name for each in self.table.columns if each.name not in WORKINGS]
 
     def theirs(self, who: Identity) -> ColumnElement[bool]:
-        return self.whose.in_([who.digest] if self.whose.key == "digest" else who.subscriber_ids)
+        if self.whose.key != "digest":
+            return self.whose.in_(who.subscriber_ids)
+        return self.whose == (who.mailbox_digest if self.is_of_mailbox else who.digest)
 
 
 PARTS: Mapping[str, Part] = {
@@ -65,7 +70,9 @@ PARTS: Mapping[str, Part] = {
     "address_changes": Part(AddressChange.subscriber_id, AddressChange.asked_at),
     "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
+    "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, is_of_mailbox=True),
     "mail_budget": Part(MailBudget.digest, MailBudget.used_at),
+    "mail_budget_of_mailbox": Part(MailBudget.digest, MailBudget.used_at, is_of_mailbox=True),
     "feedback_reports": Part(FeedbackReport.digest, FeedbackReport.received_at),
 }
 """By the name under which the person finds it."""
@@ -93,11 +100,12 @@ class Holdings:
 
 def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     """None where the person has been erased."""
-    digest = connection.scalar(select(Subscriber.digest).where(Subscriber.id == subscriber_id))
-    if digest is None:
+    known_by = connection.execute(person.known_by(subscriber_id)).first()
+    if known_by is None:
         return None
+    digest, mailbox_digest = known_by
     earlier = connection.scalars(stubs.earlier(digest))
-    who = Identity(sorted({subscriber_id, *earlier}), digest)
+    who = Identity(sorted({subscriber_id, *earlier}), digest, mailbox_digest)
     parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
     if not parts["person"]:
         return None  # erased since the line above

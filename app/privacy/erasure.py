@@ -21,7 +21,7 @@ from app.consent import Act
 from app.outbox import Letter
 from app.privacy import tombstones
 from app.privacy.tombstones import Grave, Reason
-from app.subscriptions import ending, stubs
+from app.subscriptions import ending, person, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
@@ -33,6 +33,7 @@ class Address:
 
     canonical: str
     digest: str
+    mailbox_digest: str
 
 
 def erase(session: Session, who: Address | UUID, act: Act) -> None:
@@ -42,8 +43,7 @@ def erase(session: Session, who: Address | UUID, act: Act) -> None:
     kept: with the subscriber that each was, or without who has moved to another address since.
     """
     digest = _digest(session, who)
-    if digest is not None:
-        session.execute(delete(MailBudget).where(MailBudget.digest == digest))
+    _forget_budgets(session, digest, _mailbox_digest(session, who))
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
     if digest is not None:
@@ -95,6 +95,17 @@ def _digest(session: Session, who: Address | UUID) -> str | None:
     return present or session.scalars(known).first()
 
 
+def _mailbox_digest(session: Session, who: Address | UUID) -> str | None:
+    if isinstance(who, Address):
+        return who.mailbox_digest
+    return session.scalars(select(Subscriber.mailbox_digest).where(Subscriber.id == who)).first()
+
+
+def _forget_budgets(session: Session, *digests: str | None) -> None:
+    for digest in sorted(filter(None, digests)):
+        session.execute(delete(MailBudget).where(MailBudget.digest == digest))
+
+
 def _identities(session: Session, who: Address | UUID, digest: str | None) -> list[UUID]:
     if isinstance(who, UUID):
         found = {who}
@@ -126,6 +137,6 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
 def _keep_objection(session: Session, subscription: Subscription) -> None:
     """A complaint ends a subscription for good; without the row, the suppression alone remembers."""
     if subscription.ended_as == Status.COMPLAINED:
-        digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
+        known_by = session.execute(person.known_by(subscription.subscriber_id)).one()
         since = subscription.ended_at or clock.now()
-        suppressions.suppress(session, digest, suppressions.Reason.COMPLAINT, since=since)
+        suppressions.note_objection(session, known_by, suppressions.Reason.COMPLAINT, since=since)

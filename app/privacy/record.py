@@ -164,7 +164,7 @@ def _do_not_write(_newsletters: Sequence[Newsletter], recipients: Lines, transfe
         ),
         people=("People who declined a request or complained", "Holders of addresses that refused mail for good"),
         data=(
-            "A keyed digest of the address",
+            "A keyed digest of the address; after an objection also one of the mailbox that it probably leads to",
             "The reason, and since when",
             "Under the same digest: what mail systems reported (kind, source, status code, when)",
         ),
@@ -187,7 +187,7 @@ def _protection(_newsletters: Sequence[Newsletter], recipients: Lines, transfers
         legal_basis=("Legitimate interest in a secure service: GDPR Art. 6(1)(f), recital 49",),
         people=("Whoever sends a form", "Holders of the addresses that are entered"),
         data=(
-            "How many mails an address was sent lately, by a keyed digest",
+            "How many mails an address, and its probable mailbox, was sent lately, by keyed digests",
             "How many requests came from a network",
             "Logs of the service, without addresses and links",
         ),

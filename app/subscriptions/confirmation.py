@@ -20,7 +20,7 @@ from app.consent import Act, EventType
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.statements import HotStatement
-from app.subscriptions import ending, steps, withdrawal
+from app.subscriptions import ending, person, steps, withdrawal
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.suppressions import Reason
@@ -148,7 +148,7 @@ def _believe_in_mailbox(session: Session, subscription: Subscription) -> None:
 
 
 def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
-    """Forget the pending subscriptions of the letter, and send the address no confirmation mail for 30 days.
+    """Forget the pending subscriptions of the letter, and send the mailbox no confirmation mail for 30 days.
 
     What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. What has ended
     before stays so: no undo leads back behind this. Idempotent.
@@ -162,8 +162,8 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
         if subscription.status == Status.PENDING:
             step = steps.step(EventType.DECLINED, subscription, now)
             consent.record(session, step, _after_letter(act, letter, now))
-            digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
-            suppressions.suppress(session, digest, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
+            known_by = session.execute(person.known_by(subscription.subscriber_id)).one()
+            suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
             ending.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
             ending.end(session, subscription, Status.UNSUBSCRIBED, act)

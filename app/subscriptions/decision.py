@@ -53,6 +53,9 @@ class Facts:
 
     budget_version: int
     confirmations: list[int]
+    mailbox_version: int
+    to_mailbox: list[int]
+    """Confirmation mails to all addresses of its mailbox."""
     told_at: datetime | None
     suppressed: bool
     subscriber_id: UUID | None
@@ -90,7 +93,7 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         return Plan(welcome, Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.told_at, now) else None
     if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
         return None
-    due_at = budgets.next_confirmation(facts.confirmations, now)
+    due_at = budgets.next_confirmation(facts.confirmations, facts.to_mailbox, now)
     return Plan(unconfirmed, Kind.CONFIRMATION, due_at) if due_at else None
 
 

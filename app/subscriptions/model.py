@@ -25,13 +25,26 @@ HAS_ENDED = text("status NOT IN ('pending', 'confirmed')")
 
 class Subscriber(Base):
     __tablename__ = "subscribers"
-    __table_args__ = (UniqueConstraint("canonical"),)
+    __table_args__ = (
+        UniqueConstraint("canonical"),
+        Index(
+            "ix_subscribers_incomplete",
+            "id",
+            postgresql_where=text("mailbox_digest IS NULL"),
+            sqlite_where=text("mailbox_digest IS NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     address: Mapped[str]
     canonical: Mapped[str]
     digest: Mapped[str]
     """`EmailAddress.digest`: what ties the row to suppressions, which outlive it."""
+    mailbox_digest: Mapped[str | None]
+    """`Digests.mailbox`: what ties the row to objections from other addresses of its mailbox.
+
+    None in a row from before there was such a digest, until `mailboxes.complete` has seen it.
+    """
     language: Mapped[str]
     commitment_key: Mapped[str]
     """Ties evidence to the address (`consent.commitment`); erased with the row."""

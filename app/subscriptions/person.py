@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.orm import Session
 
 from app.addresses import EmailAddress
@@ -64,6 +64,11 @@ def find(connection: Connection, subscriber_id: UUID) -> Person | None:
     return Person(
         subscriber_id, EmailAddress(first.address, first.canonical), first.digest, first.language, tuple(held)
     )
+
+
+def known_by(subscriber_id: UUID) -> Select[str, str | None]:
+    """What an objection of theirs is kept under (`suppressions.note_objection`)."""
+    return select(Subscriber.digest, Subscriber.mailbox_digest).where(Subscriber.id == subscriber_id)
 
 
 def speak(session: Session, subscriber_id: UUID, language: str) -> None:

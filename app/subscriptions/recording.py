@@ -1,4 +1,4 @@
-"""One write for all of a request: budget, subscriber, letter, subscriptions and consent events.
+"""One write for all of a request: budgets, subscriber, letter, subscriptions and consent events.
 
 Every row that may exist already carries the version it was read at. Where another request came first the version no
 longer fits, and the database refuses the whole write.
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, case
 from sqlalchemy.exc import IntegrityError
 
 from app import budgets, consent, rows
+from app.addresses import Digests
 from app.budgets import MailBudget
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.newsletters.terms import Newsletter
@@ -63,7 +65,7 @@ class Draft:
     """The signup, what is known of its address, and the identities that both the letter and the events will name."""
 
     signup: Signup
-    digest: str
+    digests: Digests
     facts: Facts
     now: datetime
     subscriber_id: UUID
@@ -71,9 +73,9 @@ class Draft:
     letter_id: UUID
 
     @classmethod
-    def of(cls, signup: Signup, digest: str, facts: Facts, now: datetime) -> "Draft":
+    def of(cls, signup: Signup, digests: Digests, facts: Facts, now: datetime) -> "Draft":
         key = facts.commitment_key or secrets.token_hex(32)
-        return cls(signup, digest, facts, now, facts.subscriber_id or uuid4(), key, uuid4())
+        return cls(signup, digests, facts, now, facts.subscriber_id or uuid4(), key, uuid4())
 
 
 def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
@@ -85,7 +87,7 @@ def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
         connection,
         _writing(connection.dialect.name),
         {
-            MailBudget: [_budget(draft, plan)],
+            MailBudget: _budgets(draft, plan),
             Subscriber: [_subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
             Letter: [_letter(draft, plan, pending)] if plan else [],
             Subscription: pending,
@@ -109,20 +111,25 @@ def was_overtaken(error: IntegrityError) -> bool:
     return cause.sqlstate == UNIQUE_VIOLATION
 
 
-def _budget(draft: Draft, plan: Plan | None) -> dict[str, Any]:
-    confirmations = budgets.recent(draft.facts.confirmations, draft.now)
-    told_at = draft.facts.told_at
-    if plan and plan.letter is Kind.CONFIRMATION:
-        confirmations = [*confirmations, int(plan.due_at.timestamp())]
-    elif plan:
-        told_at = draft.now
-    return {
-        "digest": draft.digest,
-        "version": draft.facts.budget_version + 1,
-        "confirmations": confirmations,
-        "told_at": told_at,
-        "used_at": draft.now,
+def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
+    """Those of the address and of its mailbox, in the order in which all take them who take both."""
+    facts, now = draft.facts, draft.now
+    spent = [int(plan.due_at.timestamp())] if plan and plan.letter is Kind.CONFIRMATION else []
+    own = {
+        "digest": draft.digests.address,
+        "version": facts.budget_version + 1,
+        "confirmations": [*budgets.recent(facts.confirmations, now), *spent],
+        "told_at": now if plan and not spent else facts.told_at,
+        "used_at": now,
     }
+    together = {
+        "digest": draft.digests.mailbox,
+        "version": facts.mailbox_version + 1,
+        "confirmations": [*budgets.recent(facts.to_mailbox, now), *spent],
+        "told_at": None,
+        "used_at": now,
+    }
+    return sorted((own, together), key=itemgetter("digest"))
 
 
 def _subscriber(draft: Draft) -> dict[str, Any]:
@@ -130,7 +137,8 @@ def _subscriber(draft: Draft) -> dict[str, Any]:
         "id": draft.subscriber_id,
         "address": draft.signup.address.typed,
         "canonical": draft.signup.address.canonical,
-        "digest": draft.digest,
+        "digest": draft.digests.address,
+        "mailbox_digest": draft.digests.mailbox,
         "language": draft.signup.language,
         "commitment_key": draft.commitment_key,
         "created_at": draft.now,

@@ -14,9 +14,10 @@ from functools import cache
 
 from sqlalchemy import Connection, Text, bindparam, literal, select
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import aliased
 
 from app import clock, suppressions
-from app.addresses import EmailAddress
+from app.addresses import Digests, EmailAddress
 from app.budgets import MailBudget
 from app.database import Instant, was_undone
 from app.errors import JawelError
@@ -33,19 +34,19 @@ class Overtaken(JawelError):
     """Others wrote to the same address each time this request tried. Worth another try in a second."""
 
 
-def request(connection: Connection, signup: Signup, digest: str) -> bool:
+def request(connection: Connection, signup: Signup, digests: Digests) -> bool:
     """Record the request and owe the letter. Returns whether each newsletter got its subscription and event written.
 
     That takes as long for who is known as for who is not: the row of the person is too little to be noticed.
 
-    `connection` comes from `Database.single_statement`; `digest` is the address's own. Raises Overtaken.
+    `connection` comes from `Database.single_statement`; `digests` are the address's own. Raises Overtaken.
     """
     for tried in range(ATTEMPTS):
         now = clock.now()
-        facts = _read(connection, signup.address, digest, now)
+        facts = _read(connection, signup.address, digests, now)
         plan = decide(signup, facts, now)
         try:
-            recording.write(connection, recording.Draft.of(signup, digest, facts, now), plan)
+            recording.write(connection, recording.Draft.of(signup, digests, facts, now), plan)
         except (IntegrityError, OperationalError) as error:
             if not _may_go_again(connection, error):
                 raise
@@ -66,30 +67,37 @@ def _may_go_again(connection: Connection, error: IntegrityError | OperationalErr
 @cache
 def _reading() -> HotStatement:
     now = bindparam("now", type_=Instant)
-    suppressed = suppressions.forbids_asking(bindparam("digest", type_=Text), now)
+    digest, mailbox = bindparam("digest", type_=Text), bindparam("mailbox", type_=Text)
+    together = aliased(MailBudget, name="together")
     return HotStatement(
         select(
             MailBudget.version.label("budget_version"),
             MailBudget.confirmations,
             MailBudget.told_at,
-            suppressed.label("suppressed"),
+            together.version.label("mailbox_version"),
+            together.confirmations.label("to_mailbox"),
+            suppressions.forbids_asking([digest, mailbox], now).label("suppressed"),
             Subscriber.id.label("known_subscriber_id"),
             Subscriber.commitment_key,
             *Subscription.__table__.columns,
         )
         .select_from(select(literal(1).label("one")).subquery("always"))
-        .outerjoin(MailBudget, MailBudget.digest == bindparam("digest"))
+        .outerjoin(MailBudget, MailBudget.digest == digest)
+        .outerjoin(together, together.digest == mailbox)
         .outerjoin(Subscriber, Subscriber.canonical == bindparam("canonical"))
         .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
     )
 
 
-def _read(connection: Connection, address: EmailAddress, digest: str, now: datetime) -> Facts:
-    found = _reading().run(connection, {"now": now, "digest": digest, "canonical": address.canonical})
+def _read(connection: Connection, address: EmailAddress, digests: Digests, now: datetime) -> Facts:
+    asked = {"digest": digests.address, "mailbox": digests.mailbox, "canonical": address.canonical}
+    found = _reading().run(connection, {"now": now, **asked})
     first = found[0]
     return Facts(
         budget_version=first.budget_version or 0,
         confirmations=first.confirmations or [],
+        mailbox_version=first.mailbox_version or 0,
+        to_mailbox=first.to_mailbox or [],
         told_at=first.told_at,
         suppressed=first.suppressed,
         subscriber_id=first.known_subscriber_id,

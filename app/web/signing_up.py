@@ -37,8 +37,8 @@ def record(signup: Signup, verdict: Verdict) -> None:
     with current.database().single_statement() as connection:
         # Should the service die in between, the proof is lost, and another is asked for.
         defences.spend(connection, verdict)
-        digest = signup.address.digest(current.settings().suppression_key)
-        wrote_each = requests.request(connection, signup, digest)
+        digests = signup.address.digests(current.settings().suppression_key)
+        wrote_each = requests.request(connection, signup, digests)
     pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
     if wrote_each:
         pace.remember(size, taken)

@@ -16,12 +16,16 @@ from app.newsletters.terms import Catalogue
 from app.privacy import retention
 from app.privacy.retention import Chore
 from app.services import Services
+from app.subscriptions import mailboxes
 
 log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 TROUBLE_SECONDS = 5
 HOUSEKEEPING_EVERY = timedelta(minutes=1)
+MAILBOXES_AT_ONCE = 1000
+MAILBOXES_A_ROUND = 5 * MAILBOXES_AT_ONCE
+"""No letter waits for longer than that takes, however many there are after an upgrade."""
 REPLIES_A_LETTER = 7
 """Connecting, STARTTLS, AUTH, MAIL, RCPT, DATA and its end: each may take as long as the time-out."""
 
@@ -32,6 +36,7 @@ def run_once(app: Flask) -> None:
         while sending.deliver_due(at_hand.database, office):
             pass
     keep_house(at_hand.database, at_hand.catalogue.get())
+    complete_mailboxes(at_hand.database, at_hand.settings.suppression_key)
 
 
 def run(app: Flask, stop: threading.Event) -> None:
@@ -43,6 +48,7 @@ def run(app: Flask, stop: threading.Event) -> None:
                 busy = sending.deliver_due(at_hand.database, office)
                 if clock.now() >= next_housekeeping:
                     keep_house(at_hand.database, at_hand.catalogue.get())
+                    complete_mailboxes(at_hand.database, at_hand.settings.suppression_key)
                     next_housekeeping = clock.now() + HOUSEKEEPING_EVERY
             except Exception as error:
                 # Mostly the database that is away. Whatever it is, the others' letters wait; its text may be personal.
@@ -60,6 +66,17 @@ def keep_house(database: Database, catalogue: Catalogue) -> None:
         ratelimits.purge(session, clock.now())
         allowances.purge(session, clock.now())
     database.scrub()
+
+
+def complete_mailboxes(database: Database, key: str) -> None:
+    """Fill in what rows from before an upgrade lack; later there is nothing to do."""
+    count, done = 0, MAILBOXES_AT_ONCE
+    while done == MAILBOXES_AT_ONCE and count < MAILBOXES_A_ROUND:
+        with database.transaction() as session:
+            done = mailboxes.complete(session, key, at_most=MAILBOXES_AT_ONCE)
+        count += done
+    if count:
+        log.info("mailboxes.completed", count=count)
 
 
 def _carry_out(database: Database, chore: Chore) -> None:

@@ -64,6 +64,17 @@ def out_of_budget(service: Service) -> None:
         service.deliver()
 
 
+def another_tag_declined(service: Service) -> None:
+    service.subscribe("ada+1@example.org")
+    service.post(service.letter().link + "/decline")
+
+
+def mailbox_out_of_budget(service: Service) -> None:
+    for number in range(10):
+        service.subscribe(f"ada+{number}@example.org")
+    service.deliver()
+
+
 def ended(service: Service, status: Ended, reason: Reason) -> None:
     service.confirmed()
     with service.database.transaction() as session:
@@ -89,6 +100,8 @@ STATES: list[Callable[[Service], None]] = [
     complained,
     suppressed_but_unknown,
     out_of_budget,
+    another_tag_declined,
+    mailbox_out_of_budget,
 ]
 
 

@@ -21,6 +21,12 @@ from app.subscriptions.moving.changes import AddressChange
 class Mailbox:
     canonical: str
     digest: str
+    mailbox_digest: str | None
+    """As in `Subscriber`: of all addresses that probably lead there."""
+
+    @property
+    def known_by(self) -> tuple[str, str | None]:
+        return self.digest, self.mailbox_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ def find(session: Session, report: Report, suppression_key: str) -> Concerned | 
     else:
         mailbox = None
     if mailbox is None and report.address is not None:
-        mailbox = Mailbox(report.address.canonical, report.address.digest(suppression_key))
+        digests = report.address.digests(suppression_key)
+        mailbox = Mailbox(report.address.canonical, digests.address, digests.mailbox)
     return None if mailbox is None else Concerned(mailbox, letter)
 
 
@@ -63,13 +70,13 @@ def _recipient(session: Session, letter: Letter) -> Mailbox | None:
     if letter.address_change_id is not None:
         change = session.get_one(AddressChange, letter.address_change_id)
         if letter.kind == Kind.ADDRESS_CHANGE:
-            return _mailbox(change.wanted, change.wanted_digest)
-        return _mailbox(change.former, change.former_digest)
+            return _wanted(change)
+        return _former(change)
     left = _left_since(session, letter)
     if left is not None:
         return left
     person = session.get_one(Subscriber, letter.subscriber_id, populate_existing=True)
-    return Mailbox(person.canonical, person.digest)
+    return Mailbox(person.canonical, person.digest, person.mailbox_digest)
 
 
 def _left_since(session: Session, letter: Letter) -> Mailbox | None:
@@ -78,20 +85,27 @@ def _left_since(session: Session, letter: Letter) -> Mailbox | None:
     moves: list[tuple[datetime, Mailbox | None]] = []
     for change in changes:
         if change.confirmed_at and change.confirmed_at >= letter.created_at:
-            moves.append((change.confirmed_at, _mailbox(change.former, change.former_digest)))
+            moves.append((change.confirmed_at, _former(change)))
         if change.undone_at and change.undone_at >= letter.created_at:
-            moves.append((change.undone_at, _mailbox(change.wanted, change.wanted_digest)))
+            moves.append((change.undone_at, _wanted(change)))
     return min(moves, key=lambda move: move[0])[1] if moves else None
 
 
-def _mailbox(typed: str | None, digest: str | None) -> Mailbox | None:
-    return Mailbox(EmailAddress.parse(typed).canonical, digest) if typed and digest else None
+def _former(change: AddressChange) -> Mailbox:
+    return Mailbox(EmailAddress.parse(change.former).canonical, change.former_digest, change.former_mailbox_digest)
+
+
+def _wanted(change: AddressChange) -> Mailbox | None:
+    """None where it is void."""
+    if change.wanted is None or change.wanted_digest is None:
+        return None
+    return Mailbox(EmailAddress.parse(change.wanted).canonical, change.wanted_digest, change.wanted_mailbox_digest)
 
 
 def _subscriber(session: Session, subscription_id: UUID) -> Mailbox | None:
     found = session.execute(
-        select(Subscriber.canonical, Subscriber.digest)
+        select(Subscriber.canonical, Subscriber.digest, Subscriber.mailbox_digest)
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(Subscription.id == subscription_id)
     ).first()
-    return Mailbox(found.canonical, found.digest) if found else None
+    return Mailbox(*found) if found else None

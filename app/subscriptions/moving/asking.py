@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app import budgets, clock, suppressions
-from app.addresses import EmailAddress
+from app.addresses import Digests, EmailAddress
 from app.newsletters.terms import TRACES_KEPT_FOR
 from app.outbox import Kind
 from app.subscriptions.model import Status, Subscriber, Subscription
@@ -22,25 +22,25 @@ from app.suppressions import Reason
 
 A_DAY = 5
 """How many changes one person may ask for."""
-VOID = {"wanted": None, "wanted_digest": None}
+VOID = {"wanted": None, "wanted_digest": None, "wanted_mailbox_digest": None}
 
 
-def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digest: str) -> None:
+def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Digests) -> None:
     """Owe the wanted address a letter that asks for confirmation, in the place of any earlier request of the person.
 
     Nothing happens where it is their address already, or was asked for in the last 10 minutes, or where no
-    subscription is confirmed. `digest` is the address's own.
+    subscription is confirmed. `digests` are the address's own.
     """
     now = clock.now()
-    budgets.hold(session, [digest], now)
+    budgets.hold(session, [digests.address, digests.mailbox], now)
     person = session.scalars(select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()).first()
-    if person is None or person.canonical == wanted.canonical or not _may_ask(session, person, digest, now):
+    if person is None or person.canonical == wanted.canonical or not _may_ask(session, person, digests.address, now):
         return
     theirs = select(Subscription).where(Subscription.subscriber_id == person.id)
     confirmed = session.scalars(theirs.where(Subscription.status == Status.CONFIRMED)).all()
     if not confirmed:
         return
-    due_at = budgets.spend(session, digest, now)
+    due_at = budgets.spend(session, digests, now)
     session.execute(
         update(AddressChange)
         .where(AddressChange.subscriber_id == person.id, AddressChange.confirmed_at.is_(None))
@@ -51,9 +51,11 @@ def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digest: str
         subscriber_id=person.id,
         former=person.address,
         former_digest=person.digest,
+        former_mailbox_digest=person.mailbox_digest,
         # A letter about a void change is never sent.
         wanted=wanted.typed if due_at else None,
-        wanted_digest=digest if due_at else None,
+        wanted_digest=digests.address if due_at else None,
+        wanted_mailbox_digest=digests.mailbox if due_at else None,
         asked_at=now,
         ends_at=now + CONFIRM_WITHIN,
     )
@@ -85,6 +87,7 @@ def decline(session: Session, change_id: UUID) -> None:
     now = clock.now()
     open_ = (AddressChange.id == change_id) & AddressChange.confirmed_at.is_(None) & AddressChange.wanted.is_not(None)
     declined = session.scalars(select(AddressChange).where(open_).with_for_update()).first()
-    if declined is not None and declined.wanted_digest is not None:
-        suppressions.suppress(session, declined.wanted_digest, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
-        declined.wanted = declined.wanted_digest = None
+    if declined is not None:
+        known_by = (declined.wanted_digest, declined.wanted_mailbox_digest)
+        suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
+        declined.wanted = declined.wanted_digest = declined.wanted_mailbox_digest = None

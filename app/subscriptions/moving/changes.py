@@ -45,9 +45,12 @@ class AddressChange(Base):
     """As typed, here and below."""
     former_digest: Mapped[str]
     """`EmailAddress.digest`, here and below."""
+    former_mailbox_digest: Mapped[str | None]
+    """As in `Subscriber`, here and below."""
     wanted: Mapped[str | None]
     """None where it is void: declined, replaced, or never to be asked. The row then only counts for its day."""
     wanted_digest: Mapped[str | None]
+    wanted_mailbox_digest: Mapped[str | None]
     asked_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     undone_at: Mapped[datetime | None] = mapped_column(Instant)

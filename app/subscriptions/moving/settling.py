@@ -28,6 +28,7 @@ ADDRESS_CHANGED = Act(Actor.SERVICE, {"method": "address changed"})
 class Mailbox:
     address: EmailAddress
     digest: str
+    mailbox_digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def confirm(session: Session, change_id: UUID, act: Act) -> Standing:
     found = session.get(AddressChange, change_id)
     if found is None or found.wanted is None or found.wanted_digest is None:
         return Standing.OVER
-    there = Mailbox(EmailAddress.parse(found.wanted), found.wanted_digest)
+    there = Mailbox(EmailAddress.parse(found.wanted), found.wanted_digest, found.wanted_mailbox_digest)
     held = _hold(session, found, there)
     now = clock.now()
     if held is None or standing(held.change, now) is not Standing.OPEN:
@@ -67,7 +68,7 @@ def undo(session: Session, change_id: UUID, act: Act) -> Standing:
     found = session.get(AddressChange, change_id)
     if found is None:
         return Standing.OVER
-    back = Mailbox(EmailAddress.parse(found.former), found.former_digest)
+    back = Mailbox(EmailAddress.parse(found.former), found.former_digest, found.former_mailbox_digest)
     held = _hold(session, found, back)
     now = clock.now()
     if held is None or standing(held.change, now) is not Standing.CONFIRMED:
@@ -142,7 +143,7 @@ def _move(session: Session, held: _Held, there: Mailbox, how: Renewal) -> list[S
         ending.give_up(session, each, ADDRESS_CHANGED)
     before = held.person.commitment
     held.person.address, held.person.canonical = there.address.typed, there.address.canonical
-    held.person.digest = there.digest
+    held.person.digest, held.person.mailbox_digest = there.digest, there.mailbox_digest
     for each in kept:
         was = each.former_commitment or before
         each.former_commitment = None if was == held.person.commitment else was

@@ -139,8 +139,8 @@ def _erasable(who: str) -> erasure.Address | UUID:
         raise NotFound("That is neither an address nor an id.")
     if isinstance(wanted, UUID):
         return wanted
-    digest = EmailAddress(typed=wanted, canonical=wanted).digest(current.settings().suppression_key)
-    return erasure.Address(wanted, digest)
+    digests = EmailAddress(typed=wanted, canonical=wanted).digests(current.settings().suppression_key)
+    return erasure.Address(wanted, digests.address, digests.mailbox)
 
 
 def _visible(newsletter: str) -> str:

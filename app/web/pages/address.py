@@ -59,7 +59,7 @@ def ask(token: str) -> Response:
         error = _("This is not an e-mail address that mail can be sent to.")
         return _refuse(InvalidFields({"email": [error]}), token=token, error=error, email=given)
     with current.database().transaction() as session:
-        asking.ask(session, visit.subscriber_id, wanted, wanted.digest(current.settings().suppression_key))
+        asking.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))
     if wants_page():
         return make_response(render_template("pages/address/asked.html"))
     return make_response(jsonify(status="accepted"), 202)

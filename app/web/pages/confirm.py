@@ -167,4 +167,4 @@ def _ask_again(asked: Asked, names: list[str]) -> None:
     )
     if signup.newsletters:
         with current.database().single_statement() as connection:
-            requests.request(connection, signup, signup.address.digest(current.settings().suppression_key))
+            requests.request(connection, signup, signup.address.digests(current.settings().suppression_key))

@@ -103,8 +103,9 @@ def _join(visit: Visit, wanted: str) -> Outcome:
     person = visit.find_person()
     if person is None or person.status_of(wanted) is Status.CONFIRMED:
         return Outcome()
+    digests = person.address.digests(current.settings().suppression_key)
     with current.database().single_statement() as connection:
-        requests.request(connection, _signup(person, newsletter), person.digest)
+        requests.request(connection, _signup(person, newsletter), digests)
     asked = visit.find_person()
     is_asked = asked is not None and asked.status_of(wanted) is Status.PENDING
     return Outcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)

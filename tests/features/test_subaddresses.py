@@ -1,0 +1,332 @@
+"""Addresses that probably lead to one mailbox: strangers to each other, but mailed and heard as one."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from uuid import UUID
+
+import pytest
+import time_machine
+from sqlalchemy import text
+
+from app import services
+from app.addresses import EmailAddress
+from app.keys import Scope
+from app.subscriptions.feedback import Outcome
+from tests.features.test_change_of_address import ask, asked, fresh, gone
+from tests.features.test_feedback import COMPLAINT, HARD, id_of, take
+from tests.features.test_preferences import send
+from tests.features.test_races import at_once
+from tests.features.test_rights import download
+from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
+from tests.tombstones import erase
+
+A_DAY = timedelta(days=1, minutes=1)
+TAGGED = [ADA, *(f"ada+{number}@example.org" for number in range(44))]
+GMAIL = "adalovelace@gmail.com"
+
+Clock = time_machine.Traveller
+_clients = count(1)
+
+
+def dotted(number: int) -> str:
+    """Another dot behind each letter that the number has a bit for."""
+    name = "".join(letter + "." * (number >> place & 1) for place, letter in enumerate("adalovelac"))
+    return f"{name}e@gmail.com"
+
+
+@pytest.fixture
+def moved() -> Iterator[Clock]:
+    with time_machine.travel("2026-11-23 08:00:00+00:00", tick=True) as clock:
+        yield clock
+
+
+def sign_up(service: Service, email: str, newsletters: str = "weekly") -> None:
+    """Each from another client, so that nothing but the mailbox is the same."""
+    fields = {"email": email, "newsletters": newsletters, "consent": True}
+    client = {"REMOTE_ADDR": f"198.51.100.{next(_clients) % 250 + 1}"}
+    assert service.post("/subscribe", json=fields, environ_overrides=client).status_code == 202
+
+
+def recipients(service: Service) -> list[str]:
+    return [letter.delivered.recipient for letter in service.deliver()]
+
+
+def letter_to(service: Service, email: str) -> Letter:
+    sign_up(service, email)
+    letter = service.letter()
+    assert letter.delivered.recipient == email
+    return letter
+
+
+def decline(service: Service, email: str) -> None:
+    assert service.post(f"{letter_to(service, email).link}/decline").status_code == 200
+
+
+def status(service: Service, email: str) -> tuple[str, bool]:
+    found = (service.status(email) or {})["weekly"]
+    return found["status"], found["mailable"]
+
+
+@pytest.mark.parametrize("addresses", [TAGGED, [dotted(number) for number in range(45)]], ids=["tags", "dots"])
+def test_all_addresses_of_one_mailbox_get_ten_letters_a_day_together(
+    service: Service, moved: Clock, addresses: list[str]
+) -> None:
+    for email in addresses:
+        sign_up(service, email)
+    assert recipients(service) == addresses[:10]
+    # The first ten have had one each, and nobody gets another while the mailbox has had its ten.
+    moved.shift(COOL_DOWN)
+    for email in addresses:
+        sign_up(service, email, "events")
+    assert recipients(service) == []
+    moved.shift(A_DAY)
+    for email in addresses[20:]:
+        sign_up(service, email)
+    assert recipients(service) == addresses[20:30]
+    assert service.counts()["subscribers"] == 20
+
+
+def test_a_mailbox_of_another_name_has_a_budget_of_its_own(service: Service, moved: Clock) -> None:
+    for email in TAGGED[:12]:
+        sign_up(service, email)
+    sign_up(service, "adah@example.org")
+    sign_up(service, "ada@example.net")
+    assert recipients(service)[-2:] == ["adah@example.org", "ada@example.net"]
+
+
+@pytest.mark.parametrize("askers", [2, 6])
+def test_of_those_who_ask_at_once_for_the_last_place_one_gets_it(service: Service, askers: int) -> None:
+    for email in TAGGED[:9]:
+        sign_up(service, email)
+    at_once([partial(sign_up, service, email) for email in TAGGED[9 : 9 + askers]])
+    assert service.counts()["subscribers"] == len(service.deliver()) == 10
+
+
+def test_two_mailboxes_of_one_person_can_ask_for_each_other_at_once(service: Service, moved: Clock) -> None:
+    """Signups and changes of address, which take the same budgets: nobody waits for who waits for them."""
+    people = ["ada@example.org", "ada+1@example.org", "ada@example.net", "ada+1@example.net"]
+    for email in people:
+        service.confirmed(email)
+    moved.shift(COOL_DOWN)
+    links = [fresh(service, email) for email in people]
+    wanted = ["ada+2@example.net", "ada+3@example.net", "ada+2@example.org", "ada+3@example.org"]
+    changes = [
+        partial(service.post, f"{link}/address", data={"email": email}, headers=BROWSER)
+        for link, email in zip(links, wanted, strict=True)
+    ]
+    answers = at_once([*changes, *(partial(service.subscribe, email, newsletters="events") for email in wanted)])
+    assert {answer.status_code for answer in answers} == {200, 202}
+
+
+def test_who_declines_for_one_address_is_asked_at_none_and_what_is_confirmed_stays(
+    service: Service, moved: Clock
+) -> None:
+    service.confirmed("ada+books@example.org")
+    decline(service, "ada+1@example.org")
+    for email in (ADA, "Ada+2@EXAMPLE.org", "ada+1@example.org", "ada+1+2@example.org"):
+        sign_up(service, email)
+    sign_up(service, "ada+books@example.org", "events")
+    assert service.deliver() == []
+    assert status(service, "ada+books@example.org") == ("confirmed", True)
+    moved.shift(timedelta(days=29))
+    sign_up(service, ADA)
+    assert service.deliver() == []
+    moved.shift(timedelta(days=2))
+    assert letter_to(service, ADA)
+
+
+def test_a_letter_that_is_owed_already_does_not_go_after_another_address_was_declined(service: Service) -> None:
+    link = letter_to(service, ADA).link
+    sign_up(service, "ada+1@example.org")
+    service.post(f"{link}/decline")
+    assert service.deliver() == []
+    assert "dropped" in {row.state for row in service.rows("SELECT state FROM letters")}
+
+
+def by_order(service: Service) -> None:
+    order = {"email": "ada+1@example.org", "newsletters": ["weekly"], "source": "checkout"}
+    answer = service.post("/api/v1/subscriptions", headers=service.key(Scope.SUBSCRIBERS_WRITE), json=order)
+    assert answer.status_code == 202
+
+
+def by_resending(service: Service) -> None:
+    (pending,) = [each for each in service.mail.letters if each.recipient == "ada+late@example.org"]
+    assert service.post(f"{Letter(pending).link}/resend").status_code == 202
+
+
+def by_joining(service: Service) -> None:
+    page = send(service, fresh(service, "ada+books@example.org"), join="events", consent="yes")
+    assert page.status_code == 200
+
+
+def by_moving(service: Service) -> None:
+    ask(service, "ada+1@example.org", "grace@example.org")
+
+
+@pytest.mark.parametrize("door", [by_order, by_resending, by_joining, by_moving], ids=lambda door: door.__name__)
+@pytest.mark.parametrize("objection", ["decline", "complaint"])
+def test_by_no_door_is_anybody_asked_at_another_address_of_the_mailbox(
+    service: Service, moved: Clock, door: Callable[[Service], None], objection: str
+) -> None:
+    service.confirmed("grace@example.org")
+    service.confirmed("ada+books@example.org")
+    letter_to(service, "ada+late@example.org")
+    moved.shift(COOL_DOWN)
+    link = letter_to(service, ADA)
+    if objection == "decline":
+        service.post(f"{link.link}/decline")
+    else:
+        assert take(service, COMPLAINT, letter_id=id_of(link)) is Outcome.TAKEN
+    door(service)
+    letters = service.deliver()
+    moved.shift(COOL_DOWN)
+    letters += service.deliver()
+    assert [letter for letter in letters if "/confirm/" in letter.text or "/address/" in letter.text] == []
+
+
+def test_who_complains_of_one_address_is_never_asked_at_another_and_what_is_confirmed_stays(
+    service: Service, moved: Clock
+) -> None:
+    kept = service.confirmed("ada+books@example.org")
+    letter = service.confirmed("ada+1@example.org")
+    assert take(service, COMPLAINT, letter_id=id_of(letter)) is Outcome.TAKEN
+    assert status(service, "ada+1@example.org") == ("complained", False)
+    assert status(service, "ada+books@example.org") == ("confirmed", True)
+    moved.shift(timedelta(days=400))
+    service.deliver()
+    sign_up(service, ADA)
+    sign_up(service, "ada+books@example.org", "events")
+    assert service.deliver() == []
+    assert service.post(kept.link).status_code == 200
+
+
+def test_a_complaint_about_an_address_that_is_not_known_here_holds_for_its_mailbox(service: Service) -> None:
+    take(service, COMPLAINT, address=EmailAddress.parse("a.d.a.lovelace+news@googlemail.com"))
+    sign_up(service, GMAIL)
+    assert service.deliver() == []
+
+
+def test_who_turns_a_change_of_address_down_is_asked_at_no_address_of_the_mailbox(
+    service: Service, moved: Clock
+) -> None:
+    service.confirmed("grace@example.net")
+    service.post(asked(service, ADA, "grace@example.net").one_click)
+    moved.shift(COOL_DOWN)
+    sign_up(service, "ada+1@example.org")
+    ask(service, "ada+2@example.org", "grace@example.net")
+    assert service.deliver() == []
+
+
+def test_changes_of_address_count_among_the_ten(service: Service, moved: Clock) -> None:
+    service.confirmed("grace@example.net")
+    for email in TAGGED[:9]:
+        sign_up(service, email)
+    assert len(service.deliver()) == 9
+    ask(service, TAGGED[9], "grace@example.net")
+    assert recipients(service) == [TAGGED[9]]
+    ask(service, TAGGED[10], "grace@example.net")
+    sign_up(service, TAGGED[11])
+    assert service.deliver() == []
+
+
+def test_who_moves_is_of_their_new_mailbox_from_then_on(service: Service, moved: Clock) -> None:
+    service.confirmed("ada@example.net")
+    gone(service, ADA, "ada@example.net")
+    moved.shift(COOL_DOWN)
+    service.subscribe(ADA)
+    take(service, COMPLAINT, letter_id=id_of(service.letter()))
+    sign_up(service, "ada+1@example.org")
+    sign_up(service, "ada+1@example.net")
+    assert recipients(service) == ["ada+1@example.net"]
+
+
+def test_a_mailbox_that_bounced_under_one_address_may_live_under_another(service: Service) -> None:
+    take(service, HARD, letter_id=id_of(letter_to(service, "ada+gone@example.org")))
+    assert letter_to(service, ADA)
+
+
+def test_after_an_erasure_the_objection_holds_for_the_mailbox_and_nothing_else_is_kept(
+    service: Service, moved: Clock
+) -> None:
+    letter = service.confirmed("ada+1@example.org")
+    take(service, COMPLAINT, letter_id=id_of(letter))
+    with service.database.transaction() as session:
+        session.execute(text("DELETE FROM suppressions"))
+    erase(service, "ada+1@example.org")
+    assert (service.counts()["mail_budgets"], service.counts()["suppressions"]) == (0, 2)
+    assert "ada" not in str(service.rows("SELECT * FROM suppressions"))
+    sign_up(service, ADA)
+    assert service.deliver() == []
+
+
+def test_a_person_is_told_what_is_counted_and_refused_for_the_whole_mailbox(service: Service, moved: Clock) -> None:
+    service.confirmed(ADA, language="en")
+    moved.shift(COOL_DOWN)
+    decline(service, "ada+1@example.org")
+    link = fresh(service)
+    told = download(service, link)
+    assert (told["suppressions"], [each["reason"] for each in told["suppressions_of_mailbox"]]) == ([], ["declined"])
+    (alone,), (together,) = told["mail_budget"], told["mail_budget_of_mailbox"]
+    assert (len(alone["confirmations"]), len(together["confirmations"])) == (1, 2)
+    page = service.get(f"{link}/data", headers=BROWSER).text
+    assert page.count("For all addresses together that probably lead to your mailbox") == 2
+
+
+def test_of_people_from_before_the_worker_finds_out_the_mailbox_and_shares_their_objections(
+    service: Service, moved: Clock
+) -> None:
+    service.confirmed("grace+1@example.org")
+    service.confirmed("ada+books@example.org")
+    take(service, COMPLAINT, letter_id=id_of(service.confirmed("ada+1@example.org")))
+    known = service.rows("SELECT id, mailbox_digest FROM subscribers ORDER BY id")
+    with service.database.transaction() as session:
+        session.execute(text("UPDATE subscribers SET mailbox_digest = NULL"))
+        mailbox = EmailAddress.parse(ADA).digests(services.of(service.app).settings.suppression_key).mailbox
+        session.execute(text(f"DELETE FROM suppressions WHERE digest = '{mailbox}'"))
+    # Until then theirs is an objection of the one address; and nothing of theirs is lost.
+    assert status(service, "ada+books@example.org") == ("confirmed", True)
+    service.deliver()
+    assert service.rows("SELECT id, mailbox_digest FROM subscribers ORDER BY id") == known
+    sign_up(service, ADA)
+    sign_up(service, "grace@example.org")
+    assert recipients(service) == ["grace@example.org"]
+
+
+def test_of_a_change_of_address_from_before_the_worker_finds_out_the_mailbox(service: Service) -> None:
+    service.confirmed("grace@example.net")
+    letter = asked(service, ADA, "grace@example.net")
+    with service.database.transaction() as session:
+        session.execute(text("UPDATE address_changes SET wanted_mailbox_digest = NULL, former_mailbox_digest = NULL"))
+    service.post(letter.link)
+    service.deliver()
+    (person,) = service.rows("SELECT id, mailbox_digest FROM subscribers")
+    assert UUID(str(person.id))
+    key = services.of(service.app).settings.suppression_key
+    assert person.mailbox_digest == EmailAddress.parse(ADA).digests(key).mailbox
+
+
+@pytest.mark.parametrize(
+    ("email", "mailbox"),
+    [
+        ("Ada@Example.org", "ada@example.org"),
+        ("ada+news+more@example.org", "ada@example.org"),
+        ("a.da@example.org", "a.da@example.org"),
+        ("+ada@example.org", "+ada@example.org"),
+        ("A.d.a+news@gmail.com", "ada@gmail.com"),
+        ("ada@googlemail.com", "ada@gmail.com"),
+        ("a.d-a_1@pm.me", "ada1@proton.me"),
+        ("ada-1@gmail.com", "ada-1@gmail.com"),
+        ("_@protonmail.com", "_@proton.me"),
+    ],
+)
+def test_a_probable_mailbox_is_what_the_providers_themselves_say(email: str, mailbox: str) -> None:
+    assert EmailAddress.parse(email).probable_mailbox == mailbox
+
+
+def test_no_digest_of_a_mailbox_is_that_of_an_address() -> None:
+    digests = EmailAddress.parse(ADA).digests("a key")
+    assert digests.address == EmailAddress.parse(ADA).digest("a key") != digests.mailbox
+    assert digests.mailbox == EmailAddress.parse("ada+1@example.org").digests("a key").mailbox
+    assert digests.mailbox != EmailAddress.parse(ADA).digests("another key").mailbox
