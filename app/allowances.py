@@ -8,6 +8,7 @@ Invariant: whoever reads an allowance holds its row until the transaction ends, 
 in the order of the keys.
 """
 
+import hmac
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Kind(StrEnum):
     UNPROVEN_FOR_NEWSLETTER = "unproven_for_newsletter"
 
     def of(self, whom: str) -> str:
-        """The key of the allowance that one domain or newsletter has."""
+        """The key of the allowance that one newsletter has, or a domain by its digest."""
         return f"{self}:{whom}"
 
 
@@ -45,7 +46,7 @@ class Allowance(Base):
     __table_args__ = (Index(None, "used_until"), Index(None, "turns_until"))
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    """Its kind, and after a colon for whom it is, such as `letters_to_domain:example.org`."""
+    """Its kind, and after a colon for whom it is: a newsletter, or `domain_digest`."""
     used_until: Mapped[datetime] = mapped_column(Instant)
     turns_until: Mapped[datetime] = mapped_column(Instant)
     """Up to then turns are given away."""
@@ -56,6 +57,11 @@ class Rate:
     interval: timedelta
     burst: int
     """How many may go at once after a pause."""
+
+
+def domain_digest(key: str, domain: str) -> str:
+    """Keyed, for a domain may be one person's, and what was in a table stays in the files for a while."""
+    return hmac.digest(key.encode(), f"jawel/domain/v1\n{domain}".encode(), "sha256").hex()[:32]
 
 
 def a_minute(letters: int) -> Rate:

@@ -29,21 +29,29 @@ UNPROVEN = allowances.an_hour(60, burst=10)
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What may go, and by which key the domains are digested that it goes to."""
+
+    limits: SendLimits
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     letters: Sequence[Letter]
     put_off: int
 
 
-def claim(session: Session, limits: SendLimits, *, lease_for: timedelta, at_most: int) -> Admitted:
+def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: int) -> Admitted:
     """As `outbox.claim`, within the limits. Without any, it costs no statement more."""
-    in_all = _in_all(session, limits)
+    in_all = _in_all(session, measure.limits)
     if in_all:
         tally, rate = in_all
         at_most = min(at_most, tally.room(ALL, rate))
     if not at_most:
         return Admitted([], 0)
     claimed = outbox.claim(session, lease_for=lease_for, at_most=at_most)
-    admitted = _admit(session, limits, claimed)
+    admitted = _admit(session, measure, claimed)
     if in_all and admitted:
         tally.spend(ALL, rate, len(admitted))
     return Admitted(admitted, len(claimed) - len(admitted))
@@ -56,11 +64,12 @@ def _in_all(session: Session, limits: SendLimits) -> tuple[Tally, Rate] | None:
     return allowances.lock(session, [ALL]), allowances.a_minute(limits.letters_a_minute)
 
 
-def _admit(session: Session, limits: SendLimits, letters: Sequence[Letter]) -> list[Letter]:
+def _admit(session: Session, measure: Measure, letters: Sequence[Letter]) -> list[Letter]:
+    limits = measure.limits
     is_limited = any(astuple(limits)[1:]) or any(letter.is_unproven for letter in letters)
     if not letters or not is_limited:
         return list(letters)
-    domains, newsletters = _domains(session, letters), _newsletters(session, letters)
+    domains, newsletters = _domains(session, measure.key, letters), _newsletters(session, letters)
     rates = {
         letter.id: dict(_rates(limits, letter, domains[letter.subscriber_id], _of(letter, newsletters)))
         for letter in letters
@@ -106,11 +115,12 @@ def _budget(letters: int) -> Rate:
     return allowances.an_hour(letters, burst=letters)
 
 
-def _domains(session: Session, letters: Sequence[Letter]) -> dict[UUID, str]:
+def _domains(session: Session, key: str, letters: Sequence[Letter]) -> dict[UUID, str]:
+    """By their digests."""
     found = select(Subscriber.id, Subscriber.canonical).where(
         Subscriber.id.in_({each.subscriber_id for each in letters})
     )
-    return {row.id: row.canonical.rpartition("@")[2] for row in session.execute(found)}
+    return {row.id: allowances.domain_digest(key, row.canonical.rpartition("@")[2]) for row in session.execute(found)}
 
 
 def _newsletters(session: Session, letters: Sequence[Letter]) -> dict[UUID, str]:

@@ -19,6 +19,7 @@ from app.addresses import EmailAddress
 from app.database import AnyRow, Database
 from app.links import Links
 from app.mail import acceptance, admission, moves, retries
+from app.mail.admission import Measure
 from app.mail.delivery import Carrier
 from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAway, RelayBusy, TemporaryFailure
 from app.mail.letters import Owed, compose
@@ -27,7 +28,6 @@ from app.newsletters.terms import Catalogue
 from app.outbox import Kind, Letter, State
 from app.subscriptions import feedback
 from app.subscriptions.model import Status, Subscriber, Subscription
-from config import SendLimits
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class PostOffice:
     carrier: Carrier
     links: Links
     catalogue: Callable[[], Catalogue]
-    limits: SendLimits
+    measure: Measure
     slowest: timedelta
     """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
     relay: Relay = field(default_factory=Relay)
@@ -64,7 +64,7 @@ def deliver_due(database: Database, office: PostOffice) -> int:
         return 0
     lease_for = max(LEASE, 2 * office.slowest)
     with database.transaction() as session:
-        admitted = admission.claim(session, office.limits, lease_for=lease_for, at_most=at_most)
+        admitted = admission.claim(session, office.measure, lease_for=lease_for, at_most=at_most)
     for begun, letter in enumerate(admitted.letters):
         assert letter.leased_until is not None
         is_too_late = clock.now() + office.slowest > letter.leased_until

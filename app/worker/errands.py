@@ -11,6 +11,7 @@ from flask import Flask
 from app import allowances, clock, ratelimits, services
 from app.database import Database, is_away
 from app.mail import delivery, sending
+from app.mail.admission import Measure
 from app.mail.sending import PostOffice
 from app.newsletters.terms import Catalogue
 from app.privacy import retention
@@ -104,7 +105,7 @@ def post_office(app: Flask, stop: threading.Event) -> Iterator[PostOffice]:
                 carrier=carrier,
                 links=at_hand.links,
                 catalogue=at_hand.catalogue.get,
-                limits=at_hand.settings.send_limits,
+                measure=Measure(at_hand.settings.send_limits, at_hand.settings.suppression_key),
                 slowest=slowest,
                 stop=stop,
             )

@@ -120,6 +120,22 @@ def test_several_workers_exceed_nothing_together(open_service: OpenService, move
     assert len(service.mail.letters) == 5
 
 
+def test_no_domain_of_a_person_stands_in_the_table(open_service: OpenService, moved: Clock) -> None:
+    service = open_service(send_limits=SendLimits(600, 600, 10, 10, 10))
+    sign_up(service, moved, "ada@lovelace.example.org", "ada@lovelace.example.net")
+    service.deliver()
+    keys = [row.key for row in service.rows("SELECT key FROM allowances")]
+    assert Counter(key.partition(":")[0] for key in keys) == {
+        "letters": 1,
+        "letters_to_domain": 2,
+        "confirmations": 1,
+        "confirmations_to_domain": 2,
+        "confirmations_for_newsletter": 1,
+    }
+    assert "lovelace" not in str(keys)
+    assert "confirmations_for_newsletter:weekly" in keys
+
+
 def test_allowances_at_rest_are_forgotten(open_service: OpenService, moved: Clock) -> None:
     service = open_service(send_limits=SendLimits(60, 60, 10, 10, 10))
     sign_up(service, moved, "ada@example.org")
