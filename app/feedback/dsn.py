@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from email import policy
 from email.message import Message
 from email.parser import HeaderParser
+from itertools import islice
 
 from app.feedback.mails import AnyMessage, Mail, body, headers
 from app.subscriptions.feedback import Kind, codes
 
 TYPES = ("message/delivery-status", "message/global-delivery-status")
 ARRIVED = {"delivered", "relayed", "expanded"}
+_BLOCKS = 100
+"""No more are looked at: a letter of ours has one recipient, who may be a list of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,12 @@ def read(mail: Mail) -> Bounce | None:
 
 
 def _recipients(mail: Mail) -> Iterator[_Recipient]:
-    part = mail.part(*TYPES)
-    for block in _blocks(part) if part is not None else ():
+    part, words = mail.part(*TYPES), mail.words
+    for block in islice(_blocks(part), _BLOCKS) if part is not None else ():
         action = _first(block, "Action").partition(" ")[0].lower()
         if action:
             # Exim gives none for what it found out itself, and says it only to people.
-            yield _Recipient(action, _first(block, "Status"), _first(block, "Diagnostic-Code") or mail.words)
+            yield _Recipient(action, _first(block, "Status"), _first(block, "Diagnostic-Code") or words)
 
 
 def _blocks(part: AnyMessage) -> Iterator[AnyMessage]:
@@ -58,10 +61,9 @@ def _blocks(part: AnyMessage) -> Iterator[AnyMessage]:
     content = part.get_payload()
     found = content if isinstance(content, list) else []
     blocks = [block for block in found if isinstance(block, Message)]
-    texts = [body(block) for block in blocks] if blocks else [body(part)]
     yield from blocks
-    for text in texts:
-        for block in text.replace("\r\n", "\n").split("\n\n"):
+    for text in map(body, blocks or [part]):
+        for block in text.replace("\r\n", "\n").split("\n\n", _BLOCKS):
             yield HeaderParser(policy=policy.compat32).parsestr(block.lstrip("\n"))
 
 

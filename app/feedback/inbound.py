@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from itertools import islice
 from uuid import UUID
 
-from app.feedback import arf, dsn, other_bounces
+from app.feedback import arf, dsn, limits, other_bounces
 from app.feedback.mails import Mail, headers
 from app.links import Links
 from app.subscriptions.feedback import Kind, Report, about_letter, fingerprint
 
-MAX_BYTES = 1024 * 1024
-"""A report comes first and the letter it returns last, so what is cut off is not missed."""
 MAX_LETTERS = 5
+MAX_SENDERS = 10
+"""Of the mail's recipients, and of each header that names the sender of the letter: each costs hundreds of hashes."""
 
 
 def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
@@ -25,7 +25,7 @@ def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
     `recipient`: from the envelope, where the mail server tells it. Raises whatever the parser does on mail that
     nobody ever sends; the text of such an error may be personal.
     """
-    mail = Mail.read(raw[:MAX_BYTES], recipient)
+    mail = Mail.read(limits.cut(raw), recipient)
     letters = list(islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS))
     if mail.part(*dsn.TYPES) is not None:
         return _bounces(dsn.read(mail), "dsn", letters)
@@ -34,26 +34,26 @@ def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
         return [about_letter(kind, "arf", each) for each in letters] if kind else []
     left = _left(mail, links)
     if left is not None:
-        return [] if mail.is_automatic_reply else [_unsubscribe(mail, raw, left)]
+        return [] if mail.is_automatic_reply else [_unsubscribe(mail, left)]
     return _bounces(other_bounces.read(mail), "mail", letters) if letters else []
 
 
 def _letters(mail: Mail, links: Links) -> Iterator[UUID]:
-    senders = [*mail.recipients, *mail.inner("Original-Mail-From"), *mail.inner("Return-Path")]
-    yield from filter(None, map(links.bounced_letter, senders))
+    for senders in (mail.recipients, mail.inner("Original-Mail-From"), mail.inner("Return-Path")):
+        yield from filter(None, map(links.bounced_letter, islice(senders, MAX_SENDERS)))
     yield from mail.returned_letters()
 
 
 def _left(mail: Mail, links: Links) -> UUID | None:
-    return next(filter(None, map(links.left_subscription, mail.recipients)), None)
+    return next(filter(None, map(links.left_subscription, mail.recipients[:MAX_SENDERS])), None)
 
 
 def _bounces(bounce: dsn.Bounce | None, source: str, letters: list[UUID]) -> list[Report]:
     return [about_letter(bounce.kind, source, each, bounce.code) for each in letters] if bounce else []
 
 
-def _unsubscribe(mail: Mail, raw: bytes, subscription_id: UUID) -> Report:
+def _unsubscribe(mail: Mail, subscription_id: UUID) -> Report:
     """Another mail is another request: the person may have come back in between."""
-    identity = next(iter(headers(mail.message, "Message-ID")), "") or hashlib.sha256(raw).hexdigest()
+    identity = next(iter(headers(mail.message, "Message-ID")), "") or hashlib.sha256(mail.raw).hexdigest()
     told_apart = fingerprint("unsubscribe", str(subscription_id), identity)
     return Report(Kind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)

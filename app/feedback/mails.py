@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import Message
 from email.parser import HeaderParser
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -22,6 +23,8 @@ _RETURNED = re.compile(r"^[ \t>]*(?:return-path|received|message-id|from):", re.
 HEADS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _PARTS = 100
 """No more are looked at: a report has three."""
+_WORDS = _HEAD = 16 * 1024
+"""Characters of them that are looked at: what was encoded may be anything, whatever the mail was cut to."""
 
 if TYPE_CHECKING:
     AnyMessage = Message[str, str]
@@ -31,20 +34,19 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
+    raw: bytes
     message: AnyMessage
+    parts: tuple[AnyMessage, ...]
+    """Itself, and whatever is in it."""
     recipients: tuple[str, ...]
     """Whom it may have been sent to, likeliest first."""
 
     @classmethod
     def read(cls, raw: bytes, recipient: str | None) -> "Mail":
-        """`recipient`: from the envelope, where the mail server tells it."""
+        """`raw`: what `limits.cut` has left of it. `recipient`: from the envelope, where the mail server tells it."""
         message = message_from_bytes(raw, policy=policy.compat32)
         told = [recipient] if recipient else [text for name in RECIPIENT_HEADERS for text in headers(message, name)]
-        return cls(message, tuple(told))
-
-    @property
-    def parts(self) -> list[AnyMessage]:
-        return [part for part, _ in zip(self.message.walk(), range(_PARTS), strict=False)]
+        return cls(raw, message, tuple(islice(message.walk(), _PARTS)), tuple(told))
 
     def part(self, *types: str) -> AnyMessage | None:
         return next((part for part in self.parts if part.get_content_type() in types), None)
@@ -60,7 +62,7 @@ class Mail:
         for part in self.parts[1:]:
             yield from headers(part, name)
             if part.get_content_type() in HEADS:
-                yield from headers(HeaderParser(policy=policy.compat32).parsestr(body(part).lstrip()), name)
+                yield from headers(HeaderParser(policy=policy.compat32).parsestr(body(part).lstrip()[:_HEAD]), name)
 
     def returned_letters(self) -> Iterator[UUID]:
         """What may be our letters, by the Message-IDs found in it, the mail's own aside."""
@@ -73,7 +75,7 @@ class Mail:
     def words(self) -> str:
         """What it says to people, as far as the letter that it returns does not begin."""
         said = (body(part) for part in self.parts if part.get_content_type() == "text/plain")
-        return _RETURNED.split(next(said, ""), maxsplit=1)[0]
+        return _RETURNED.split(next(said, "")[:_WORDS], maxsplit=1)[0]
 
 
 def headers(message: AnyMessage, name: str) -> list[str]:

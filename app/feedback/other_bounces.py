@@ -1,9 +1,11 @@
 """Bounces in no standard form, as older mail systems write them: the last resort, for a letter that is proven ours."""
 
 import logging
+from email import message_from_bytes, policy
 
 from flufl.bounce import all_failures
 
+from app.feedback import limits
 from app.feedback.dsn import Bounce
 from app.feedback.mails import Mail, headers
 from app.subscriptions.feedback import codes
@@ -21,7 +23,7 @@ def read(mail: Mail) -> Bounce | None:
     if mail.is_automatic_reply and not headers(mail.message, "X-Failed-Recipients"):
         return None
     try:
-        _, permanent = all_failures(mail.message)
+        _, permanent = all_failures(message_from_bytes(limits.excerpt(mail.raw), policy=policy.compat32))
     except Exception:
         # Some detectors lean on headers that a damaged mail does not have.
         return None

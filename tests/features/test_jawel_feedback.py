@@ -1,5 +1,6 @@
 """`jawel feedback`: one mail on standard input, as a mail server pipes it, and what the mail server is told."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.feedback import inbound
+from app.feedback import inbound, limits
 from app.links import Links
 from app.tokens import Signer
 from config import FeedbackChannels, Settings
 from tests.commands import ROOT, Jawel
+from tests.costly_mails import COSTLY
 from tests.service import ADA, Letter, Service
 
 BOUNCES = ROOT / "tests" / "bounces"
@@ -161,6 +163,34 @@ def test_whatever_comes_the_mail_server_is_told_that_it_is_done_with(jawel: Jawe
     assert {line["event"] for line in lines(result.stdout)} <= {"feedback.ignored", "feedback.unreadable"}
 
 
+@on_sqlite
+def test_a_mail_that_takes_too_long_is_done_with_in_one_line(
+    service: Service, jawel: Jawel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.subscribe()
+    mail = returned(service.letter())
+    before = service.counts()
+    with monkeypatch.context() as hasty:
+        # By that name `app.cli` has the command.
+        hasty.setattr(importlib.import_module("app.cli.feedback"), "READING_SECONDS", 0.001)
+        result = jawel.fed(COSTLY["many long recipients"](limits.MAX_BYTES // 2) + mail, "feedback")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (line,) = lines(result.stdout)
+    assert (line["event"], line["error"]) == ("feedback.unreadable", "Exceeded")
+    assert service.counts() == before
+    jawel.fed(mail, "feedback")
+    assert status(service) == "bounced"
+
+
+@on_sqlite
+def test_a_letter_with_more_than_is_read_is_known_all_the_same(service: Service, jawel: Jawel) -> None:
+    service.subscribe()
+    letter = service.letter()
+    mail = returned(letter)
+    jawel.fed(mail.replace(b"\r\n--b--", b"\r\n" + b"boundary " * 100 + b"\n" * 5000 + b"\r\n--b--"), "feedback")
+    assert status(service) == "bounced"
+
+
 def absence(letter: Letter) -> bytes:
     mail = EmailMessage()
     mail["From"], mail["To"] = ADA, letter.delivered.sender
@@ -270,7 +300,7 @@ def test_settings_that_are_wrong_are_no_reason_to_send_the_mail_back(jawel: Jawe
 @on_sqlite
 def test_as_a_process_of_its_own_it_reads_to_the_end(service: Service, jawel: Jawel) -> None:
     service.subscribe()
-    mail = returned(service.letter()) + b"x" * 3 * inbound.MAX_BYTES
+    mail = returned(service.letter()) + b"x" * 3 * limits.MAX_BYTES
     process = subprocess.run(
         [sys.executable, "-m", "app", "feedback"],
         cwd=ROOT,
