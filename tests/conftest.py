@@ -146,6 +146,7 @@ def jawel(settings: Settings, tmp_path: Path) -> Jawel:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    machine.require(machine.PLAYWRIGHT)
     program = machine.require(machine.CHROMIUM)
     flags = list(BROWSER_FLAGS)
     if os.geteuid() == 0:

@@ -1,5 +1,7 @@
 """Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser, OpenSSL, a reader of logs in Go.
 
+And the library that pip's own browser driver needs beside it.
+
 What is missing is installed where we may. Where we may not, its tests are skipped and the summary says so in one line;
 under CI=true that is a failure, because a green run must mean that everything ran.
 """
@@ -15,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from playwright._impl._driver import compute_driver_executable
 
 NOT_RUN = "NOT RUN: "
 
@@ -40,6 +43,13 @@ def find_chromium() -> Path | None:
     return Path(found) if found else None
 
 
+def find_playwright() -> Path | None:
+    """Playwright brings a Node.js of its own, which ends at once where its loader misses a library."""
+    node = Path(compute_driver_executable()[0])
+    asked = subprocess.run([node, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return node if asked.returncode == 0 else None
+
+
 def find_openssl() -> Path | None:
     found = shutil.which("openssl")
     return Path(found) if found else None
@@ -58,6 +68,7 @@ def find_go_mod() -> Path | None:
 
 POSTGRESQL = Program("PostgreSQL", "postgresql", find_postgresql)
 CHROMIUM = Program("browser", "chromium", find_chromium)
+PLAYWRIGHT = Program("browser", "libatomic1", find_playwright)
 OPENSSL = Program("time-stamping", "openssl", find_openssl)
 GO = Program("Go", "golang-go", find_go)
 GO_MOD = Program("Go", "golang-golang-x-mod-dev", find_go_mod)
