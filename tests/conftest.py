@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -28,6 +29,9 @@ BROWSER_FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+# Else an example that takes 200 ms is an error, and so is data that takes long to make: both on a busy machine.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -123,7 +127,7 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
             tls=False,
             username=None,
             password=None,
-            timeout=5,
+            timeout=30,
         ),
         trusted_proxies=0,
         client_ip=ClientIp.TRUNCATED,
@@ -160,14 +164,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context() as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         yield context.new_page()
 
 
 @pytest.fixture
 def page_without_javascript(browser: Browser) -> Iterator[Page]:
     with browser.new_context(java_script_enabled=False) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         yield context.new_page()
 
 

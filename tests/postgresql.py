@@ -20,7 +20,7 @@ from typing import TextIO
 import psycopg
 from psycopg import sql
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 # For tests, where nothing is worth a wait for the disk.
 HASTE = (
     "fsync=off",

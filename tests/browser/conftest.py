@@ -25,7 +25,7 @@ from app import schema
 from app.newsletters import apply, file
 from app.tokens import Purpose, Signer
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 CATALOGUE = Path(__file__).parents[2] / "newsletters.example.toml"
 
 

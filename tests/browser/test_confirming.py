@@ -16,7 +16,7 @@ PHONE: ViewportSize = {"width": 320, "height": 640}
 @pytest.fixture
 def phone(browser: Browser) -> Iterator[Page]:
     with browser.new_context(java_script_enabled=False, viewport=PHONE, locale="en-GB") as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         yield context.new_page()
 
 

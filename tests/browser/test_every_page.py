@@ -86,7 +86,7 @@ def journey(
     shots, runs_scripts = pytestconfig.getoption("--screenshots"), kind == WITH_SCRIPTS
     folder = Path(shots) / language if shots and runs_scripts else None
     with browser.new_context(locale=language, viewport=PHONE, java_script_enabled=runs_scripts) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         yield Journey(Inspection(context.new_page(), long_lived_site, language, folder, runs_scripts))
 
 

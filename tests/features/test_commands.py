@@ -20,7 +20,7 @@ from tests.commands import ROOT, VARIABLES, Jawel, answers, eventually, serving
 from tests.service import ADA, Service
 from tests.smtp import MailServer
 
-IN_TIME_SECONDS = 10
+IN_TIME_SECONDS = 120
 """So long an orchestrator waits between SIGTERM and SIGKILL."""
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
@@ -168,7 +168,7 @@ def test_a_first_start_needs_no_folder_to_be_made(jawel: Jawel) -> None:
 def test_worker_once_does_what_is_due_and_exits(service: Service, jawel: Jawel) -> None:
     service.subscribe()
     with jawel.started("worker", "--once") as process:
-        said = process.communicate(timeout=30)[0]
+        said = process.communicate(timeout=IN_TIME_SECONDS)[0]
     assert process.returncode == 0
     assert [letter.recipient for letter in service.mail.letters] == [ADA]
     assert '"event": "letter.sent"' in said
@@ -207,7 +207,7 @@ class TestWorkerTold:
         for address in (ADA, "grace@example.org"):
             service.subscribe(address)
         with jawel.started("worker") as process:
-            assert mail_server.reading.wait(30)
+            assert mail_server.reading.wait(IN_TIME_SECONDS)
             process.send_signal(signal.SIGTERM)
             mail_server.go.set()
             assert process.wait(IN_TIME_SECONDS) == 0
@@ -219,10 +219,10 @@ class TestWorkerTold:
     def test_it_does_not_wait_for_a_mail_server_that_hangs(
         self, service: Service, jawel: Jawel, mail_server: HesitantServer
     ) -> None:
-        jawel.environment["MAIL_TIMEOUT"] = "60"
+        jawel.environment["MAIL_TIMEOUT"] = "600"
         service.subscribe()
         with jawel.started("worker") as process:
-            assert mail_server.reading.wait(30)
+            assert mail_server.reading.wait(IN_TIME_SECONDS)
             process.send_signal(signal.SIGTERM)
             assert process.wait(IN_TIME_SECONDS) == 0
         assert [row.state for row in service.rows("SELECT state FROM letters")] == ["queued"]

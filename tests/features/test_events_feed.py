@@ -122,13 +122,13 @@ def test_who_waits_is_answered_when_the_server_is_told_to_stop(service: Service,
     question = f"GET {FEED}?wait=30 HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key['Authorization']}\r\n\r\n"
     with (
         serving(jawel, "--no-worker") as running,
-        socket.create_connection(("127.0.0.1", running.port), timeout=10) as client,
+        socket.create_connection(("127.0.0.1", running.port), timeout=25) as client,
     ):
         client.sendall(question.encode())
-        time.sleep(1)  # No sign is given of a request that waits.
+        time.sleep(2)  # No sign is given of a request that waits.
         running.process.send_signal(signal.SIGTERM)
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
-        assert running.process.wait(10) == 0
+        assert running.process.wait(25) == 0
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class Client:
         self.statuses: list[int] = []
 
     def send(self, method: str, path: str, fields: dict[str, Any] | None = None, **headers: str) -> str:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
         body = urlencode(fields) if fields else None
         sent = {**BROWSER, "User-Agent": BROWSERS_OWN, "Content-Type": "application/x-www-form-urlencoded", **headers}
         connection.request(method, path, body, sent)
@@ -49,7 +49,7 @@ def secrets(service: Service, jawel: Jawel) -> tuple[list[str], str]:
         assert {500, 503} & set(client.statuses)
         for process in (web.process, worker):
             process.send_signal(signal.SIGTERM)
-        printed = "".join(process.communicate(timeout=30)[0] for process in (web.process, worker))
+        printed = "".join(process.communicate(timeout=120)[0] for process in (web.process, worker))
     kept += [key.removeprefix("Bearer "), *(str(each) for each in jawel.environment["SECRET_KEYS"].split(","))]
     return kept, printed
 

@@ -293,7 +293,7 @@ def test_a_database_that_has_become_read_only_is_one_to_come_back_to(service: Se
 
 
 def await_lock(service: Service) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
         assert time.monotonic() < deadline, "nobody waits for anybody"
         time.sleep(0.01)

@@ -31,7 +31,7 @@ from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, Letter, Service
 
 PEOPLE = 100
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 PROJECT = Path(__file__).parents[2]
 
 
