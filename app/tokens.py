@@ -3,6 +3,8 @@
 A token is base32 of `id ‖ expiry ‖ HMAC`: nothing is stored, nothing in it is personal, and a token made for one
 purpose is forged for every other. Letters and digits only, because mail programs that turn text into links drop a
 trailing `-` or `_`.
+
+Invariant: a token has one spelling, in capitals or not, so that whatever compares, keeps or blocks one knows it again.
 """
 
 import base64
@@ -22,7 +24,7 @@ _SHORT_MAC_BYTES = 10
 """Where a token has to fit into a local part of 64 octets (RFC 5321): 80 bits, to be guessed mail by mail."""
 _LONGEST_TEXT = 512
 """An address has 254 octets (RFC 5321); each place where a token may begin costs a hash."""
-_SHORT = re.compile(r"(?=([a-z2-7]{42}))")
+_SHORT = re.compile(r"(?=([A-Za-z2-7]{42}))")
 _NEVER = 0
 
 
@@ -70,15 +72,11 @@ class Signer:
     def sign(self, purpose: Purpose, subject: UUID, expires_at: datetime | None = None) -> str:
         expiry = _NEVER if expires_at is None else int(expires_at.timestamp())
         payload = subject.bytes + expiry.to_bytes(5, "big")
-        token = payload + _mac(self.keys[0], purpose, payload)
-        return base64.b32encode(token).decode().rstrip("=").lower()
+        return _spelled(payload + _mac(self.keys[0], purpose, payload))
 
     def read(self, purpose: Purpose, token: str) -> Claim:
         """Raise TokenInvalid for what was not signed here for this purpose. Expiry is the caller's to judge."""
-        try:
-            raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
-        except (binascii.Error, ValueError) as error:
-            raise TokenInvalid("not a token") from error
+        raw = _bytes_of(token)
         payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         genuine = any(hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self.keys)
         if not genuine or len(payload) != 21:
@@ -90,17 +88,37 @@ class Signer:
     def sign_shortly(self, purpose: Purpose, subject: UUID) -> str:
         """42 letters and digits, for an address. Never expires."""
         mac = _mac(self.keys[0], purpose, subject.bytes)[:_SHORT_MAC_BYTES]
-        return base64.b32encode(subject.bytes + mac).decode().rstrip("=").lower()
+        return _spelled(subject.bytes + mac)
 
     def find(self, purpose: Purpose, text: str) -> UUID | None:
         """What the first genuine short token in the text is about, whatever mail systems wrapped around it."""
-        for match in _SHORT.finditer(text[:_LONGEST_TEXT].lower()):
-            raw = base64.b32decode(match[1].upper() + "======")
+        for match in _SHORT.finditer(text[:_LONGEST_TEXT]):
+            try:
+                raw = _bytes_of(match[1])
+            except TokenInvalid:
+                continue
             subject, mac = raw[:16], raw[16:]
             known = (_mac(key, purpose, subject)[:_SHORT_MAC_BYTES] for key in self.keys)
             if any(hmac.compare_digest(mac, each) for each in known):
                 return UUID(bytes=subject)
         return None
+
+
+def _spelled(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def _bytes_of(token: str) -> bytes:
+    """Raise TokenInvalid for what is not spelled as `_spelled` does, but for capitals."""
+    try:
+        # Unicode has other letters that become one of ASCII in capitals: dotless i and long s.
+        raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8)) if token.isascii() else b""
+    except (binascii.Error, ValueError):
+        raw = b""
+    # Base32 reads past bits at the end that stand for nothing: of the last character, up to 16 read alike.
+    if _spelled(raw) != token.lower():
+        raise TokenInvalid("not a token")
+    return raw
 
 
 def _mac(key: str, purpose: Purpose, payload: bytes) -> bytes:
