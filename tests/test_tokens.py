@@ -11,7 +11,7 @@ from app.tokens import Claim, Purpose, Signer, TokenInvalid
 
 SIGNER = Signer(("a secret key for tests that is of some length",))
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
-LOOKALIKES = {"i": "ıİ", "s": "ſ", "k": "\N{KELVIN SIGN}", "a": "ａ", "2": "２²"}
+LOOKALIKES = {"i": "ıİ", "s": "ſ", "k": "\N{KELVIN SIGN}", "a": "ａ", "2": "２²"}  # noqa: RUF001 - so it is meant
 """What Unicode takes for the same letter or digit in capitals, in small letters, or in another width."""
 
 PURPOSES = st.sampled_from(Purpose)

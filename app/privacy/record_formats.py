@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, fields
 
 from app.privacy.record import HEADINGS, Activity, Lines, Record
+from app.spreadsheets import inert
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ORDER = [each.name for each in fields(Activity)[1:]]
 
 
@@ -37,10 +37,5 @@ def as_csv(record: Record) -> str:
     for activity in record.activities:
         own = [getattr(activity, name) for name in _ORDER]
         cells = ["\n".join(lines) for lines in (record.controller, *own, record.security)]
-        writer.writerow([_harmless(cell) for cell in (activity.name, *cells)])
+        writer.writerow([inert(cell) for cell in (activity.name, *cells)])
     return text.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """Spreadsheets run what begins like a formula (CWE-1236); an apostrophe makes it text."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

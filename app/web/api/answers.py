@@ -9,6 +9,7 @@ from flask import Response, request
 
 from app.consent import timestamp
 from app.links import one_click
+from app.spreadsheets import inert
 from app.subscriptions.status import SubscriberStatus, SubscriptionStatus
 from app.web import current
 
@@ -70,13 +71,5 @@ def as_csv(found: Iterable[SubscriberStatus]) -> str:
         only = each.subscriptions[0]
         link = current.links().unsubscribe(only.id)
         row = (each.email, only.status, str(only.mailable).lower(), timestamp(only.since), each.language, each.id, link)
-        writer.writerow([_inert(str(cell)) for cell in row])
+        writer.writerow([inert(str(cell)) for cell in row])
     return text.getvalue()
-
-
-def _inert(cell: str) -> str:
-    """Spreadsheets run a cell that begins like a formula, and an address may begin with `=` (RFC 5322 atext).
-
-    As one may begin with an apostrophe too, that gets another, so that programs know which to take away: the first.
-    """
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else cell
