@@ -16,6 +16,8 @@ it was written; to a receipt, from the press that confirmed."""
 LONGEST_MAILBOX = 20
 """Characters before the @ of a mailbox that is to have a `+` and 43 more."""
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -26,8 +28,11 @@ class Links:
 
     @property
     def origin(self) -> str:
+        """As browsers write it (RFC 6454 section 6.2): in small letters, without the scheme's usual port."""
         parts = urlsplit(self.public_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        port = "" if parts.port in {None, _USUAL_PORTS.get(parts.scheme)} else f":{parts.port}"
+        return f"{parts.scheme}://{host}{port}"
 
     def confirm(self, letter_id: UUID, until: datetime) -> str:
         return f"{self.public_url}/confirm/{self.signer.sign(Purpose.CONFIRM, letter_id, until)}"

@@ -126,7 +126,8 @@ def check_headers(answer: Any) -> None:
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
     lax = {"'unsafe-inline'", "'unsafe-eval'", "*", "data:"} & {each for part in policy.values() for each in part}
     assert lax <= ({"data:"} if answer.request.path == "/docs" else set())
-    holds_form = answer.request.path == "/subscribe" or re.fullmatch("/newsletters/[^/]+(/embed)?", answer.request.path)
+    path = answer.request.path
+    holds_form = path in {"/preferences", "/subscribe"} or re.fullmatch("/newsletters/[^/]+(/embed)?", path)
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin" if holds_form else "")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Robots-Tag"] == "noindex"

@@ -2,9 +2,13 @@
 
 Browsers say in `Origin` where a request comes from; programs say nothing and are left alone. What is checked is the
 newsletter's own list: a site that is not on it cannot sign people up through their browsers.
+
+Invariant: which site is our own follows from the settings. `Host` says what the sender likes, or has a browser say:
+a name of theirs that leads to our address makes Host and Origin agree.
 """
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +16,7 @@ from werkzeug.exceptions import Forbidden
 
 from app.newsletters.terms import Newsletter
 from app.web import current
+from config_checks import LOOPBACK
 
 
 def check(newsletters: Iterable[Newsletter]) -> None:
@@ -24,13 +29,16 @@ def check(newsletters: Iterable[Newsletter]) -> None:
 
 
 def check_any() -> None:
-    """Raise Forbidden where the request carries an Origin that no newsletter names.
-
-    `null` passes: our own page sends it, which has an attempt in its URL and so goes by `no-referrer`.
-    """
+    """Raise Forbidden where the request carries an Origin that no newsletter names."""
     origin = request.headers.get("Origin")
-    if origin is not None and origin != "null" and not _is_own(origin) and not _is_named_by_any(origin):
+    if origin is not None and not _is_own(origin) and not _is_named_by_any(origin):
         raise Forbidden("This site is not on any newsletter's list of allowed origins.")
+
+
+def check_any_but_null() -> None:
+    """As `check_any`, for a page of ours that has an attempt in its URL, and so goes by `no-referrer`."""
+    if request.headers.get("Origin") != "null":
+        check_any()
 
 
 def known(page: str | None, newsletters: Iterable[Newsletter]) -> str | None:
@@ -64,5 +72,17 @@ def _is_named_by_any(origin: str) -> bool:
 
 
 def _is_own(origin: str) -> bool:
-    """A browser never lets a page choose its Origin or Host, so where both agree the form is ours."""
-    return origin in (current.links().origin, request.host_url.rstrip("/"))
+    return origin == current.links().origin or (current.settings().in_development and _is_beside_us(origin))
+
+
+def _is_beside_us(origin: str) -> bool:
+    """Whoever develops may open http://localhost:8000 where PUBLIC_URL says 127.0.0.1."""
+    ours = current.links().origin
+    return any(_on(name, ours) == origin for name in LOOPBACK) and urlsplit(ours).hostname in LOOPBACK
+
+
+def _on(name: str, origin: str) -> str:
+    """The same scheme and port on another host."""
+    parts = urlsplit(origin)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}{port}"

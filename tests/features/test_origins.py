@@ -3,11 +3,15 @@
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.features.conftest import CATALOGUE
-from tests.service import ADA, Service
+from config import Environment
+from tests.features.conftest import CATALOGUE, OpenService
+from tests.service import ADA, BROWSER, Service
 
 SITE = "https://example.org"
 OTHER = "https://events.example"
+
+SIGNUP = {"email": ADA, "newsletters": "weekly", "consent": True}
+CODE = {"attempt": "an attempt of 22 chars.", "code": "123456"}
 
 
 @pytest.fixture
@@ -89,3 +93,85 @@ def test_a_site_that_no_newsletter_names_is_not_named(service: Service, page: st
     fields = {"email": ADA, "newsletters": "weekly", "consent": True}
     service.post("/subscribe", json=fields, headers={"Referer": page})
     assert "evil" not in service.letter().text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/subscribe", SIGNUP), ("/confirm/code", CODE), ("/preferences", {"email": ADA})]
+)
+def test_a_host_that_agrees_with_the_origin_makes_no_site_our_own(
+    service: Service, path: str, body: dict[str, object]
+) -> None:
+    """Whose name leads to our address has browsers say it in both headers."""
+    for site in ("evil.example", "evil.example:8000", "localhost:8000", "127.0.0.1:8000"):
+        headers = {"Host": site, "Origin": f"http://{site}"}
+        assert service.post(path, json=body, headers=headers).status_code == 403
+    assert service.status() is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "answered"),
+    [
+        ("http://127.0.0.1:8000", 202),
+        ("http://localhost:8000", 202),
+        ("http://[::1]:8000", 202),
+        ("http://localhost:8001", 403),
+        ("https://localhost:8000", 403),
+        ("http://localhost.evil.example:8000", 403),
+        ("http://evil.example:8000", 403),
+    ],
+)
+def test_in_development_our_site_has_all_names_of_the_machine_itself(
+    open_service: OpenService, origin: str, answered: int
+) -> None:
+    at_home = {"environment": Environment.DEVELOPMENT, "public_url": "http://127.0.0.1:8000"}
+    answer = open_service(**at_home).post(
+        "/subscribe", json=SIGNUP, headers={"Origin": origin, "Host": origin.partition("//")[2]}
+    )
+    assert answer.status_code == answered
+
+
+@pytest.mark.parametrize("url", ["https://subscribe.example.org:443", "https://Subscribe.Example.ORG"])
+def test_our_site_is_named_as_browsers_name_it(open_service: OpenService, url: str) -> None:
+    assert ask(open_service(public_url=url), "https://subscribe.example.org").status_code == 202
+
+
+def ask_for_link(service: Service, origin: str | None) -> TestResponse:
+    return service.post("/preferences", data={"email": ADA}, headers={"Origin": origin} if origin is not None else {})
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "https://example.org.evil.example"])
+def test_a_site_that_is_not_listed_has_no_link_mailed(service: Service, origin: str) -> None:
+    service.confirmed()
+    answer = ask_for_link(service, origin)
+    assert answer.status_code == 403
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert service.deliver() == []
+
+
+@pytest.mark.parametrize("origin", [None, SITE, "https://subscribe.example.org"])
+def test_a_listed_site_our_own_page_and_a_program_have_a_link_mailed(service: Service, origin: str | None) -> None:
+    service.confirmed()
+    answer = ask_for_link(service, origin)
+    assert answer.status_code == 202
+    assert answer.headers.get("Access-Control-Allow-Origin") == (SITE if origin == SITE else None)
+    assert service.letter().link.startswith("/preferences/")
+
+
+def test_what_is_behind_a_link_is_for_no_site_to_read(service: Service) -> None:
+    asking = {"Origin": SITE, "Access-Control-Request-Method": "POST"}
+    granted = service.app.test_client().options("/preferences", headers=asking)
+    assert granted.headers["Access-Control-Allow-Origin"] == SITE
+    service.confirmed()
+    assert ask_for_link(service, None).status_code == 202
+    link = service.letter().link
+    for method in ("GET", "POST", "OPTIONS"):
+        answer = service.app.test_client().open(link, method=method, headers=asking)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_page_that_asks_for_a_link_has_browsers_say_whose_it_is(service: Service) -> None:
+    """Under `no-referrer` they would send `Origin: null`, as anybody may."""
+    shown = service.get("/preferences", headers=BROWSER)
+    wrong = service.post("/preferences", data={"email": "nobody"}, headers=BROWSER)
+    assert (shown.status_code, wrong.status_code) == (200, 422)
+    assert shown.headers["Referrer-Policy"] == wrong.headers["Referrer-Policy"] == "same-origin"

@@ -4,21 +4,27 @@ from flask import Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 
 from app.subscriptions import fresh_links
-from app.web import current, intake, language
+from app.web import current, intake, language, origins
 from app.web.pages.preferences import visits
 from app.web.pages.preferences.visits import blueprint
 from app.web.problems import FieldErrors, wants_page
 
 
 @blueprint.get("")
-def show_form() -> str:
+def show_form() -> Response:
     return form(address="", errors={})
+
+
+@blueprint.route("", methods=["OPTIONS"])
+def preflight() -> Response:
+    return Response(status=204)
 
 
 @blueprint.post("")
 def ask() -> Response:
     """Mail the link to `email`, where that is somebody. In JSON or a form; `language` is that of the answer."""
     request.max_content_length = intake.MAX_BYTES
+    origins.check_any()
     fields = intake.address_fields()
     language.use(fields.get("language"))
     digest = fields["email"].digest(current.settings().suppression_key)
@@ -43,8 +49,17 @@ def mail_link(token: str) -> Response:
     return _mailed()
 
 
-def form(*, address: str, errors: FieldErrors) -> str:
-    return render_template("pages/preferences/ask.html", address=address, errors=errors)
+@blueprint.after_request
+def grant(response: Response) -> Response:
+    """To sites with a form of their own; what is behind a token is for no site."""
+    return response if request.view_args else origins.grant(response)
+
+
+def form(*, address: str, errors: FieldErrors) -> Response:
+    page = make_response(render_template("pages/preferences/ask.html", address=address, errors=errors))
+    # As on the signup page: `Origin: null` is refused, for anybody may send it, and the URL holds no secret.
+    page.headers["Referrer-Policy"] = "same-origin"
+    return page
 
 
 def _mailed() -> Response:

@@ -140,7 +140,9 @@ def show_again(error: InvalidFields) -> Response:
     if request.mimetype not in intake.FORM_TYPES:
         return problems.answer(error)
     language.use(request.form.get("language"))
-    return make_response(asking.form(address=request.form.get("email", ""), errors=error.errors), 422)
+    page = asking.form(address=request.form.get("email", ""), errors=error.errors)
+    page.status_code = 422
+    return page
 
 
 def _page(visit: Visit, outcome: Outcome) -> str:
