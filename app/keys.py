@@ -50,6 +50,11 @@ class Caller:
     def has(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
+    @property
+    def is_limited(self) -> bool:
+        """To newsletters: what is beyond them is not for it to know."""
+        return self.newsletters is not None
+
     def sees(self, newsletter: str) -> bool:
         return self.newsletters is None or newsletter in self.newsletters
 

@@ -40,6 +40,10 @@ class Links:
     def unsubscribe(self, subscription_id: UUID) -> str:
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}"
 
+    def unsubscribe_one(self, subscription_id: UUID) -> str:
+        """For the hands of whoever may not know what else the person subscribes to: it leaves that newsletter alone."""
+        return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE_ONE, subscription_id)}"
+
     def undo(self, undo_id: UUID, until: datetime) -> str:
         """A token and no link: it travels in the form of one page, and in no URL."""
         return self.signer.sign(Purpose.UNDO, undo_id, until)

@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     """To answer the question of one letter: to confirm, to say "this was not me", or to ask for the letter again."""
     UNSUBSCRIBE = "unsubscribe"
+    UNSUBSCRIBE_ONE = "unsubscribe one"
+    """To leave that newsletter and no other, by a link that neither names nor ends the others."""
     PREFERENCES = "preferences"
     RECEIPT = "receipt"
     ADDRESS = "address"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy.orm import aliased
 
 from app.consent import ConsentEvent
 from app.ledger.model import LogEntry
@@ -34,7 +35,8 @@ class Page:
 def read(connection: Connection, after: int, *, limit: int, newsletters: Collection[str] | None) -> Page:
     """What comes behind the position `after`, as far as these newsletters go; None: all of it.
 
-    That a whole person was erased concerns whoever may hold a copy (GDPR Art. 19), and names no newsletter.
+    That a whole person was erased names no newsletter, and concerns whoever may hold a copy (GDPR Art. 19): those who
+    may see one that the person ever asked for.
     """
     last = connection.scalar(select(func.max(LogEntry.position)))
     end = min(-1 if last is None else last, after + LOOK_AHEAD)
@@ -42,9 +44,18 @@ def read(connection: Connection, after: int, *, limit: int, newsletters: Collect
         return Page((), after)
     wanted = _BY_POSITION.where(LogEntry.position > after, LogEntry.position <= end)
     if newsletters is not None:
-        wanted = wanted.where(or_(ConsentEvent.newsletter.in_(newsletters), ConsentEvent.newsletter.is_(None)))
+        wanted = wanted.where(_concerns(newsletters))
     events = [SealedEvent(*row) for row in connection.execute(wanted.limit(limit))]
     return Page(events, events[-1].position if len(events) == limit else end)
+
+
+def _concerns(newsletters: Collection[str]) -> ColumnElement[bool]:
+    other = aliased(ConsentEvent)
+    of_theirs = other.newsletter.in_(newsletters) & (other.subscriber_id == ConsentEvent.subscriber_id)
+    return or_(
+        ConsentEvent.newsletter.in_(newsletters),
+        ConsentEvent.newsletter.is_(None) & select(other.id).where(of_theirs).exists(),
+    )
 
 
 _BY_POSITION = (

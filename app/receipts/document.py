@@ -59,6 +59,8 @@ class Reader(Enum):
     """For whom it is made: the controller has the address anyway, but the person's own link may get about."""
 
     CONTROLLER = auto()
+    ONE_NEWSLETTER = auto()
+    """On the controller's behalf, but not to know what else the person subscribes to."""
     PERSON = auto()
 
 
@@ -105,7 +107,7 @@ def build(history: History, issue: Issue) -> dict[str, Any]:
 
 def _principal(history: History, issue: Issue) -> dict[str, Any]:
     person = history.resident
-    shown = person if issue.reader is Reader.CONTROLLER else None
+    shown = person if issue.reader is not Reader.PERSON else None
     return {
         "pii_principal_id": str(history.subscriber_id),
         "pii_principal_hint": person.address.masked if person else None,
@@ -184,14 +186,15 @@ def _pii(kind: str, *, is_optional: bool) -> dict[str, Any]:
 
 def _rights(history: History, controller: Controller, issue: Issue) -> dict[str, Any]:
     """Links only where they still lead somewhere."""
-    links = issue.links
+    links, is_about_one = issue.links, issue.reader is Reader.ONE_NEWSLETTER
+    unsubscribe = links.unsubscribe_one if is_about_one else links.unsubscribe
     return {
         "withdrawal_method": {
-            "url": links.unsubscribe(history.subscription_id) if history.person else None,
+            "url": unsubscribe(history.subscription_id) if history.person else None,
             "one_click": True,
         },
         "privacy_rights": {
-            "url": links.preferences(history.subscriber_id) if history.person else None,
+            "url": links.preferences(history.subscriber_id) if history.person and not is_about_one else None,
             "contact": controller.email,
             "rights": [f"eu-gdpr:{article}" for article in RIGHTS],
         },

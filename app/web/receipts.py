@@ -32,7 +32,7 @@ def as_page(history: History, reader: Reader, token: str | None = None) -> Respo
         "pages/receipt.html",
         history=history,
         made_at=clock.now(),
-        is_addressed=reader is Reader.CONTROLLER,
+        is_addressed=reader is not Reader.PERSON,
         controller=catalogue.controller,
         newsletter=catalogue.newsletters[history.newsletter],
         standing=standing(history.steps),

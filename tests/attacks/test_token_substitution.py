@@ -32,6 +32,9 @@ FOR = {
     "/receipts/<token>/json": Purpose.RECEIPT,
 }
 
+ALIKE = {Purpose.UNSUBSCRIBE: {Purpose.UNSUBSCRIBE_ONE}}
+"""What else is known at the same places, and does less there."""
+
 
 @pytest.fixture
 def service(open_service: OpenService) -> Service:
@@ -72,7 +75,7 @@ def test_a_token_for_another_purpose_is_unknown_everywhere(service: Service, sub
     until = clock.now() + timedelta(days=1)
     before = everything(service)
     for rule, method in places(service):
-        for purpose in set(Purpose) - {FOR[rule]}:
+        for purpose in set(Purpose) - {FOR[rule]} - ALIKE.get(FOR[rule], set()):
             for subject in subjects:
                 path = rule.replace("<token>", signer.sign(purpose, subject, until))
                 sent = {"email": "eve@example.org", "undo": signer.sign(Purpose.UNDO, subject, until)}

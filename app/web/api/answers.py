@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from app.consent import timestamp
+from app.keys import Caller
 from app.links import one_click
 from app.spreadsheets import inert
 from app.subscriptions.status import SubscriberStatus, SubscriptionStatus
@@ -16,21 +17,20 @@ from app.web import current
 COLUMNS = ("email", "status", "mailable", "since", "language", "id", "unsubscribe")
 
 
-def subscriber(found: SubscriberStatus) -> dict[str, Any]:
-    preferences = current.links().preferences(found.id)
+def subscriber(found: SubscriberStatus, reader: Caller) -> dict[str, Any]:
+    """As the reader's key may see it: where that is limited to newsletters, no link leads to more than one of them."""
+    preferences = None if reader.is_limited else current.links().preferences(found.id)
     return {
         "id": str(found.id),
         "email": found.email,
         "language": found.language,
-        "subscriptions": [subscription(each, preferences) for each in found.subscriptions],
+        "subscriptions": [subscription(each, preferences, _leave(each, reader)) for each in found.subscriptions],
     }
 
 
-def subscription(found: SubscriptionStatus, preferences: str) -> dict[str, Any]:
-    """`preferences` is the link to the person's."""
-    links = current.links()
-    unsubscribe = links.unsubscribe(found.id)
-    by_mail = links.unsubscribe_address(found.id)
+def subscription(found: SubscriptionStatus, preferences: str | None, unsubscribe: str) -> dict[str, Any]:
+    """With the links to the person's preferences and to leave."""
+    by_mail = current.links().unsubscribe_address(found.id)
     list_id = current.catalogue().newsletters[found.newsletter].list_id
     mail = found.confirmation_mail
     return {
@@ -49,6 +49,11 @@ def subscription(found: SubscriptionStatus, preferences: str) -> dict[str, Any]:
     }
 
 
+def _leave(found: SubscriptionStatus, reader: Caller) -> str:
+    links = current.links()
+    return links.unsubscribe_one(found.id) if reader.is_limited else links.unsubscribe(found.id)
+
+
 def tagged(answer: Response) -> Response:
     """With an ETag of what it says; 304 or 412 where the request made it depend on that (RFC 9110 section 13.1)."""
     answer.add_etag()
@@ -57,19 +62,19 @@ def tagged(answer: Response) -> Response:
     return answer
 
 
-def entry(found: SubscriberStatus) -> dict[str, Any]:
+def entry(found: SubscriberStatus, reader: Caller) -> dict[str, Any]:
     """A subscriber on the page of one newsletter: the one subscription's status stands at the top as well."""
     only = found.subscriptions[0]
-    return {**subscriber(found), "status": only.status, "mailable": only.mailable}
+    return {**subscriber(found, reader), "status": only.status, "mailable": only.mailable}
 
 
-def as_csv(found: Iterable[SubscriberStatus]) -> str:
+def as_csv(found: Iterable[SubscriberStatus], reader: Caller) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for each in found:
         only = each.subscriptions[0]
-        link = current.links().unsubscribe(only.id)
+        link = _leave(only, reader)
         row = (each.email, only.status, str(only.mailable).lower(), timestamp(only.since), each.language, each.id, link)
         writer.writerow([inert(str(cell)) for cell in row])
     return text.getvalue()

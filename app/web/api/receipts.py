@@ -29,10 +29,11 @@ def show(subscription: str) -> Response:
         raise NotFound("No subscription by that id.")
     if found.is_erased:
         raise Gone("The evidence of this subscription was erased.")
+    reader = Reader.ONE_NEWSLETTER if access.caller().is_limited else Reader.CONTROLLER
     kind = request.accept_mimetypes.best_match(receipts.KINDS, receipts.JSON)
     if kind == receipts.PAGE:
-        return receipts.as_page(found, Reader.CONTROLLER)
-    return receipts.as_json(found, Reader.CONTROLLER, kind)
+        return receipts.as_page(found, reader)
+    return receipts.as_json(found, reader, kind)
 
 
 def _identify(subscription: str) -> UUID:

@@ -59,8 +59,14 @@ class ConfirmationMailSchema(Schema):
 
 
 class LinksSchema(Schema):
-    unsubscribe = fields.String(required=True)
-    preferences = fields.String(required=True)
+    unsubscribe = fields.String(
+        required=True, metadata={"description": "For a key that is limited to newsletters it leaves this one alone."}
+    )
+    preferences = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of all newsletters; null for a key that is limited to some."},
+    )
 
 
 class HeadersSchema(Schema):

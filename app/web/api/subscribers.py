@@ -42,7 +42,7 @@ def show(who: str) -> Response:
             found = status.find(connection, wanted, visible=access.caller().newsletters)
     if found is None:
         raise NotFound("No subscriber by that address or id.")
-    return answers.tagged(jsonify(answers.subscriber(found)))
+    return answers.tagged(jsonify(answers.subscriber(found, access.caller())))
 
 
 @blueprint.route("/subscribers/<path:who>", methods=["DELETE"])
@@ -84,7 +84,8 @@ def look_up(question: dict[str, Any]) -> Response:
 @blueprint.doc(responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
 def show_page(question: dict[str, Any], slug: str) -> Response:
     """The subscribers of a newsletter, page by page; as CSV where `Accept` says `text/csv`."""
-    if slug not in current.catalogue().newsletters or not access.caller().sees(slug):
+    caller = access.caller()
+    if slug not in current.catalogue().newsletters or not caller.sees(slug):
         raise NotFound("No such newsletter.")
     wanted = Status(question["status"]) if "status" in question else None
     limit = question["limit"]
@@ -92,9 +93,9 @@ def show_page(question: dict[str, Any], slug: str) -> Response:
         found = status.page(connection, slug, status=wanted, after=question.get("cursor"), limit=limit)
     cursor = str(found[-1].subscriptions[0].id) if len(found) == limit else None
     if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
-        answer = Response(answers.as_csv(found), content_type="text/csv; charset=utf-8")
+        answer = Response(answers.as_csv(found, caller), content_type="text/csv; charset=utf-8")
     else:
-        answer = jsonify(results=[answers.entry(each) for each in found], next=cursor)
+        answer = jsonify(results=[answers.entry(each, caller) for each in found], next=cursor)
     if cursor:
         # A CSV has no place for the cursor, so both carry it as a link (RFC 8288).
         following = f"{current.settings().public_url}{request.path}"

@@ -5,6 +5,7 @@ genuine link, so that a program that retries is satisfied, and a link that was u
 page that answers a person's press can lead back.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from app.subscriptions import undoing, withdrawal
 from app.subscriptions.model import Status
 from app.subscriptions.person import Person
 from app.subscriptions.withdrawal import LeavingReason
-from app.tokens import Claim, Purpose
+from app.tokens import Claim, Purpose, TokenInvalid
 from app.web import client, current, intake, language, problems
 from app.web.problems import wants_page
 
@@ -33,6 +34,8 @@ class Leaving:
     token: str
     newsletter: Newsletter | None
     person: Person | None
+    is_about_one: bool
+    """Whoever may hold it is to learn nothing of the person's other newsletters."""
 
     @property
     def is_over(self) -> bool:
@@ -49,16 +52,16 @@ def show(token: str) -> str:
 
 @blueprint.post("")
 def press(token: str) -> Response:
-    claim = current.links().signer.read(Purpose.UNSUBSCRIBE, token)
+    subscription_id, is_about_one = _read(token)
     is_one_click = _is_one_click()
     method = "one_click" if is_one_click else "page"
     act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family(), **_reason()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
-        if intake.mentioned("all") == "1":
-            undo_id = withdrawal.leave_all_of(session, claim.subject, catalogue=catalogue, act=act)
+        if intake.mentioned("all") == "1" and not is_about_one:
+            undo_id = withdrawal.leave_all_of(session, subscription_id, catalogue=catalogue, act=act)
         else:
-            undo_id = withdrawal.leave(session, claim.subject, catalogue=catalogue, act=act)
+            undo_id = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
     if wants_page():
         undo_token = None if is_one_click or undo_id is None else _undo_token(undo_id)
         return make_response(_page("pages/unsubscribed.html", _look_up(token), undo=undo_token))
@@ -91,14 +94,23 @@ def _undo_claim(given: str | None) -> Claim | None:
     return None if claim is None or claim.has_expired(clock.now()) else claim
 
 
+def _read(token: str) -> tuple[UUID, bool]:
+    """The subscription, and whether the link is about it alone. Raises TokenInvalid."""
+    signer = current.links().signer
+    with suppress(TokenInvalid):
+        return signer.read(Purpose.UNSUBSCRIBE, token).subject, False
+    return signer.read(Purpose.UNSUBSCRIBE_ONE, token).subject, True
+
+
 def _look_up(token: str) -> Leaving:
-    claim = current.links().signer.read(Purpose.UNSUBSCRIBE, token)
+    subscription_id, is_about_one = _read(token)
     with current.database().read_only() as connection:
-        found = withdrawal.find_newsletter(connection, claim.subject)
+        found = withdrawal.find_newsletter(connection, subscription_id)
         person = people.find(connection, found[0]) if found else None
     if person:
         language.use(person.language)
-    return Leaving(token, current.catalogue().newsletters.get(found[1]) if found else None, person)
+    newsletter = current.catalogue().newsletters.get(found[1]) if found else None
+    return Leaving(token, newsletter, person, is_about_one)
 
 
 def _page(template: str, leaving: Leaving, undo: str | None = None) -> str:
