@@ -22,8 +22,8 @@ INSTANTS = st.none() | st.integers(1, 2**33).map(lambda seconds: datetime.fromti
 def respelled(draw: st.DrawFn, token: str) -> str:
     """The token with one character exchanged, added or left out."""
     place = draw(st.integers(0, len(token)))
-    rest = draw(st.sampled_from([token[place:], token[place + 1 :]]))
-    other = draw(st.sampled_from([*BASE32, *BASE32.upper(), *"0189=-_ ", *"".join(LOOKALIKES.values()), ""]))
+    rest: str = draw(st.sampled_from([token[place:], token[place + 1 :]]))
+    other: str = draw(st.sampled_from([*BASE32, *BASE32.upper(), *"0189=-_ ", *"".join(LOOKALIKES.values()), ""]))
     return token[:place] + other + rest
 
 
