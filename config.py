@@ -36,6 +36,14 @@ class ClientIp(StrEnum):
     FULL = "full"
 
 
+class LogPublish(StrEnum):
+    """How much of the log strangers see: as it stood at the last midnight UTC, as it stands, or nothing."""
+
+    DAILY = "daily"
+    LIVE = "live"
+    NEVER = "never"
+
+
 class SettingsError(Exception):
     """Settings that cannot be used. The text names each variable and the remedy, and never repeats a value."""
 
@@ -86,6 +94,7 @@ class Settings:
     suppression_key: str = field(repr=False)
     log_signing_keys: tuple[bytes, ...] = field(repr=False)
     log_origin: str
+    log_publish: LogPublish
     timestamp_authorities: tuple[str, ...] = field(repr=False)
     """Who is asked to anchor checkpoints (RFC 3161); none by default."""
     timestamp_minutes: int
@@ -132,6 +141,7 @@ def load(instance: Path = Path("instance")) -> Settings:
         suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=checks.long_enough),
         log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
         log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or "", validate=checks.key_name),
+        log_publish=env.enum("LOG_PUBLISH", LogPublish.DAILY, enum=LogPublish, by_value=True),
         timestamp_authorities=tuple(env.list("TIMESTAMP_AUTHORITIES", [], validate=checks.timestamp_authorities) or ()),
         timestamp_minutes=env.int("TIMESTAMP_MINUTES", 60, validate=Range(min=1)),
         mail_server=env.mail_server(),

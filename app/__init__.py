@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import breakers, database, logs, services
+from app.counters import Counters
 from app.keys import KeyRing
 from app.lately import Lately
 from app.ledger.log import Log
@@ -80,6 +81,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=limits.counter(settings, opened),
+        counters=Counters(opened.writer),
     )
     services.install(app, at_hand)
 

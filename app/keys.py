@@ -22,6 +22,7 @@ class Scope(StrEnum):
     SUBSCRIBERS_WRITE = "subscribers:write"
     EVENTS_READ = "events:read"
     RECEIPTS_READ = "receipts:read"
+    METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
 

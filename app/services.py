@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Flask
 
+from app.counters import Counters
 from app.database import Database
 from app.keys import KeyRing
 from app.lately import Lately
@@ -26,6 +27,7 @@ class Services:
     key_ring: KeyRing
     log: Log
     limiter: Counter
+    counters: Counters
     pace: Pace = field(default_factory=Pace)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""

@@ -16,7 +16,7 @@ import config
 from app import database as databases
 from app import schema
 from app.database import Database
-from config import ClientIp, Environment, Settings
+from config import ClientIp, Environment, LogPublish, Settings
 from tests import machine, smtp
 from tests.commands import Jawel, environment
 from tests.postgresql import Cluster, running_cluster
@@ -118,6 +118,7 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
         suppression_key="a suppression key for tests, of some length",
         log_signing_keys=(bytes(range(32)),),
         log_origin="subscribe.example.org",
+        log_publish=LogPublish.DAILY,
         timestamp_authorities=(),
         timestamp_minutes=60,
         mail_server=config.MailServer(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from app import create_app, schema, services
 from app import database as databases
 from app.database import Base, Database
+from app.ledger.log import checkpoint_at
 from config import Settings
 from tests.commands import environment
 
@@ -286,3 +288,20 @@ def test_a_new_kind_of_letter_makes_no_subscription_forget_its_own(empty_databas
             connection.execute(text("UPDATE letters SET kind = 'preferences'"))
         with pytest.raises(DBAPIError, match="ck_letters_kind"), database.writer.begin() as connection:
             connection.execute(text("UPDATE letters SET kind = 'advertising'"))
+
+
+def test_checkpoints_from_before_they_had_a_time_stay_published_and_unchanged(empty_database_url: str) -> None:
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0020")
+            session.execute(
+                text("INSERT INTO checkpoints (size, root, note) VALUES (3, :root, 'note')"), {"root": bytes(32)}
+            )
+        schema.migrate(database)
+        with database.read_only() as connection:
+            found = checkpoint_at(connection, datetime(2026, 11, 23, tzinfo=UTC))
+        assert found is not None
+        assert (found.size, found.note) == (3, "note")
+        for statement in ("UPDATE checkpoints SET signed_at = signed_at", "DELETE FROM checkpoints"):
+            with pytest.raises(DBAPIError, match="never changed or deleted"), database.writer.begin() as connection:
+                connection.execute(text(statement))

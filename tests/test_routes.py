@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 from app import create_app, services
 from app.database import Database
 from app.newsletters import apply
+from app.web.problems import FOR_PROGRAMS
 from config import Environment, Settings
 from tests.commands import ROOT
 from tests.service import ADA, BROWSER
@@ -62,6 +63,9 @@ PAGES = {
 FOR_EVERYONE = {"/checkpoint", "/log/consistency", "/log/entries", "/log/key"}
 """May be kept by caches: the same for whoever asks, and about nobody."""
 
+WITHOUT_A_KEY = {"/checkpoint", "/log/consistency", "/log/entries", "/log/key"}
+"""Of what programs are offered: in part, or altogether."""
+
 FILLED_IN = {"slug": "weekly", "who": ADA, "filename": "jawel.css"}
 """Whatever else a path holds is a token or an id, and nonsense will do for that."""
 
@@ -94,6 +98,20 @@ def test_every_operation_of_the_api_is_described(app: Flask) -> None:
                 operation = described[path][method.lower()]
                 assert operation["summary"]
                 assert {"default", "200", "202", "204"} & operation["responses"].keys()
+
+
+def test_whatever_is_for_programs_takes_a_key_or_is_named_here(app: Flask) -> None:
+    client = app.test_client()
+    described = client.get("/openapi.json").json["paths"]
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith(FOR_PROGRAMS):
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                answer = client.open(filled_in(rule), method=method, json={} if method == "POST" else None)
+                assert (answer.status_code == 401) == (rule.rule not in WITHOUT_A_KEY), (method, rule)
+                assert "WWW-Authenticate" in answer.headers or rule.rule in WITHOUT_A_KEY
+    in_part = [path for path in WITHOUT_A_KEY if {} in described[path]["get"].get("security", [])]
+    assert sorted(in_part) == sorted(WITHOUT_A_KEY - {"/log/key"})
+    assert described["/log/key"]["get"]["security"] == []
 
 
 def test_every_answer_carries_the_security_headers_and_no_cookie(app: Flask) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import config
-from config import ClientIp, Environment, MailServer, Settings, SettingsError
+from config import ClientIp, Environment, LogPublish, MailServer, Settings, SettingsError
 from tests.commands import ROOT, VARIABLES
 
 SEED = base64.b64encode(bytes(range(32))).decode()
@@ -72,6 +72,7 @@ def test_what_production_must_be_told_and_what_it_need_not(deployment: Deploymen
     )
     assert settings.client_ip is ClientIp.TRUNCATED
     assert (settings.trusted_proxies, settings.log_format, settings.rate_limit_storage) == (0, "json", None)
+    assert settings.log_publish is LogPublish.DAILY
     assert not settings.instance.exists()
 
 
@@ -267,3 +268,9 @@ def test_a_folder_that_cannot_be_made_is_told_like_the_rest(deployment: Deployme
 def test_a_link_never_gets_two_slashes(deployment: Deployment) -> None:
     settings = deployment.settings(**PRODUCTION | {"PUBLIC_URL": "https://subscribe.example.org/"})
     assert settings.public_url == "https://subscribe.example.org"
+
+
+@pytest.mark.parametrize("said", LogPublish)
+def test_how_much_of_the_log_strangers_see_is_one_of_three(deployment: Deployment, said: LogPublish) -> None:
+    assert deployment.settings(**PRODUCTION, LOG_PUBLISH=said.value).log_publish is said
+    assert named_in(deployment.refusal(**PRODUCTION, LOG_PUBLISH="hourly")) == ["LOG_PUBLISH"]

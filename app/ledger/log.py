@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from app.errors import JawelError
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint
@@ -51,6 +52,12 @@ def newest_checkpoint(connection: Connection) -> SignedCheckpoint | None:
     return SignedCheckpoint(**found) if found else None
 
 
+def checkpoint_at(connection: Connection, instant: datetime) -> SignedCheckpoint | None:
+    """The newest that was signed by then."""
+    found = connection.execute(_NEWEST_BY, {"instant": instant}).mappings().first()
+    return SignedCheckpoint(**found) if found else None
+
+
 def verification_keys(connection: Connection, log: Log) -> list[Key]:
     """Newest first: those of the settings, then those that they have introduced, one after the other.
 
@@ -85,4 +92,10 @@ def leaves(connection: Connection, span: Span) -> list[bytes]:
 
 
 _NEWEST = select(SignedCheckpoint.__table__).order_by(SignedCheckpoint.size.desc()).limit(1)
+_NEWEST_BY = (
+    select(SignedCheckpoint.__table__)
+    .where(SignedCheckpoint.signed_at <= bindparam("instant"))
+    .order_by(SignedCheckpoint.signed_at.desc(), SignedCheckpoint.size.desc())
+    .limit(1)
+)
 _KEYS = select(LogKey.__table__).order_by(LogKey.since_size.desc(), LogKey.verification_key)

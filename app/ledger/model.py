@@ -7,7 +7,7 @@ shrinks, by the sealing that gives them one.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant
@@ -49,12 +49,14 @@ class TreeNode(Base):
 
 class SignedCheckpoint(Base):
     __tablename__ = "checkpoints"
-    __table_args__ = (CheckConstraint("size > 0", "size"),)
+    __table_args__ = (CheckConstraint("size > 0", "size"), Index(None, "signed_at", "size"))
 
     size: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
     root: Mapped[bytes] = mapped_column(LargeBinary)
     note: Mapped[str]
     """The text that was signed, with its signatures (C2SP tlog-checkpoint)."""
+    signed_at: Mapped[datetime] = mapped_column(Instant, server_default="1970-01-01T00:00:00.000+00:00")
+    """By our own clock, never before that of a smaller one. What was signed before this was kept has the default."""
 
 
 class LogKey(Base):

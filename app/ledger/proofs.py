@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy.orm import aliased
 
 from app import rows
+from app.database import AnySelect
 from app.ledger import tree
 from app.ledger.anchors import Anchor
 from app.ledger.log import LogIsInconsistent
@@ -17,9 +20,15 @@ from app.ledger.verifier import InclusionProof
 from app.statements import HotStatement
 
 
-def inclusion(connection: Connection, event_ids: Sequence[UUID]) -> Mapping[UUID, InclusionProof]:
-    """By event, under the first anchored checkpoint that holds it, else the newest. What is not sealed is left out."""
-    sealed = connection.execute(_POSITIONS.where(LogEntry.event_id.in_(event_ids))).all()
+def inclusion(
+    connection: Connection, event_ids: Sequence[UUID], shown_until: datetime | None = None
+) -> Mapping[UUID, InclusionProof]:
+    """By event, under the first anchored checkpoint that holds it, else the newest. What is not sealed is left out.
+
+    Where no more is shown than was signed by an instant, the newest is the newest of then, or the first that holds all
+    of these events: asked again and again, it tells nothing of how the log grows.
+    """
+    sealed = connection.execute(_positions(event_ids, shown_until)).all()
     spans = {each.position: tree.inclusion_spans(each.position, each.size) for each in sealed}
     hashes = look_up(
         connection, [node for each in spans.values() for span in each for node in tree.complete_nodes(span)]
@@ -59,9 +68,24 @@ def _nodes(dialect: str) -> HotStatement:
     return HotStatement(select(level, number, case((level == 0, leaf), else_=inner).label("hash")))
 
 
-_newest = select(func.max(SignedCheckpoint.size)).scalar_subquery()
-_anchored = select(func.min(Anchor.size)).where(Anchor.size > LogEntry.position).scalar_subquery()
-# Entries and their checkpoint come to be in one transaction, and are read in one statement.
-_POSITIONS = select(LogEntry.event_id, LogEntry.position, SignedCheckpoint.size, SignedCheckpoint.note).join(
-    SignedCheckpoint, SignedCheckpoint.size == func.coalesce(_anchored, _newest)
-)
+def _positions(event_ids: Sequence[UUID], shown_until: datetime | None) -> AnySelect:
+    """Entries and their checkpoint come to be in one transaction, and are read in one statement."""
+    anchored = select(func.min(Anchor.size)).where(Anchor.size > LogEntry.position)
+    newest: ColumnElement[int] = select(func.max(SignedCheckpoint.size)).scalar_subquery()
+    if shown_until is not None:
+        newest = _newest_shown(event_ids, shown_until)
+        anchored = anchored.where(Anchor.size <= newest)
+    size = func.coalesce(anchored.scalar_subquery(), newest)
+    columns = LogEntry.event_id, LogEntry.position, SignedCheckpoint.size, SignedCheckpoint.note
+    return (
+        select(*columns).join(SignedCheckpoint, SignedCheckpoint.size == size).where(LogEntry.event_id.in_(event_ids))
+    )
+
+
+def _newest_shown(event_ids: Sequence[UUID], until: datetime) -> ColumnElement[int]:
+    entry, holding, signed = aliased(LogEntry), aliased(SignedCheckpoint), aliased(SignedCheckpoint)
+    last = select(func.max(entry.position)).where(entry.event_id.in_(event_ids)).scalar_subquery()
+    first = select(func.min(holding.size)).where(holding.size > last).scalar_subquery()
+    by_then = select(signed.size).where(signed.signed_at <= until)
+    shown = by_then.order_by(signed.signed_at.desc(), signed.size.desc()).limit(1).scalar_subquery()
+    return case((shown > first, shown), else_=first)

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app import rows
+from app import clock, rows
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger import proofs, signing
@@ -116,12 +116,17 @@ def _sign(connection: Connection, log: Log, edge: Edge) -> None:
     # At a hand-over the key before vouches for the new one.
     before = [each for each in others if is_new and signed_before and str(each.key) == signed_before[0]]
     note = signing.sign(str(Checkpoint(log.origin, edge.size, edge.root)), [newest, *before])
-    values = {"size": edge.size, "root": edge.root, "note": note}
+    values = {"size": edge.size, "root": edge.root, "note": note, "signed_at": _now(connection)}
     connection.execute(insert(SignedCheckpoint), values)
     if is_new:
         former = [key for key in verification_keys(connection, log) if str(key) in signed_before]
         values = {"verification_key": str(newest.key), "since_size": edge.size}
         connection.execute(insert(LogKey), {**values, "introduction": introduce(newest, edge.size, former)})
+
+
+def _now(connection: Connection) -> datetime:
+    """Where the clock was set back, that of the newest checkpoint: a larger one is never of an earlier time."""
+    return max(clock.now(), connection.scalar(_SIGNED_AT) or clock.now())
 
 
 _WAITING = select(UnsealedEvent.number).limit(1)
@@ -140,4 +145,5 @@ _OLDEST = (
 )
 # Each by its number: one below the last may still be uncommitted, or have come in since.
 _SEALED = delete(UnsealedEvent).where(UnsealedEvent.number.in_(bindparam("numbers", expanding=True)))
+_SIGNED_AT = select(SignedCheckpoint.signed_at).order_by(SignedCheckpoint.size.desc()).limit(1)
 _KEYS = select(LogKey.verification_key).order_by(LogKey.since_size.desc())

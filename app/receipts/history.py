@@ -101,8 +101,10 @@ class History:
         return str(self.basis.details["language"]) if self.basis else "en"
 
 
-def find(connection: Connection, subscription_id: UUID, log: Log) -> History | None:
-    """None where no event tells of such a subscription."""
+def find(
+    connection: Connection, subscription_id: UUID, log: Log, shown_until: datetime | None = None
+) -> History | None:
+    """None where no event tells of such a subscription. `shown_until`: as `proofs.inclusion` has it."""
     events = connection.execute(
         select(ConsentEvent)
         .where(ConsentEvent.subscription_id == subscription_id)
@@ -110,7 +112,7 @@ def find(connection: Connection, subscription_id: UUID, log: Log) -> History | N
     ).all()
     if not events:
         return None
-    proven = proofs.inclusion(connection, [each.id for each in events])
+    proven = proofs.inclusion(connection, [each.id for each in events], shown_until)
     entries = sorted((_entry(each, proven.get(each.id)) for each in events), key=_when)
     return History(
         subscription_id=subscription_id,

@@ -16,8 +16,9 @@ from app.feedback.providers import PROVIDERS, Ours
 from app.feedback.providers.post import Forged, Malformed, Post, ProofOutOfReach
 from app.subscriptions import feedback
 from app.subscriptions.feedback import Outcome, Report
-from app.web import current
+from app.web import current, refusals
 from app.web.problems import UNREACHABLE, InvalidFields
+from app.web.refusals import Refusal
 
 log = structlog.get_logger()
 
@@ -44,6 +45,8 @@ def _check(provider: str, secret: str) -> None:
     """Raises NotFound, whichever of both is wrong."""
     expected = current.settings().feedback.secret or ""
     is_known = hmac.compare_digest(secret.encode(), expected.encode())
+    if not is_known:
+        refusals.note(Refusal.WRONG_SECRET)
     if not expected or not is_known or provider not in PROVIDERS:
         raise NotFound
 

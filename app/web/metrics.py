@@ -1,5 +1,8 @@
 """What a monitor asks (Prometheus text): how far the work of the workers has come. Counts and times, nothing of people.
 
+It takes a key all the same. On a quiet service letters owed and requests counted tell whether an address that somebody
+has just signed up was known, and how many more signups a breaker would bear.
+
 Several processes serve it, and a monitor meets any of them. So each tells only what the database knows at that moment,
 and all tell the same.
 """
@@ -10,17 +13,20 @@ from importlib.metadata import version
 
 from flask import Blueprint, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import allowances, breakers, clock, outbox
+from app import allowances, breakers, clock, counters, outbox
 from app.breakers import counting
 from app.breakers.rules import NOTHING
+from app.keys import Scope
 from app.ledger import anchors, sealing
 from app.ledger.audit import results
 from app.ledger.log import newest_checkpoint
 from app.web import current
+from app.web.api import access
+from app.web.refusals import REFUSED, Refusal
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -28,11 +34,12 @@ VERSION = version("jawel")
 
 
 @blueprint.get("/metrics")
+@access.requires(Scope.METRICS_READ)
 def show() -> Response:
+    """A key that is limited to newsletters is told nothing of others by name; all else is of the whole service."""
+    newsletters = [*filter(access.caller().sees, current.catalogue().open)]
     with current.database().read_only() as connection:
-        text = generate_latest(
-            _Figures(connection, current.settings().timestamp_authorities, [*current.catalogue().open])
-        )
+        text = generate_latest(_Figures(connection, current.settings().timestamp_authorities, newsletters))
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -55,6 +62,7 @@ class _Figures(Collector):
         yield from self._letters()
         yield from self._breakers()
         yield from self._delivery()
+        yield from self._refusals()
 
     def _log(self) -> Iterator[Metric]:
         newest = newest_checkpoint(self._connection)
@@ -135,6 +143,17 @@ class _Figures(Collector):
         waited_for = allowances.used_up(self._connection)
         for kind in allowances.Kind:
             family.add_metric([kind], waited_for.get(kind, 0))
+        yield family
+
+    def _refusals(self) -> Iterator[Metric]:
+        counted = counters.read(self._connection, REFUSED)
+        family = CounterMetricFamily(
+            "jawel_refused_requests",
+            "Requests turned away for want of a key, a scope or a secret, by kind.",
+            labels=["kind"],
+        )
+        for kind in Refusal:
+            family.add_metric([kind], counted.get(kind, 0))
         yield family
 
     def _age(self, since: datetime | None) -> float:

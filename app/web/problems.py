@@ -30,6 +30,8 @@ log = structlog.get_logger()
 FieldErrors = Mapping[str, Sequence[str]]
 
 RETRY_SECONDS = 5
+FOR_PROGRAMS = ("/api/", "/metrics", "/checkpoint", "/log/")
+"""Where the beginning of the path is one of them, nobody wants a page."""
 
 UNREACHABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """InternalError: the server has become a standby, which refuses to write, or is at the end of its tether."""
@@ -66,7 +68,7 @@ def answer(error: HTTPException) -> Response:
 
 def wants_page() -> bool:
     """A browser asks for HTML before all else; a program that says nothing, or `*/*`, gets JSON."""
-    if request.path.startswith("/api/"):
+    if request.path.startswith(FOR_PROGRAMS):
         return False
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 

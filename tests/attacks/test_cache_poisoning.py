@@ -1,11 +1,21 @@
 """What shared caches may keep is the same for everyone, whatever else a request says; and nothing else may be kept."""
 
+from dataclasses import replace
+
 import pytest
 
+from config import LogPublish, Settings
 from tests.features.test_reading_never_writes import tokens, urls
 from tests.service import ADA, BROWSER, Service
 
 __all__ = ["tokens"]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """The log is open to all, so that there is something of it to keep."""
+    return replace(settings, log_publish=LogPublish.LIVE)
+
 
 UNKEYED = {
     "Host": "evil.example",
@@ -16,7 +26,6 @@ UNKEYED = {
     "X-HTTP-Method-Override": "POST",
     "Origin": "https://evil.example",
     "Cookie": "language=fr; session=x",
-    "Authorization": "Bearer x",
     "User-Agent": "<script>",
     "Referer": "https://evil.example/",
     "Accept": "text/html",

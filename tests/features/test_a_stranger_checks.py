@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from app.keys import Scope
 from app.ledger import proofs
 from app.ledger.verifier import encode
 from tests import machine
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
 @pytest.fixture
 def claims(service: Service) -> list[Claim]:
     """A consistency proof between any two checkpoints, and an inclusion proof of each entry under each of them."""
-    key = service.get("/log/key").text.strip()
+    key, reader = service.get("/log/key").text.strip(), service.key(Scope.EVENTS_READ)
     found: list[Claim] = []
     for size in SIZES:
         grow(service, [size])
@@ -34,7 +35,7 @@ def claims(service: Service) -> list[Claim]:
     notes = {row.size: row.note for row in service.rows("SELECT size, note FROM checkpoints")}
     for newer in SIZES:
         for older in (size for size in SIZES if size <= newer):
-            answer = service.get(f"/log/consistency?from={older}&to={newer}").get_json()
+            answer = service.get(f"/log/consistency?from={older}&to={newer}", headers=reader).get_json()
             found.append({"key": key, "newer": notes[newer], "older": notes[older], "proof": answer["proof"]})
     return found
 

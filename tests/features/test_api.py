@@ -24,14 +24,21 @@ UNSUBSCRIBE = "/api/v1/unsubscribe"
 
 
 @pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer nonsense", "Basic YTpi", "jawel_abc", "Bearer \xff", "Bearer a b"]
+    "authorization",
+    [None, "", "Bearer", "Bearer nonsense", "Basic YTpi", "jawel_abc", "Bearer \xff", "Bearer a b", "Bearer a=b"],
 )
 def test_without_a_good_key_nothing_is_told(service: Service, authorization: str | None) -> None:
     service.confirmed()
     headers = {} if authorization is None else {"Authorization": authorization}
-    for answer in (service.get(PERSON, headers=headers), service.post(LOOKUP, headers=headers, json={})):
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    is_bearer = authorization is not None and re.fullmatch("Bearer .+", authorization)
+    challenge = 'Bearer realm="jawel"' + (', error="invalid_token"' if is_bearer else "")
+    for answer in (
+        service.get(PERSON, headers=headers),
+        service.post(LOOKUP, headers=headers, json={}),
+        service.get("/metrics", headers=headers),
+    ):
+        assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
+        assert answer.headers["WWW-Authenticate"] == challenge
         assert ADA not in answer.text
 
 
@@ -57,6 +64,7 @@ def test_only_the_digest_of_a_key_is_kept(service: Service) -> None:
         (Scope.STATUS_READ, True, False),
         (Scope.SUBSCRIBERS_WRITE, False, True),
         (Scope.EVENTS_READ, False, False),
+        (Scope.METRICS_READ, False, False),
         (Scope.ADMIN, True, True),
     ],
 )
@@ -71,6 +79,9 @@ def test_a_key_does_what_its_scope_says(service: Service, scope: Scope, readable
         assert answer.status_code == (200 if readable else 403)
     left = service.post(UNSUBSCRIBE, headers=key, json={"email": ADA, "all": True})
     assert left.status_code == (200 if writable else 403)
+    if not writable:
+        needed = 'error="insufficient_scope", scope="subscribers:write"'
+        assert left.headers["WWW-Authenticate"] == f'Bearer realm="jawel", {needed}'
     assert service.status()["weekly"]["status"] == ("unsubscribed" if writable else "confirmed")
 
 

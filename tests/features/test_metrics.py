@@ -14,6 +14,7 @@ from sqlalchemy import Connection, event, text
 
 from app import clock, create_app, outbox, services
 from app.database import Base
+from app.keys import Scope
 from app.ledger import sealing
 from app.ledger.audit import results
 from config import SendLimits, Settings
@@ -31,7 +32,7 @@ GROWING = set(Base.metadata.tables) - {"unsealed_events", "checkpoints", "breake
 
 def figures(service: Service) -> dict[tuple[str, Labels], float]:
     """By name and the values of its labels."""
-    answer = service.get("/metrics")
+    answer = service.get("/metrics", headers=service.key(Scope.METRICS_READ))
     assert answer.status_code == 200
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
     samples = [sample for family in parsed(answer.text) for sample in family.samples]
@@ -48,7 +49,7 @@ def test_before_anything_has_happened_all_is_zero(service: Service) -> None:
     found = figures(service)
     assert found.pop(("jawel_build_info", (version("jawel"),))) == 1
     assert set(found.values()) == {0}
-    assert len(found) == 16 + 4 * len(CATALOGUE["newsletter"])
+    assert len(found) == 20 + 4 * len(CATALOGUE["newsletter"])
 
 
 def test_after_a_loop_the_figures_are_right(service: Service) -> None:
@@ -133,13 +134,13 @@ def test_each_authority_is_named_by_its_host_and_by_nothing_more(open_service: O
         service.confirmed()
         assert figure(service, "anchor_timestamp_seconds", "127.0.0.1") > clock.now().timestamp() - 60
         assert figure(service, "anchor_timestamp_seconds", "localhost") == 0
-        assert "sesame" not in service.get("/metrics").text
+        assert "sesame" not in service.get("/metrics", headers=service.key(Scope.METRICS_READ)).text
 
 
 def test_nothing_in_it_is_about_anyone(service: Service) -> None:
     letter = service.confirmed()
     service.subscribe("grace@example.org")
-    said = service.get("/metrics").text
+    said = service.get("/metrics", headers=service.key(Scope.METRICS_READ)).text
     ids = [str(row.id) for row in service.rows("SELECT id FROM subscribers UNION SELECT id FROM subscriptions")]
     token = letter.link.rpartition("/")[2]
     for secret in (ADA, "grace", "example.org", token, *ids, *(each.replace("-", "") for each in ids)):
@@ -156,6 +157,7 @@ def test_every_process_tells_the_same(service: Service, open_service: OpenServic
 def test_a_scrape_is_a_few_statements_that_read_no_table_from_end_to_end(service: Service) -> None:
     service.confirmed()
     asked: list[tuple[str, Any]] = []
+    figures(service)
 
     def note(*executed: Any) -> None:
         asked.append((executed[2], executed[3]))
@@ -163,7 +165,7 @@ def test_a_scrape_is_a_few_statements_that_read_no_table_from_end_to_end(service
     event.listen(service.database.reader, "before_cursor_execute", note)
     figures(service)
     event.remove(service.database.reader, "before_cursor_execute", note)
-    assert 0 < len(asked) < 12
+    assert 0 < len(asked) < 15
     with service.database.read_only() as connection:
         for statement, parameters in asked:
             assert full_scans(connection, statement, parameters) == [], statement
@@ -182,7 +184,7 @@ def full_scans(connection: Connection, statement: str, parameters: Any) -> list[
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"])
 def test_without_a_database_it_says_so_and_no_more(settings: Settings, accept: str) -> None:
     app = create_app(replace(settings, database_url="sqlite:////nowhere/jawel.sqlite"))
-    answer = app.test_client().get("/metrics", headers={"Accept": accept})
+    answer = app.test_client().get("/metrics", headers={"Accept": accept, "Authorization": "Bearer x"})
     assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
     assert int(answer.headers["Retry-After"]) > 0
     assert "Traceback" not in answer.text

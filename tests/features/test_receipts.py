@@ -271,3 +271,34 @@ class TestPersonsOwn:
 def receipt_link(page: TestResponse) -> str:
     (link,) = re.findall(r'href="https://subscribe\.example\.org(/receipts/\w+)"', page.text)
     return str(link)
+
+
+def heads(found: dict[str, Any]) -> set[int]:
+    """The sizes of the checkpoints that its proofs lead to."""
+    proofs = [each["tlog_proof"] for each in found["record"]["events"] if each["tlog_proof"]]
+    return {int(proof.split("\n\n")[1].splitlines()[1]) for proof in proofs}
+
+
+def test_a_receipt_that_is_asked_for_again_and_again_tells_nothing_of_how_the_log_grows(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=False) as time:
+        service.confirmed()
+        service.deliver()
+        link, controller = own_receipt(service), subscription_of(service)
+        assert heads(service.get(link).get_json()) == {3}
+        service.confirmed("grace@example.org")
+        service.deliver()
+        assert heads(service.get(link).get_json()) == {3}, "the first that holds all of its events"
+        assert heads(ask(service, controller).get_json()) == {6}, "the controller is no stranger"
+        time.move_to("2026-11-24 00:00:01+00:00")
+        service.confirmed("lovelace@example.org")
+        service.deliver()
+        assert heads(service.get(own_receipt(service)).get_json()) == {6}, "as of midnight"
+
+
+def own_receipt(service: Service) -> str:
+    url = services.of(service.app).links.receipt(UUID(subscription_of(service)), now() + timedelta(minutes=30))
+    return f"{url.removeprefix('https://subscribe.example.org')}/json"
+
+
+def subscription_of(service: Service, email: str = ADA) -> str:
+    return str(service.status(email)["weekly"]["id"])

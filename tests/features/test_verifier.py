@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.keys import Scope
 from app.ledger import verifier
 from app.ledger.signing import Signer, sign
 from app.ledger.verifier import Finding, Key, Trust, examine_receipt
@@ -201,14 +202,14 @@ def paths(value: Any) -> Iterator[list[Any]]:
 @pytest.fixture
 def growth(service: Service, tmp_path: Path) -> list[str | Path]:
     """Options that name what the log answered, as somebody kept it in files."""
-    sizes = []
+    sizes, reader = [], service.key(Scope.EVENTS_READ)
     for address in ("ada@example.org", "grace@example.org"):
         service.confirmed(address)
         service.deliver()
-        newest = service.get("/checkpoint").text
+        newest = service.get("/checkpoint", headers=reader).text
         sizes.append(newest.splitlines()[1])
         kept(tmp_path, f"checkpoint-{len(sizes)}", newest)
-    proof = service.get(f"/log/consistency?from={sizes[0]}&to={sizes[1]}").text
+    proof = service.get(f"/log/consistency?from={sizes[0]}&to={sizes[1]}", headers=reader).text
     key = kept(tmp_path, "key", service.get("/log/key").text)
     files = [tmp_path / "checkpoint-1", tmp_path / "checkpoint-2", kept(tmp_path, "proof", proof)]
     options = zip(("--checkpoint", "--newer", "--consistency"), files, strict=True)

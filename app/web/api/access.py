@@ -2,17 +2,37 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import g, request
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
 from app.keys import Caller, Scope
-from app.web import current
+from app.web import current, refusals
+from app.web.refusals import Refusal
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _Challenge(HTTPException):
+    """Says in `WWW-Authenticate` what is missing, each value in quotation marks (RFC 6750 section 3)."""
+
+    def __init__(self, description: str, **told: str) -> None:
+        super().__init__(description)
+        self.told = {"realm": "jawel", **told}
+
+    def get_headers(self, *arguments: Any, **options: Any) -> list[tuple[str, str]]:
+        challenge = ", ".join(f'{name}="{value}"' for name, value in self.told.items())
+        return [*super().get_headers(*arguments, **options), ("WWW-Authenticate", f"Bearer {challenge}")]
+
+
+class NoGoodKey(_Challenge, Unauthorized):
+    pass
+
+
+class ScopeMissing(_Challenge, Forbidden):
+    pass
 
 
 def requires(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -24,6 +44,7 @@ def requires(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
             g.caller = _authenticate(scope)
             return view(*args, **kwargs)
 
+        guarded.scope = scope  # type: ignore[attr-defined]
         return guarded
 
     return decorate
@@ -33,13 +54,25 @@ def caller() -> Caller:
     return cast(Caller, g.caller)
 
 
+def identify(scope: Scope) -> Caller | None:
+    """For what is there without a key as well; None where none is sent. Raises NoGoodKey or ScopeMissing.
+
+    Whoever sends one means to be told all that it opens, and would take less for all there is.
+    """
+    return _authenticate(scope) if "Authorization" in request.headers else None
+
+
 def _authenticate(scope: Scope) -> Caller:
-    given = request.authorization
-    token = given.token if given and given.type == "bearer" else None
-    found = current.services().key_ring.find(token) if token else None
+    # Werkzeug reads a token of another shape than RFC 6750 has, such as `a=b`, as parameters.
+    kind, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if kind.lower() != "bearer" or not token:
+        refusals.note(Refusal.NO_KEY)
+        raise NoGoodKey("Send `Authorization: Bearer KEY` with a key that is in force.")
+    found = current.services().key_ring.find(token.strip())
     if found is None:
-        challenge = WWWAuthenticate("bearer", {"realm": "jawel"})
-        raise Unauthorized("Send `Authorization: Bearer KEY` with a key that is in force.", www_authenticate=challenge)
+        refusals.note(Refusal.BAD_KEY)
+        raise NoGoodKey("This key is not in force: make another with `jawel keys create`.", error="invalid_token")
     if not found.has(scope):
-        raise Forbidden(f"This key lacks the scope {scope}.")
+        refusals.note(Refusal.MISSING_SCOPE, key=found.name, scope=scope)
+        raise ScopeMissing(f"This key lacks the scope {scope}.", error="insufficient_scope", scope=scope)
     return found

@@ -1,20 +1,30 @@
-"""The log as everyone may read it. It holds hashes and no personal data."""
+"""The log as everyone may read it, and as those see it who have a key. It holds hashes and no personal data.
 
-from typing import Any
+What it holds tells nothing of anyone, but its growth does, so strangers see what is `published`.
+"""
 
-from flask import Response, jsonify
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Response, g, jsonify
 from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
+from app.keys import Scope
 from app.ledger import log as ledger
 from app.ledger import proofs
 from app.ledger.model import SignedCheckpoint
 from app.ledger.tree import Span
 from app.ledger.verifier import encode
-from app.web import current
-from app.web.api import answers, schemas
+from app.web import current, published
+from app.web.api import access, answers, schemas
 from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
+from config import LogPublish
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 PAGE = 1000
 FOR_GOOD = "public, max-age=31536000, immutable"
@@ -22,17 +32,38 @@ TEXT = "text/plain; charset=utf-8"
 
 blueprint = Blueprint("log", __name__, description="The signed log, for everyone")
 public = blueprint.doc(security=[])
+public_in_part = blueprint.doc(security=[{}, {"key": []}])
+
+
+def shown(view: Callable[P, R]) -> Callable[P, R]:
+    """Know who asks before anything else is looked at. Raises NotFound where strangers are shown nothing."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.sees_all = access.identify(Scope.EVENTS_READ) is not None
+        if not g.sees_all and current.settings().log_publish is LogPublish.NEVER:
+            raise NotFound("The log is shown to keys with the scope events:read.")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+@blueprint.after_request
+def tell_caches(answer: Response) -> Response:
+    answer.vary.add("Authorization")
+    return answer
 
 
 @blueprint.route("/checkpoint")
-@public
+@public_in_part
+@shown
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
 @blueprint.alt_response(304, description="Nothing changed since the `ETag` that `If-None-Match` names")
 def show_checkpoint() -> Response:
-    """The newest signed head of the log (C2SP tlog-checkpoint)."""
+    """The newest signed head of the log (C2SP tlog-checkpoint); without a key, as of the last midnight UTC."""
     with current.database().read_only() as connection:
-        answer = Response(_newest(connection).note, content_type=TEXT)
-    answer.headers["Cache-Control"] = "no-cache"
+        answer = Response(_head(connection).note, content_type=TEXT)
+    answer.headers["Cache-Control"] = "private, no-cache" if g.sees_all else "no-cache"
     return answers.tagged(answer)
 
 
@@ -49,24 +80,26 @@ def show_keys() -> Response:
 
 
 @blueprint.route("/log/consistency")
-@public
+@public_in_part
+@shown
 @blueprint.arguments(schemas.ConsistencyQuestion, location="query")
 @blueprint.response(200, schemas.ConsistencyAnswer)
 def show_consistency(question: dict[str, Any]) -> Response:
     """That the log of `from` entries is the beginning of the one of `to` entries (RFC 6962 section 2.1.2)."""
     older, newer = question["from"], question["to"]
     with current.database().read_only() as connection:
-        size = _newest(connection).size
+        size = _head(connection).size
         if newer > size:
-            raise InvalidFields({"to": [f"The newest checkpoint is of size {size}."]})
+            raise InvalidFields({"to": [f"The newest checkpoint that you see is of size {size}."]})
         proof = proofs.consistency(connection, older, newer)
     answer = jsonify({"from": older, "to": newer, "proof": [encode(each) for each in proof]})
-    answer.headers["Cache-Control"] = FOR_GOOD
+    answer.headers["Cache-Control"] = _kept(FOR_GOOD)
     return answer
 
 
 @blueprint.route("/log/entries")
-@public
+@public_in_part
+@shown
 @blueprint.arguments(schemas.EntriesQuestion, location="query")
 @blueprint.response(200, schemas.EntriesAnswer)
 def show_entries(question: dict[str, Any]) -> Response:
@@ -74,18 +107,25 @@ def show_entries(question: dict[str, Any]) -> Response:
     begin = question["from"]
     end = min(question.get("to", begin + PAGE), begin + PAGE)
     with current.database().read_only() as connection:
-        size = _newest(connection).size
+        size = _head(connection).size
         if begin > size:
-            raise InvalidFields({"from": [f"The newest checkpoint is of size {size}."]})
+            raise InvalidFields({"from": [f"The newest checkpoint that you see is of size {size}."]})
         leaves = ledger.leaves(connection, Span(begin, min(end, size)))
     answer = jsonify({"from": begin, "entries": [encode(leaf) for leaf in leaves]})
     if end <= size:
-        answer.headers["Cache-Control"] = FOR_GOOD
+        answer.headers["Cache-Control"] = _kept(FOR_GOOD)
     return answer
 
 
-def _newest(connection: Connection) -> SignedCheckpoint:
-    found = ledger.newest_checkpoint(connection)
+def _head(connection: Connection) -> SignedCheckpoint:
+    """The newest that whoever asks may see. Raises NotFound, to strangers alike whether there are newer ones or not."""
+    until = None if g.sees_all else published.until()
+    found = ledger.checkpoint_at(connection, until) if until else ledger.newest_checkpoint(connection)
     if found is None:
-        raise NotFound("Nothing is sealed yet.")
+        raise NotFound("Nothing is sealed yet." if g.sees_all else "Nothing is published yet.")
     return found
+
+
+def _kept(how: str) -> str:
+    """By no cache that others are answered from, where a key may have opened more than there is for everyone."""
+    return how.replace("public", "private") if g.sees_all else how

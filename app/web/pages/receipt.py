@@ -12,7 +12,7 @@ from app.receipts import history
 from app.receipts.document import Reader
 from app.receipts.history import History
 from app.tokens import Purpose
-from app.web import current, receipts
+from app.web import current, published, receipts
 
 blueprint = Blueprint("receipt", __name__, url_prefix="/receipts/<token>")
 
@@ -33,7 +33,7 @@ def download(token: str) -> Response:
 def _find(token: str) -> History:
     claim = current.links().signer.read(Purpose.RECEIPT, token)
     with current.database().read_only() as connection:
-        found = history.find(connection, claim.subject, current.services().log)
+        found = history.find(connection, claim.subject, current.services().log, published.until())
     if claim.has_expired(clock.now()) or found is None or found.is_erased:
         raise Gone("The link was good for half an hour, or the evidence was erased.")
     return found

@@ -1,0 +1,102 @@
+"""Counters over all processes that only grow, for monitors: of requests that were refused, say.
+
+A flood of what is counted must not become a flood of writes. So each process keeps counts to itself, and tells the
+database of them in lots: a lot is a fiftieth of what it has counted in the present minute, and at least one. What it
+has not told comes with the next one that it counts.
+
+Invariant: nobody waits for, or fails by, a counter. One request at a time tells; where the database takes nothing, none
+does for the rest of the minute. What a process has not told is lost with it.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import BigInteger, Connection, Engine, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import Insert
+
+from app import clock
+from app.database import Base
+
+LOTS = 50
+
+
+class CounterRow(Base):
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """One of a few that the program knows: never anything that a request says."""
+    total: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(slots=True)
+class _Count:
+    of_minute: int = 0
+    untold: int = 0
+
+
+class Counters:
+    """What this process has counted."""
+
+    def __init__(self, writer: Engine) -> None:
+        self._writer = writer
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._minute = 0
+        self._is_away_in: int | None = None
+        """The minute in which the database took nothing."""
+        self._counts: defaultdict[tuple[str, str], _Count] = defaultdict(_Count)
+
+    def count(self, name: str, kind: str) -> None:
+        """Add one. Not within a transaction: SQLite lets one write at a time, and this would wait for the other."""
+        with self._lock:
+            self._begin_minute(clock.seconds() // 60)
+            count = self._counts[name, kind]
+            count.of_minute += 1
+            count.untold += 1
+            is_due = count.untold > count.of_minute // LOTS and self._is_away_in != self._minute
+        if is_due and self._turn.acquire(blocking=False):
+            try:
+                self._tell(name, kind)
+            finally:
+                self._turn.release()
+
+    def _begin_minute(self, minute: int) -> None:
+        if minute != self._minute:
+            self._minute = minute
+            for each in self._counts.values():
+                each.of_minute = 0
+
+    def _tell(self, name: str, kind: str) -> None:
+        with self._lock:
+            count = self._counts[name, kind]
+            untold, count.untold = count.untold, 0
+        try:
+            with self._writer.begin() as connection:
+                connection.execute(_add(connection.dialect.name), {"name": name, "kind": kind, "total": untold})
+        except SQLAlchemyError:
+            with self._lock:
+                count.untold += untold
+                self._is_away_in = self._minute
+
+
+def read(connection: Connection, name: str) -> Mapping[str, int]:
+    """By kind, as far as something was counted."""
+    return {row.kind: row.total for row in connection.execute(_OF_NAME, {"name": name})}
+
+
+@cache
+def _add(dialect: str) -> Insert:
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(CounterRow)
+    return insert.values(
+        name=bindparam("name"), kind=bindparam("kind"), total=bindparam("total")
+    ).on_conflict_do_update(index_elements=["name", "kind"], set_={"total": CounterRow.total + insert.excluded.total})
+
+
+_OF_NAME = select(CounterRow.kind, CounterRow.total).where(CounterRow.name == bindparam("name"))
