@@ -38,6 +38,7 @@ class EventType(StrEnum):
     EXPIRED = "subscription.expired"
     BOUNCED = "subscription.bounced"
     COMPLAINED = "subscription.complained"
+    SUPPRESSION_LIFTED = "suppression.lifted"
     ERASED = "subscriber.erased"
 
 

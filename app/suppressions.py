@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     CheckConstraint,
     ColumnElement,
+    Connection,
     Index,
     ScalarSelect,
     SQLColumnExpression,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.addresses import EmailAddress
 from app.database import Base, Instant
 
 ASK_AGAIN_AFTER = timedelta(days=1)
@@ -59,6 +61,11 @@ class Suppression(Base):
     """None: until somebody lifts it by hand."""
     asking_until: Mapped[datetime | None] = mapped_column(Instant)
     """From when a new request may be answered by a confirmation mail, though it stands. None: not while it stands."""
+
+
+def digests(address: EmailAddress, key: str) -> tuple[str, ...]:
+    """All that an address may be suppressed under; the first is `EmailAddress.digest`, its own."""
+    return tuple(address.digests(key))
 
 
 def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, until: datetime | None = None) -> None:
@@ -113,6 +120,18 @@ def _insert(session: Session) -> Callable[[type[Suppression]], postgresql.Insert
 def lift(session: Session, digest: str | ScalarSelect[str], reason: Reason) -> None:
     """Idempotent."""
     session.execute(delete(Suppression).where(Suppression.digest == digest, Suppression.reason == reason))
+
+
+def lift_all(session: Session, digests: Sequence[str], now: datetime) -> list[Reason]:
+    """Whatever the reason, as far as it is in force. Returns the reasons; none where there was nothing to lift."""
+    lifted = delete(Suppression).where(Suppression.digest.in_(digests), in_force(now)).returning(Suppression.reason)
+    return sorted({Reason(reason) for reason in session.scalars(lifted)})
+
+
+def reasons(connection: Connection, digests: Sequence[str], now: datetime) -> list[Reason]:
+    """Those in force."""
+    found = connection.scalars(select(Suppression.reason).where(Suppression.digest.in_(digests), in_force(now)))
+    return sorted({Reason(reason) for reason in found})
 
 
 def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:

@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from app import create_app, schema, services
 from app import database as databases
 from app.database import Base, Database
-from app.ledger.log import checkpoint_at
+from app.ledger.log import Log, checkpoint_at
+from app.worker.sealer import Sealer
 from config import Settings
 from tests.commands import environment
 
@@ -31,6 +32,7 @@ EVENT = """
         '2026-11-23T20:00:00.000+00:00', '{}', 'aa', 'bb'
     )
 """
+LIFTED = "suppression.lifted"
 
 AT = "'2026-11-23T20:00:00.000+00:00'"
 PENDING = (
@@ -270,6 +272,32 @@ def test_requests_that_lapsed_before_there_were_stubs_get_one(empty_database_url
         schema.migrate(database)
         (stub,) = rows(database, "stubs")
         assert (str(stub.subscription_id)[-1], stub.newsletter, stub.digest) == ("3", "weekly", None)
+
+
+def test_a_new_type_of_event_leaves_the_log_and_its_guards_as_they_were(
+    settings: Settings, empty_database_url: str
+) -> None:
+    """Also where entries of the log refer to the events."""
+    log = Log.of(settings.log_origin, settings.log_signing_keys)
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0020")
+            session.execute(text(EVENT))
+        with pytest.raises(DBAPIError, match="ck_consent_events_type"), database.writer.begin() as connection:
+            connection.execute(text(EVENT.replace("1'", "5'", 1).replace("subscription.requested", LIFTED)))
+        assert Sealer(database, log).step()
+        before = rows(database, "consent_events"), rows(database, "log_entries")
+        schema.migrate(database)
+        assert (rows(database, "consent_events"), rows(database, "log_entries")) == before
+        with database.writer.begin() as connection:
+            connection.execute(text(EVENT.replace("1'", "5'", 1).replace("subscription.requested", LIFTED)))
+        assert len(rows(database, "unsealed_events")) == 1
+        with pytest.raises(DBAPIError, match="ck_consent_events_type"), database.writer.begin() as connection:
+            connection.execute(text(EVENT.replace("1'", "6'", 1).replace("subscription.requested", "a.guess")))
+        with pytest.raises(DBAPIError, match="never changed or deleted"), database.writer.begin() as connection:
+            connection.execute(text("DELETE FROM consent_events"))
+        if database.writer.dialect.name == "sqlite":
+            assert rows(database, "pragma_integrity_check") == [("ok",)]
 
 
 def test_a_new_kind_of_letter_makes_no_subscription_forget_its_own(empty_database_url: str) -> None:

@@ -16,6 +16,7 @@ from app.cli.letters import letters
 from app.cli.newsletters import newsletters
 from app.cli.privacy import privacy
 from app.cli.serving import serve, worker
+from app.cli.suppressions import suppressions
 from app.cli.verify import verify
 from app.database import Database
 from app.postgresql import answering_within
@@ -93,5 +94,17 @@ def secrets() -> None:
         click.echo(f"{name}={value}")
 
 
-for command in (newsletters, letters, keys, privacy, ledger, serve, worker, feedback, doctor, verify):
+for command in (
+    newsletters,
+    letters,
+    keys,
+    suppressions,
+    privacy,
+    ledger,
+    serve,
+    worker,
+    feedback,
+    doctor,
+    verify,
+):
     main.add_command(command)

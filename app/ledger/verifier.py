@@ -43,6 +43,7 @@ STATES = {
     "subscription.expired": "dpv:ConsentExpired",
     "subscription.bounced": "dpv:ConsentRevoked",
     "subscription.complained": "dpv:ConsentRevoked",
+    "suppression.lifted": "jawel:SuppressionLifted",
     ERASED: "jawel:Erased",
 }
 """In the words of the W3C Data Privacy Vocabulary. Those with the prefix `jawel` leave the consent as it stood."""

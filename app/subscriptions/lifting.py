@@ -1,0 +1,96 @@
+"""Lifting by hand what keeps an address from being written to: a complaint, a decline, a hard bounce.
+
+Whoever complained cannot ask again by themselves (`decision.decide`): they, or who answers for the newsletter, have to
+say so to somebody who carries it out. What was complained of is then `unsubscribed`, and only a double opt-in of the
+person's own brings it back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from app import clock, consent, suppressions
+from app.addresses import EmailAddress
+from app.consent import Act, Actor, EventType, Step
+from app.subscriptions import steps
+from app.subscriptions.feedback import concerned
+from app.subscriptions.feedback.concerned import Mailbox
+from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.stubs import Stub
+from app.suppressions import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """What keeps an address from being written to, or from asking."""
+
+    reasons: Sequence[Reason]
+    complained: Sequence[str]
+    """Newsletters."""
+
+    def __bool__(self) -> bool:
+        return bool(self.reasons or self.complained)
+
+
+def find(connection: Connection, address: EmailAddress, suppression_key: str) -> Obstacles:
+    digests = suppressions.digests(address, suppression_key)
+    complained = (
+        select(Subscription.newsletter)
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .where(Subscriber.canonical == address.canonical, Subscription.status == Status.COMPLAINED)
+        .order_by(Subscription.newsletter)
+    )
+    reasons = suppressions.reasons(connection, digests, clock.now())
+    return Obstacles(reasons, connection.scalars(complained).all())
+
+
+def lift(session: Session, address: EmailAddress, suppression_key: str, why: str) -> Obstacles:
+    """Idempotent: where nothing is in the way, nothing is written. Returns what was.
+
+    `why` becomes evidence, which the person may read. Locks: subscriptions by newsletter, then stubs, as everywhere.
+    """
+    now = clock.now()
+    digests = suppressions.digests(address, suppression_key)
+    held = concerned.hold(session, Mailbox(address.canonical, digests[0]))
+    complained = [each for each in held if each.status == Status.COMPLAINED]
+    lifted = Obstacles(suppressions.lift_all(session, digests, now), [each.newsletter for each in complained])
+    if not lifted:
+        return lifted
+    for subscription in complained:
+        _become_unsubscribed(subscription, now)
+    act = Act(Actor.CONTROLLER, {"method": "command", "reasons": _told(lifted), "why": why})
+    for step in _steps(session, held, digests, now):
+        consent.record(session, step, act)
+    return lifted
+
+
+def _become_unsubscribed(subscription: Subscription, now: datetime) -> None:
+    """When and how it ended stays: evidence is kept from then on."""
+    subscription.status = subscription.ended_as = Status.UNSUBSCRIBED
+    subscription.since = now
+    subscription.version += 1
+
+
+def _told(lifted: Obstacles) -> list[str]:
+    """A complaint may have left its mark on subscriptions alone."""
+    return sorted({*lifted.reasons, *([Reason.COMPLAINT] if lifted.complained else [])})
+
+
+def _steps(session: Session, held: Sequence[Subscription], digests: Sequence[str], now: datetime) -> list[Step]:
+    """One for each subscription, so that the evidence is kept and erased with it; else for each stub.
+
+    Of who was erased only the suppression is left: their event bears an id that leads to nobody.
+    """
+    if held:
+        return [steps.step(EventType.SUPPRESSION_LIFTED, each, now) for each in held]
+    stubs = session.scalars(
+        select(Stub).where(Stub.digest.in_(digests)).order_by(Stub.subscription_id).with_for_update()
+    ).all()
+    if stubs:
+        kind = EventType.SUPPRESSION_LIFTED
+        return [Step(kind, each.subscriber_id, each.subscription_id, each.newsletter, now) for each in stubs]
+    return [Step(EventType.SUPPRESSION_LIFTED, uuid4(), None, None, now)]
