@@ -153,6 +153,13 @@ def connect(url: str) -> Database:
     return Database(writer, reader, AtHand(writer), AtHand(reader))
 
 
+def described(url: str) -> str:
+    """Which database it is, for people: the file, or the name and the hosts. Neither user nor password."""
+    if url.startswith("sqlite"):
+        return f"sqlite, {sqlite.file(url) or 'no file'}"
+    return f"postgresql, {postgresql.described(url)}"
+
+
 def _tie_together(writer: Engine, reader: Engine) -> None:
     """Where one connection is lost, so are all that wait in either pool: the server went away, or is no primary now."""
 

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
@@ -56,9 +57,25 @@ def engine(url: str, options: str) -> Engine:
     )
 
 
+def described(url: str) -> str:
+    """Which database `url` leads to, and on which hosts; neither user nor password."""
+    defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val}
+    told = {**defaults, **conninfo_to_dict(_conninfo(url))}
+    hosts = str(told.get("host") or told.get("hostaddr") or "the local socket").split(",")
+    ports = str(told.get("port") or "5432").split(",")
+    # libpq takes one port for all hosts, or one for each.
+    pairs = zip(hosts, ports if len(ports) > 1 else ports * len(hosts), strict=False)
+    named = [host if port == "5432" else f"{host}:{port}" for host, port in pairs]
+    return f"{told.get('dbname') or told.get('user') or 'the default database'} on {', '.join(named)}"
+
+
+def _conninfo(url: str) -> str:
+    return url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
+
+
 def _connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
     """What opens a connection to `url`, in which `options` of PostgreSQL are set."""
-    conninfo = url.replace("postgres://", "postgresql://", 1).replace("+psycopg", "", 1)
+    conninfo = _conninfo(url)
     given = conninfo_to_dict(conninfo)
     extra: dict[str, Any] = {
         "application_name": given.get("application_name", "jawel"),

@@ -2,8 +2,11 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+from app import private_files
 
 BUSY_TIMEOUT = "busy_timeout=5000"
 SCRUB_WAIT_MS = 500
@@ -19,6 +22,13 @@ PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=O
 def engine(url: str, begin: str, *pragmas: str) -> Engine:
     """Its transactions open with `begin`; `pragmas` are set in each connection, beside those that all have."""
     made = create_engine(make_url(url))
+    path = file(url)
+
+    @event.listens_for(made, "do_connect")
+    def keep_to_owner(*_: object) -> None:
+        # SQLite would make the file as the umask has it, and gives its log and journal the mode of the file.
+        if path is not None:
+            private_files.create(path)
 
     @event.listens_for(made, "connect")
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
@@ -31,6 +41,18 @@ def engine(url: str, begin: str, *pragmas: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return made
+
+
+def file(url: str) -> Path | None:
+    """None where the database is in memory, or named by a URI of SQLite's own."""
+    name = make_url(url).database
+    return None if not name or name == ":memory:" or name.startswith("file:") else Path(name).absolute()
+
+
+def files(url: str) -> list[Path]:
+    """All that may hold rows: the file, its write-ahead log and the index of that, a journal."""
+    path = file(url)
+    return [] if path is None else [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")]
 
 
 def scrub(writer: Engine) -> None:

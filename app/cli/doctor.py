@@ -1,5 +1,6 @@
 """`jawel doctor`: what an operator would check by hand, a line each."""
 
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,12 +9,13 @@ import click
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, schema
-from app.database import Database
+from app import clock, private_files, schema, sqlite
+from app.database import Database, described
 from app.errors import JawelError
 from app.ledger.audit import results
 from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
+from app.mail.delivery import exposure
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
 from app.postgresql import answering_within
@@ -35,15 +37,21 @@ class Ailment(JawelError):
     """What is wrong, and the remedy."""
 
 
+class Concern(JawelError):
+    """What works and is not as it should be, and the remedy."""
+
+
 @click.command()
 @click.pass_obj
 def doctor(context: Any) -> None:
-    """Check settings, database, schema, catalogue, mail server, clock and keys. Exit 1 where something is wrong."""
+    """Check settings, database, schema, catalogue, mail server, clock and keys. Exit 1 where something fails."""
     settings = context.settings
-    click.echo(f"ok       settings: {settings.environment}, {settings.public_url}")
+    click.echo(f"ok    settings: {settings.environment}, {settings.public_url}")
     database = context.database
     checks: list[tuple[str, Callable[[], str]]] = [
         ("mail", lambda: _mail(settings)),
+        ("mail encryption", lambda: _mail_encryption(settings)),
+        ("file permissions", lambda: _file_permissions(settings)),
         ("keys", lambda: _keys(settings)),
     ]
     of_the_database: list[tuple[str, Callable[[], str]]] = [
@@ -54,7 +62,7 @@ def doctor(context: Any) -> None:
         ("audit", lambda: _audit(database)),
     ]
     with answering_within(PATIENCE_SECONDS):
-        answers = _report("database", lambda: _database(database))
+        answers = _report("database", lambda: _database(database, settings))
         # Of a database that is away nobody has to be told four times, each as slowly as the first.
         due = [*of_the_database, *checks] if answers else checks
         if not all([answers, *(_report(name, check) for name, check in due)]):
@@ -62,22 +70,29 @@ def doctor(context: Any) -> None:
 
 
 def _report(name: str, check: Callable[[], str]) -> bool:
+    """False where it fails."""
+    state = "ok"
     try:
         finding = check()
+    except Concern as concern:
+        state, finding = "warn", str(concern)
     except Ailment as error:
-        click.echo(f"PROBLEM  {name}: {error}")
-        return False
+        state, finding = "fail", str(error)
     except SQLAlchemyError as error:
-        click.echo(f"PROBLEM  {name}: the database does not answer ({type(error).__name__}); see DATABASE_URL")
-        return False
-    click.echo(f"ok       {name}: {finding}")
-    return True
+        state, finding = "fail", f"the database does not answer ({type(error).__name__}); see DATABASE_URL"
+    click.echo(f"{state:<5} {name}: {finding}")
+    return state != "fail"
 
 
-def _database(database: Database) -> str:
-    with database.read_only() as connection:
-        connection.execute(select(1))
-    return database.writer.dialect.name
+def _database(database: Database, settings: Settings) -> str:
+    """Which one is said whatever comes of it: it may be another than was meant."""
+    which = described(settings.database_url)
+    try:
+        with database.read_only() as connection:
+            connection.execute(select(1))
+    except SQLAlchemyError as error:
+        raise Ailment(f"{which}: the database does not answer ({type(error).__name__}); see DATABASE_URL") from None
+    return which
 
 
 def _schema(database: Database) -> str:
@@ -112,6 +127,26 @@ def _mail(settings: Settings) -> str:
         return delivery.check(settings)
     except TemporaryFailure as failure:
         raise Ailment(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
+
+
+def _mail_encryption(settings: Settings) -> str:
+    server = settings.mail_server
+    if server is None:
+        return "nothing leaves this machine"
+    if exposure.is_exposed(settings):
+        raise Concern(f"letters go to {server.host} in the clear, over networks of others; {exposure.REMEDY}")
+    return "TLS" if server.is_encrypted else "none, and none is needed within one's own network"
+
+
+def _file_permissions(settings: Settings) -> str:
+    """A folder that is closed closes what is in it."""
+    files = sqlite.files(settings.database_url) if settings.database_url.startswith("sqlite") else []
+    made = [settings.instance / "secrets.json", settings.mailbox] if settings.in_development else []
+    wide = [str(path) for path in (*files, *made) if private_files.is_open_to_others(path)]
+    if wide:
+        remedy = shlex.join(["chmod", "go=", *wide])
+        raise Concern(f"other users of this machine can read what is in them; run `{remedy}`")
+    return "nobody else on this machine can read its files" if files or made else "it has no files here"
 
 
 def _feedback(database: Database, settings: Settings) -> str:

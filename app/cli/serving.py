@@ -21,9 +21,11 @@ from granian.http import HTTP1Settings
 
 from app import create_app, services
 from app import worker as working
+from app.mail.delivery import exposure
 from config import Settings
 
 GRACE_SECONDS = 8
+PATIENCE_SECONDS = 5
 STOPPED_BY = (signal.SIGTERM, signal.SIGINT)
 
 HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024)
@@ -93,9 +95,13 @@ def _load(target: str) -> Any:
 def worker(context: Any, once: bool) -> None:
     """Deliver letters, purge what is kept no longer. Any number may run at once."""
     app = create_app(context.settings)
+    # A resolver may take its time; nothing waits for it but the end of a worker that would have been quicker.
+    warning = threading.Thread(target=exposure.warn, args=(context.settings,), name="exposure", daemon=True)
+    warning.start()
     try:
         if once:
             working.run_once(app)
+            warning.join(PATIENCE_SECONDS)
         else:
             working.run(app, _set_on_signal())
     finally:

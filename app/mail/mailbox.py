@@ -9,6 +9,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 
+from app import private_files
 from app.errors import JawelError
 
 _NAME = re.compile(r"[0-9a-f-]{36}\.eml")
@@ -37,9 +38,9 @@ class ReadLetter:
 
 def keep(folder: Path, message_id: str, content: bytes) -> None:
     """Idempotent: a letter that comes again under its Message-ID replaces itself."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     draft = folder / f".{secrets.token_hex(8)}"
-    draft.write_bytes(content)
+    private_files.write(draft, content)
     draft.rename(folder / f"{message_id.strip('<>').partition('@')[0]}.eml")
 
 

@@ -28,7 +28,7 @@ def test_a_log_that_nobody_touched_is_clean(service: Service, jawel: Jawel) -> N
     written, sealed = service.counts()["consent_events"], service.counts()["log_entries"]
     assert sealed < written
     assert (result.exit_code, result.stdout) == (0, f"Clean: {written} events, {sealed} of them sealed.\n")
-    assert "ok       audit: clean at" in jawel("doctor").stdout
+    assert "ok    audit: clean at" in jawel("doctor").stdout
 
 
 def test_an_empty_log_is_clean(jawel: Jawel) -> None:
@@ -52,7 +52,7 @@ def test_what_was_changed_is_named_and_the_doctor_knows(service: Service, jawel:
     assert result.exit_code == 1
     assert result.stdout.count(": its column newsletter is not what its evidence says\n") == 7
     assert result.stderr == "Error: 7 findings in 7 events.\n"
-    assert "PROBLEM  audit: 7 findings at" in jawel("doctor").stdout
+    assert "fail  audit: 7 findings at" in jawel("doctor").stdout
 
 
 def test_events_slipped_in_or_out_are_found(service: Service) -> None:
@@ -151,7 +151,7 @@ def test_one_worker_audits_each_night(service: Service, jawel: Jawel) -> None:
         moved.shift(timedelta(hours=2))
         assert [runs(), runs()] == [1, 0]
         moved.shift(timedelta(days=3))
-        assert "PROBLEM  audit: clean at 2026-11-24 03:00 UTC, and not run since" in jawel("doctor").stdout
+        assert "fail  audit: clean at 2026-11-24 03:00 UTC, and not run since" in jawel("doctor").stdout
 
 
 def test_a_nightly_audit_says_what_it_finds(service: Service) -> None:

@@ -95,20 +95,33 @@ def test_secrets_are_lines_that_settings_accept(monkeypatch: pytest.MonkeyPatch,
     assert not set(first.splitlines()) & set(second.splitlines())
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    for line in (*first.splitlines(), "PUBLIC_URL=https://example.org", "MAIL_SERVER=mail.example.org"):
+    told = "PUBLIC_URL=https://example.org", "MAIL_SERVER=mail.example.org", "DATABASE_URL=sqlite:////jawel.sqlite"
+    for line in (*first.splitlines(), *told):
         monkeypatch.setenv(*line.split("=", 1))
     assert config.load(tmp_path).secret_keys[0] in first
 
 
 def findings(result: Any) -> dict[str, str]:
-    """What the doctor said of each thing: `ok` or `PROBLEM`."""
-    return {line[9:].partition(":")[0]: line[:9].strip() for line in result.stdout.splitlines()}
+    """What the doctor said of each thing: `ok`, `warn` or `fail`."""
+    return {line[6:].partition(":")[0]: line[:6].strip() for line in result.stdout.splitlines()}
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service, jawel: Jawel) -> None:
     result = jawel("doctor")
     assert result.exit_code == 0, result.output
-    things = ["settings", "database", "schema", "catalogue", "clock", "mail", "feedback", "keys", "audit"]
+    things = [
+        "settings",
+        "database",
+        "schema",
+        "catalogue",
+        "clock",
+        "mail",
+        "mail encryption",
+        "file permissions",
+        "feedback",
+        "keys",
+        "audit",
+    ]
     assert findings(result) == dict.fromkeys(things, "ok")
     assert [value for name, value in jawel.environment.items() if "KEY" in name and value in result.output] == []
     assert service.database.writer.dialect.name in result.stdout
@@ -119,21 +132,21 @@ def test_the_doctor_finds_a_mail_server_that_is_down(service: Service, jawel: Ja
         nobody.bind(("127.0.0.1", 0))
         result = jawel("doctor", MAIL_PORT=str(nobody.getsockname()[1]))
     assert result.exit_code == 1
-    assert [thing for thing, state in findings(result).items() if state == "PROBLEM"] == ["mail"]
+    assert [thing for thing, state in findings(result).items() if state == "fail"] == ["mail"]
 
 
 def test_the_doctor_finds_a_schema_that_is_not_current(jawel: Jawel, empty_database_url: str) -> None:
     result = jawel("doctor", DATABASE_URL=empty_database_url)
     assert result.exit_code == 1
     assert findings(result)["database"] == "ok"
-    assert "PROBLEM  schema: not the newest; run `jawel migrate`" in result.stdout
+    assert "fail  schema: not the newest; run `jawel migrate`" in result.stdout
     assert "does not answer" not in result.stdout
 
 
 def test_the_doctor_finds_a_catalogue_that_is_empty(jawel: Jawel) -> None:
     result = jawel("doctor")
     assert result.exit_code == 1
-    assert "PROBLEM  catalogue: no newsletter yet; run `jawel newsletters apply FILE`" in result.stdout
+    assert "fail  catalogue: no newsletter yet; run `jawel newsletters apply FILE`" in result.stdout
 
 
 @on_sqlite
@@ -141,7 +154,7 @@ def test_the_doctor_finds_a_catalogue_that_is_empty(jawel: Jawel) -> None:
 def test_the_doctor_finds_a_database_that_is_away_and_keeps_its_password(jawel: Jawel, url: str) -> None:
     result = jawel("doctor", DATABASE_URL=url)
     assert result.exit_code == 1
-    assert findings(result)["database"] == "PROBLEM"
+    assert findings(result)["database"] == "fail"
     assert findings(result)["mail"] == "ok"
     assert "sesame" not in result.output
     assert jawel("migrate", DATABASE_URL=url).stderr.startswith("Error: The database does not answer")
@@ -158,6 +171,7 @@ def test_the_doctor_names_every_setting_that_is_wrong(jawel: Jawel) -> None:
 
 @on_sqlite
 def test_a_first_start_needs_no_folder_to_be_made(jawel: Jawel) -> None:
+    jawel.environment |= {"JAWEL_ENV": "development", "PUBLIC_URL": "http://127.0.0.1:8000"}
     del jawel.environment["DATABASE_URL"]
     with jawel.started("migrate") as process:
         said = process.communicate()[0]
@@ -232,7 +246,8 @@ class TestWorkerTold:
 def development(jawel: Jawel) -> Jawel:
     """A checkout with the built-in mailbox."""
     assert jawel("newsletters", "apply", ROOT / "newsletters.example.toml").exit_code == 0
-    return Jawel({**jawel.environment, "JAWEL_ENV": "development", "MAIL_SERVER": ""}, jawel.folder)
+    local = {"JAWEL_ENV": "development", "PUBLIC_URL": "http://127.0.0.1:8000", "MAIL_SERVER": ""}
+    return Jawel({**jawel.environment, **local}, jawel.folder)
 
 
 SIGNUP = {"email": ADA, "newsletters": "weekly", "consent": True}
@@ -247,7 +262,7 @@ def test_serve_delivers_letters_without_further_ado(development: Jawel) -> None:
         said = running.process.communicate(timeout=IN_TIME_SECONDS)[0]
         assert running.process.returncode == 0
         assert processes_of(running.process) == []
-    assert "Letters land in https://subscribe.example.org/mailbox" in said
+    assert "Letters land in http://127.0.0.1:8000/mailbox" in said
 
 
 @on_sqlite

@@ -304,8 +304,9 @@ def test_a_server_that_hangs_is_waited_for_in_vain_and_not_for_ever(
         assert mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200
         result = jawel("doctor", DATABASE_URL=f"{server.url('jawel')}&connect_timeout=2")
         assert result.exit_code == 1
-        assert "PROBLEM  database: the database does not answer" in result.stdout
-        assert "ok       mail" in result.stdout
+        assert "fail  database: postgresql, jawel on " in result.stdout
+        assert "the database does not answer" in result.stdout
+        assert "ok    mail" in result.stdout
     assert mortal.get("/readyz").status_code == 200
     assert mortal.subscribe("ada@hanging.example.org").status_code == 202
 

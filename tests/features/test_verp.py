@@ -137,5 +137,5 @@ def test_the_doctor_names_a_newsletter_whose_sender_has_no_room(open_service: Op
     open_service(with_a_long_sender())
     result = jawel("doctor")
     assert result.exit_code == 1
-    assert "PROBLEM  feedback: nothing tells which letter bounced for " in result.stdout
-    assert "ok       feedback: " in jawel("doctor", FEEDBACK_ADDRESS="bounces@example.net").stdout
+    assert "fail  feedback: nothing tells which letter bounced for " in result.stdout
+    assert "ok    feedback: " in jawel("doctor", FEEDBACK_ADDRESS="bounces@example.net").stdout

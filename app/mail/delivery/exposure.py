@@ -1,0 +1,44 @@
+"""Letters in the clear: whether networks of others lie between here and the mail server.
+
+Asks the resolver where the server is known by a name, and so may take seconds: not for a request.
+"""
+
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import structlog
+
+from config import MailServer, Settings
+
+REMEDY = "set MAIL_USE_TLS or MAIL_USE_SSL"
+
+log = structlog.get_logger()
+
+
+def is_exposed(settings: Settings) -> bool:
+    """Whether letters, with addresses and links in them, go unencrypted where strangers can read them."""
+    server = settings.mail_server
+    if server is None or server.is_encrypted or settings.in_development:
+        return False
+    addresses = _addresses(server)
+    return not addresses or not all(map(_is_private, addresses))
+
+
+def warn(settings: Settings) -> None:
+    if settings.mail_server is not None and is_exposed(settings):
+        log.warning("mail_server.in_the_clear", server=settings.mail_server.host, remedy=REMEDY)
+
+
+def _addresses(server: MailServer) -> list[IPv4Address | IPv6Address]:
+    """All that its name leads to: the next connection may take any of them. None where it leads nowhere."""
+    try:
+        found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+
+
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    """Loopback, link-local, and what is kept for networks of one's own (RFC 1918, RFC 4193)."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_private

@@ -1,0 +1,33 @@
+"""Files that nobody but their owner reads, whatever the umask: they hold addresses, or what opens links."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+FILE, FOLDER = 0o600, 0o700
+OTHERS = 0o077
+
+
+def create(path: Path) -> None:
+    """Make an empty file. What is there already stays as it is; without a folder to be in, nothing is made."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE))
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a new file. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def make_folder(path: Path) -> None:
+    """Idempotent; a folder that is there already stays as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=FOLDER, exist_ok=True)
+
+
+def is_open_to_others(path: Path) -> bool:
+    with suppress(OSError):
+        return bool(path.stat().st_mode & OTHERS)
+    return False
