@@ -21,6 +21,8 @@ from marshmallow.validate import OneOf, Range
 import config_checks as checks
 
 _NOT_SET = "Environment variable not set."
+_REMEDIES = {"DATABASE_URL": f"is not set; {checks.NAME_A_DATABASE}"}
+_SECRETS = ("SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "FEEDBACK_SECRET")
 
 
 class Environment(StrEnum):
@@ -58,6 +60,10 @@ class MailServer:
     password: str | None = field(repr=False)
     timeout: float
     """Seconds, for connecting and for every single reply."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.tls or self.starttls
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +143,8 @@ def load(instance: Path = Path("instance")) -> Settings:
         environment=env.environment,
         public_url=public_url,
         database_url=env.database_url(),
-        secret_keys=env.texts("SECRET_KEYS", validate=checks.long_enough),
-        suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=checks.long_enough),
+        secret_keys=env.texts("SECRET_KEYS", validate=checks.strong),
+        suppression_key=env.str("SUPPRESSION_KEY", env.generated("SUPPRESSION_KEY"), validate=checks.strong),
         log_signing_keys=env.seeds("LOG_SIGNING_KEY"),
         log_origin=env.str("LOG_ORIGIN", urlsplit(public_url).hostname or "", validate=checks.key_name),
         log_publish=env.enum("LOG_PUBLISH", LogPublish.DAILY, enum=LogPublish, by_value=True),
@@ -156,6 +162,7 @@ def load(instance: Path = Path("instance")) -> Settings:
         timezone=env.str("TIMEZONE", "Europe/Brussels", validate=checks.timezone),
         instance=instance,
     )
+    env.keep_secrets_apart(settings)
     env.report()
     return settings
 
@@ -183,24 +190,30 @@ class _Reader(FileAwareEnv):
         return development if self.environment is Environment.DEVELOPMENT else production
 
     def database_url(self) -> Any:
-        """SQLite makes a file, but not the folder around it."""
+        """In production it has to be said: else a line that a shell cut short would serve an empty file in silence."""
         default = f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
-        chosen = self.str("DATABASE_URL", default, validate=checks.database_url)
+        chosen = self.str("DATABASE_URL", self.by_environment(default, ...), validate=checks.database_url)
         if chosen == default:
+            # SQLite makes a file, but not the folder around it.
             try:
-                self.instance.mkdir(parents=True, exist_ok=True)
+                self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError:
                 self.wrong["DATABASE_URL"] = "is not set, and the folder for an SQLite file cannot be made"
         return chosen
 
     def generated(self, name: str) -> Any:
         """A default for a secret: made once per checkout in development, none in production."""
-        return self.by_environment(lambda: _generated(self.instance / "secrets.json", name), lambda: ...)()
+        if self.environment is Environment.PRODUCTION:
+            return ...
+        try:
+            return _generated(self.instance / "secrets.json", name)
+        except OSError:
+            return ...
 
     def public_url(self) -> str:
         default = self.by_environment("http://127.0.0.1:8000", ...)
         return (
-            self.str("PUBLIC_URL", default, validate=self.by_environment(checks.http_url, checks.https_url)) or ""
+            self.str("PUBLIC_URL", default, validate=self.by_environment(checks.local_url, checks.https_url)) or ""
         ).rstrip("/")
 
     def texts(self, name: str, validate: Callable[[list[str]], None]) -> tuple[str, ...]:
@@ -226,7 +239,7 @@ class _Reader(FileAwareEnv):
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
         if server.username and not server.password:
             self.wrong["MAIL_USERNAME"] = "is set, but MAIL_PASSWORD is not"
-        is_private = server.tls or server.starttls or server.host in checks.LOOPBACK
+        is_private = server.is_encrypted or server.host in checks.LOOPBACK
         if server.username and not is_private and self.environment is Environment.PRODUCTION:
             self.wrong.setdefault("MAIL_USERNAME", "sends the password in the clear: set MAIL_USE_TLS or MAIL_USE_SSL")
         return server if server.host else None
@@ -246,11 +259,22 @@ class _Reader(FileAwareEnv):
     def feedback(self) -> FeedbackChannels:
         return FeedbackChannels(
             address=self.str("FEEDBACK_ADDRESS", "", validate=checks.mailbox) or None,
-            secret=self.str("FEEDBACK_SECRET", "", validate=checks.long_enough_or_nothing) or None,
+            secret=self.str("FEEDBACK_SECRET", "", validate=checks.strong_or_nothing) or None,
             mailgun_signing_key=self.str("MAILGUN_SIGNING_KEY", "") or None,
             sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "", validate=checks.public_key) or None,
             ses_topic=self.str("SES_TOPIC", "", validate=checks.topic) or None,
         )
+
+    def keep_secrets_apart(self, settings: Settings) -> None:
+        """One that leaks must not open what another protects."""
+        seeds = (base64.b64encode(seed).decode() for seed in settings.log_signing_keys)
+        texts = (settings.secret_keys, (settings.suppression_key,), seeds, (settings.feedback.secret,))
+        owners: dict[str, str] = {}
+        for name, values in zip(_SECRETS, texts, strict=True):
+            for value in filter(None, values):
+                owner = owners.setdefault(value.strip(), name)
+                if owner != name:
+                    self.wrong.setdefault(name, f"is also used for {owner}: each secret needs a text of its own")
 
     def report(self) -> None:
         try:
@@ -258,7 +282,7 @@ class _Reader(FileAwareEnv):
         except EnvValidationError as error:
             for name, problems in cast(Mapping[str, list[str]], error.error_messages).items():
                 problem = " ".join(problems)
-                self.wrong.setdefault(name, "is not set" if problem == _NOT_SET else problem)
+                self.wrong.setdefault(name, _REMEDIES.get(name, "is not set") if problem == _NOT_SET else problem)
         if self.wrong:
             lines = [f"  {name}: {problem}" for name, problem in sorted(self.wrong.items())]
             raise SettingsError("These settings need attention:\n" + "\n".join(lines))
@@ -274,7 +298,7 @@ def fresh_secrets() -> dict[str, str]:
 
 def _generated(path: Path, name: str) -> Any:
     """Web server and worker may start at the same instant; exclusive creation lets exactly one of them choose."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(f".{secrets.token_hex(4)}")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(fresh_secrets()))

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from importlib.util import find_spec
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,19 +17,33 @@ from marshmallow import ValidationError
 from psycopg.conninfo import conninfo_to_dict
 
 SECRET_LENGTH = 32
+DIFFERENT_CHARACTERS = 8
+"""A secret with fewer was typed to fill the room, not made by chance."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+NAME_A_DATABASE = (
+    "name it as postgresql://… or, for a file, as sqlite:////absolute/path"
+    " (a shell ends an unquoted value at `&`: see Environment files in docs/operations.md)"
+)
 
 
-def long_enough(value: str | list[str]) -> None:
+def strong(value: str | list[str]) -> None:
     texts = [value] if isinstance(value, str) else value
     if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
         raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
+    if any(_is_monotonous(text) for text in texts):
+        raise ValidationError(f"needs at least {DIFFERENT_CHARACTERS} different characters; `jawel secrets` prints one")
 
 
-def long_enough_or_nothing(value: str) -> None:
+def strong_or_nothing(value: str) -> None:
     """In a path it stands as it is, so it may hold nothing that a URL would write otherwise."""
     if value and (len(value) < SECRET_LENGTH or not value.replace("-", "").replace("_", "").isalnum()):
         raise ValidationError(f"needs at least {SECRET_LENGTH} letters, digits, - or _; or nothing")
+    if value and _is_monotonous(value):
+        raise ValidationError(f"needs at least {DIFFERENT_CHARACTERS} different characters; or nothing")
+
+
+def _is_monotonous(text: str) -> bool:
+    return len(set(text.strip())) < DIFFERENT_CHARACTERS
 
 
 def mailbox(value: str) -> None:
@@ -87,6 +102,25 @@ def https_url(value: str) -> None:
         raise ValidationError("needs https in production, but for localhost")
 
 
+def local_url(value: str) -> None:
+    """In development everybody who reaches the service may read every letter, at /mailbox."""
+    http_url(value)
+    if not is_loopback(urlsplit(value).hostname or ""):
+        raise ValidationError(
+            "needs localhost where JAWEL_ENV is development, which shows every letter to everybody;"
+            " a service for others needs JAWEL_ENV=production"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def key_name(value: str) -> None:
     """A signed note keeps key and name apart by spaces and plus signs. `jawel/` begins what is no log."""
     if not value or "+" in value or value.startswith("jawel/") or any(letter.isspace() for letter in value):
@@ -114,6 +148,8 @@ def storage(value: str) -> None:
 def database_url(value: str) -> None:
     if value.startswith("sqlite:///"):
         return
+    if not value.strip():
+        raise ValidationError(f"is empty; {NAME_A_DATABASE}")
     if not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         raise ValidationError("needs a postgresql:// or sqlite:/// address")
     try:

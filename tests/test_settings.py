@@ -13,6 +13,7 @@ from tests.commands import ROOT, VARIABLES
 
 SEED = base64.b64encode(bytes(range(32))).decode()
 SESAME = "sesame"
+LONG = "0123456789abcdef0123456789abcdef"
 PRODUCTION = {
     "PUBLIC_URL": "https://subscribe.example.org",
     "DATABASE_URL": "postgresql://jawel:open-sesame@db1,db2:5433/jawel",
@@ -80,7 +81,21 @@ def test_production_starts_with_no_secret_of_its_own_making(deployment: Deployme
     refusal = deployment.refusal()
     for name in ("SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "PUBLIC_URL", "MAIL_SERVER"):
         assert f"  {name}: is not set" in refusal
-    assert list((deployment.folder / "instance").iterdir()) == []
+    assert not (deployment.folder / "instance").exists()
+
+
+def test_production_names_its_database_or_does_not_start(deployment: Deployment) -> None:
+    """Else it would serve an empty SQLite file in silence, for want of the line that was meant."""
+    for missing in ({}, {"DATABASE_URL": ""}, {"DATABASE_URL": "  "}):
+        rest = {name: value for name, value in PRODUCTION.items() if name != "DATABASE_URL"}
+        refusal = deployment.refusal(**rest | missing)
+        assert named_in(refusal) == ["DATABASE_URL"]
+        assert "postgresql://" in refusal
+        assert "sqlite:////absolute/path" in refusal
+        assert "`&`" in refusal
+    assert not (deployment.folder / "instance").exists()
+    said = f"sqlite:///{deployment.folder}/jawel.sqlite"
+    assert deployment.settings(**PRODUCTION | {"DATABASE_URL": said}).database_url == said
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEYS", "SUPPRESSION_KEY", "LOG_SIGNING_KEY", "PUBLIC_URL", "MAIL_SERVER"])
@@ -139,9 +154,13 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("SENDGRID_PUBLIC_KEY", "not base64"),
         ("SENDGRID_PUBLIC_KEY", SEED),
         ("SES_TOPIC", "bounces"),
-        ("SECRET_KEYS", f"{'k' * 32},{'k' * 31}"),
-        ("SECRET_KEYS", f"{'k' * 32},"),
-        ("SUPPRESSION_KEY", "k" * 31),
+        ("SECRET_KEYS", f"{LONG},{LONG[:31]}"),
+        ("SECRET_KEYS", f"{LONG},"),
+        ("SECRET_KEYS", "k" * 32),
+        ("SECRET_KEYS", f"{LONG},{'abcdefg' * 6}"),
+        ("SUPPRESSION_KEY", LONG[:31]),
+        ("SUPPRESSION_KEY", "abcdefg" * 6),
+        ("FEEDBACK_SECRET", "abcdefg" * 6),
         ("TIMEZONE", "../localtime"),
         ("TRUSTED_PROXIES", "-1"),
     ],
@@ -149,6 +168,42 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
 def test_start_up_fails_rather_than_guesses(deployment: Deployment, name: str, value: str) -> None:
     refusal = deployment.refusal(**PRODUCTION | {name: value})
     assert named_in(refusal) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("SUPPRESSION_KEY", "SECRET_KEYS"),
+        ("LOG_SIGNING_KEY", "SECRET_KEYS"),
+        ("FEEDBACK_SECRET", "SECRET_KEYS"),
+        ("LOG_SIGNING_KEY", "SUPPRESSION_KEY"),
+        ("FEEDBACK_SECRET", "SUPPRESSION_KEY"),
+    ],
+)
+def test_one_text_is_no_two_secrets(deployment: Deployment, name: str, other: str) -> None:
+    """Among several keys too: the one that is on its way out still opens what it opened."""
+    text = SEED if name == "LOG_SIGNING_KEY" else LONG
+    shared = {"SECRET_KEYS": f"n{LONG},{text}"} if other == "SECRET_KEYS" else {other: text}
+    refusal = deployment.refusal(**PRODUCTION | shared | {name: text})
+    assert named_in(refusal) == [name]
+    assert f"is also used for {other}" in refusal
+    assert text not in refusal
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://subscribe.example.org", "https://subscribe.example.org", "http://192.168.1.5:8000", "http://0.0.0.0"],
+)
+def test_development_is_for_this_machine_alone(deployment: Deployment, url: str) -> None:
+    """It shows every letter to everybody."""
+    refusal = deployment.refusal(JAWEL_ENV="development", PUBLIC_URL=url)
+    assert named_in(refusal) == ["PUBLIC_URL"]
+    assert "JAWEL_ENV" in refusal
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8765", "http://127.0.0.1", "http://[::1]:8000", "http://127.0.0.2"])
+def test_development_takes_every_name_of_this_machine(deployment: Deployment, url: str) -> None:
+    assert deployment.settings(JAWEL_ENV="development", PUBLIC_URL=url).public_url == url
 
 
 def test_starttls_and_tls_from_the_start_exclude_each_other(deployment: Deployment) -> None:
@@ -204,9 +259,9 @@ def test_a_file_that_cannot_be_read_is_one_problem_among_the_others(deployment: 
 def test_several_keys_are_told_apart_by_commas_whatever_the_spaces(deployment: Deployment) -> None:
     older = base64.b64encode(bytes(32)).decode()
     settings = deployment.settings(
-        **PRODUCTION | {"SECRET_KEYS": f"{'n' * 32} , {'o' * 32}", "LOG_SIGNING_KEY": f"{SEED}, {older}"}
+        **PRODUCTION | {"SECRET_KEYS": f"n{LONG} , o{LONG}", "LOG_SIGNING_KEY": f"{SEED}, {older}"}
     )
-    assert settings.secret_keys == ("n" * 32, "o" * 32)
+    assert settings.secret_keys == (f"n{LONG}", f"o{LONG}")
     assert settings.log_signing_keys == (bytes(range(32)), bytes(32))
 
 
@@ -236,7 +291,7 @@ def test_development_makes_its_secrets_once_and_keeps_them_to_itself(deployment:
     first = deployment.settings(JAWEL_ENV="development")
     assert deployment.settings() == first
     kept = deployment.folder / "instance" / "secrets.json"
-    assert kept.stat().st_mode & 0o077 == 0
+    assert (kept.stat().st_mode | kept.parent.stat().st_mode) & 0o077 == 0
     assert [path.name for path in kept.parent.iterdir()] == ["secrets.json"]
     elsewhere = config.load(deployment.folder / "another")
     for ours, theirs in (
@@ -261,8 +316,10 @@ def test_processes_that_start_at_the_same_instant_choose_the_same_secrets(tmp_pa
 
 def test_a_folder_that_cannot_be_made_is_told_like_the_rest(deployment: Deployment) -> None:
     (deployment.folder / "instance").write_text("in the way")
-    rest = {name: value for name, value in PRODUCTION.items() if name != "DATABASE_URL"}
-    assert named_in(deployment.refusal(**rest)) == ["DATABASE_URL"]
+    rest = {name: value for name, value in PRODUCTION.items() if name not in {"DATABASE_URL", "PUBLIC_URL"}}
+    assert named_in(deployment.refusal(**rest, JAWEL_ENV="development")) == ["DATABASE_URL"]
+    refusal = deployment.refusal(SECRET_KEYS="", SUPPRESSION_KEY="", LOG_SIGNING_KEY="")
+    assert named_in(refusal) == ["DATABASE_URL", "LOG_SIGNING_KEY", "SECRET_KEYS", "SUPPRESSION_KEY"]
 
 
 def test_a_link_never_gets_two_slashes(deployment: Deployment) -> None:

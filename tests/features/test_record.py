@@ -28,6 +28,7 @@ de = "Schweiz"
 en = "Switzerland, under the adequacy decision of 2000."
 """
 ENCRYPTED = {"MAIL_USE_TLS": "true"}
+AT_HOME = {"JAWEL_ENV": "development", "PUBLIC_URL": "http://127.0.0.1:8000"}
 
 Apply = Callable[[str], None]
 
@@ -90,8 +91,8 @@ def test_what_is_missing_is_named_with_the_key_or_setting_that_would_say_it(jawe
     ("variables", "setting"),
     [
         ({"MAIL_SERVER": "mail.example.org", "MAIL_USE_TLS": "false"}, "MAIL_USE_TLS"),
-        ({"JAWEL_ENV": "development", "MAIL_SERVER": ""}, "MAIL_SERVER"),
-        ({"JAWEL_ENV": "development"}, "JAWEL_ENV"),
+        ({**AT_HOME, "MAIL_SERVER": ""}, "MAIL_SERVER"),
+        (AT_HOME, "JAWEL_ENV"),
     ],
 )
 @pytest.mark.parametrize("engine", ["sqlite"])
