@@ -1,11 +1,14 @@
 """Secrets are exchanged while links are out: what still works, what dies, and what is not touched at all."""
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from app import services
 from app.keys import Scope
+from tests.commands import ROOT
 from tests.correspondence import HOST
 from tests.features.conftest import OpenService
 from tests.features.test_change_of_address import asked, gone
@@ -48,6 +51,34 @@ def test_links_live_on_behind_a_new_key_and_die_without_their_own(
         assert alone.get(link, headers=BROWSER).status_code == 404, name
         assert alone.post(link, headers=BROWSER).status_code in {404, 405}, name
     assert alone.status()["weekly"]["status"] == "confirmed"
+
+
+OLD_KEY = "an older secret key for tests, of some length"
+OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+AS_DOCUMENTED = ["OLD", *re.findall(r"`SECRET_KEYS=((?:OLD|NEW)(?:,(?:OLD|NEW))*)`", OPERATIONS)]
+"""Before, and after each phase."""
+TWO_PHASES = AS_DOCUMENTED[:3]
+NEIGHBOURS = [pair for one, two in pairwise(TWO_PHASES) for pair in ((one, two), (two, one))]
+
+
+def keys_of(phase: str) -> tuple[str, ...]:
+    return tuple({"OLD": OLD_KEY, "NEW": NEW_KEY}[name] for name in phase.split(","))
+
+
+def test_the_manual_names_two_phases_and_an_end() -> None:
+    assert AS_DOCUMENTED == ["OLD", "OLD,NEW", "NEW,OLD", "NEW"]
+
+
+@pytest.mark.parametrize(("signs", "reads"), NEIGHBOURS)
+def test_while_a_restart_is_under_way_each_reads_what_the_other_signs(
+    open_service: OpenService, signs: str, reads: str
+) -> None:
+    """Processes of one phase and of the next, side by side."""
+    one, other = open_service(secret_keys=keys_of(signs)), open_service(secret_keys=keys_of(reads))
+    for name, link in links(one):
+        assert other.get(link, headers=BROWSER).status_code == 200, name
+    one.subscribe("grace@example.org", attempt=ATTEMPT)
+    assert other.type_code(ATTEMPT, one.letter().code).status_code == 200
 
 
 def test_what_is_made_after_the_exchange_outlives_the_old_key(
