@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
@@ -18,6 +20,15 @@ from app.ledger.model import LogEntry, SignedCheckpoint, TreeNode
 from app.ledger.tree import Hashes, Node
 from app.ledger.verifier import InclusionProof
 from app.statements import HotStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A proof that the log of `older` leaves is the beginning of the one of `newer`."""
+
+    older: int
+    newer: int
+    hashes: tuple[bytes, ...]
 
 
 def inclusion(
@@ -43,6 +54,18 @@ def inclusion(
 def consistency(connection: Connection, older: int, newer: int) -> list[bytes]:
     """That the log of `older` leaves is the beginning of the one of `newer` leaves, which has been signed."""
     return tree.proof(tree.consistency_spans(older, newer), lambda nodes: look_up(connection, nodes))
+
+
+def growth(connection: Connection, sizes: Sequence[int]) -> list[Growth]:
+    """`consistency` from each of these sizes, which have been signed, to the next. One look at the database."""
+    ordered = sorted(set(sizes))
+    pairs = [*pairwise(ordered)]
+    spans = [tree.consistency_spans(older, newer) for older, newer in pairs]
+    hashes = look_up(connection, [node for each in spans for span in each for node in tree.complete_nodes(span)])
+    return [
+        Growth(older, newer, tuple(tree.span_hash(span, hashes) for span in each))
+        for (older, newer), each in zip(pairs, spans, strict=True)
+    ]
 
 
 def look_up(connection: Connection, nodes: Sequence[Node]) -> Hashes:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,19 @@ RECEIPT_DOMAIN = "jawel/receipt/v1"
 PROFILE = "urn:jawel:consent-receipt:1"
 GIVEN, RENEWED, UNKNOWN = "dpv:ConsentGiven", "dpv:RenewedConsentGiven", "dpv:ConsentUnknown"
 REQUESTED, CONFIRMED, ERASED = "subscription.requested", "subscription.confirmed", "subscriber.erased"
+ASKING = ("confirmation", "address_change")
+"""Kinds of letters that ask for an answer."""
+LETTER_ACCEPTED, BOUNCED = "letter.accepted", "subscription.bounced"
 ENDINGS = ("subscription.declined", "subscription.expired", "subscription.unsubscribed", ERASED)
 MAILBOX_HOLDER = "mailbox holder"
 STATES = {
     REQUESTED: "dpv:ConsentRequested",
-    "letter.accepted": "jawel:LetterAccepted",
+    LETTER_ACCEPTED: "jawel:LetterAccepted",
     CONFIRMED: GIVEN,
     "subscription.declined": "dpv:ConsentRefused",
     "subscription.unsubscribed": "dpv:ConsentWithdrawn",
     "subscription.expired": "dpv:ConsentExpired",
-    "subscription.bounced": "dpv:ConsentRevoked",
+    BOUNCED: "dpv:ConsentRevoked",
     "subscription.complained": "dpv:ConsentRevoked",
     "suppression.lifted": "jawel:SuppressionLifted",
     ERASED: "jawel:Erased",
@@ -54,6 +58,10 @@ _HASH_LENGTH = 32
 
 class Refuted(Exception):
     """A claim does not hold; the text says which, in plain words and without the personal data it was about."""
+
+
+class Unproven(Exception):
+    """A claim may hold or not: nothing here shows it. The text says what the reader should know."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -220,6 +228,11 @@ class InclusionProof:
         return checkpoint
 
 
+def unverified(note: str) -> Checkpoint:
+    """What a signed note says, whoever signed it."""
+    return Checkpoint.parse(f"{note.rpartition(chr(10) * 2)[0]}\n")
+
+
 def encode(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -325,6 +338,8 @@ def _find(claim: str, check: Callable[..., str], *about: Any) -> Finding:
         return Finding(holds=True, text=f"{claim}: {check(*about)}")
     except Refuted as refuted:
         return Finding(holds=False, text=f"{claim}: {refuted}")
+    except Unproven as unproven:
+        return Finding(holds=None, text=f"{claim}: {unproven}")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         return Finding(holds=False, text=f"{claim}: it is not of the form that it should have")
 
@@ -357,11 +372,13 @@ def _examine(receipt: Mapping[str, Any], trust: Trust) -> Iterator[Finding]:
     for count, event in enumerate(events, 1):
         yield _find(f"Event {count}, {event['type']}", _check_event, record, event, keys)
     yield _find("The order of events", _check_order, events)
-    yield _find("The log behind them", _check_one_log, events)
+    # A receipt from before there were any has none.
+    yield _find("The log behind them", _check_one_log, receipt.get("consistency_proofs", []), events)
     yield _find("The exact words", _check_words, receipt["wordings"], events)
     for event in events:
         if event["type"] == CONFIRMED:
             yield _find("The confirmation", _check_confirmation, event, events)
+            yield _find("The letter before it", _check_letter, event, events)
     yield _find("What the receipt sums up", _check_record, record, receipt["wordings"], events)
     if record["address_commitment_key"] is not None or record["pii_principal_email"] is not None:
         yield _find("The address", _check_address, record, events)
@@ -443,17 +460,36 @@ def _check_order(events: Sequence[Mapping[str, Any]]) -> str:
 def _checkpoints(events: Sequence[Mapping[str, Any]]) -> dict[str, Checkpoint]:
     """Those that the proofs lead to, by their signed note. That they are signed is each event's own claim."""
     notes = {InclusionProof.parse(event["tlog_proof"]).checkpoint for event in events if event["tlog_proof"]}
-    return {note: Checkpoint.parse(f"{note.rpartition(chr(10) * 2)[0]}\n") for note in notes}
+    return {note: unverified(note) for note in notes}
 
 
-def _check_one_log(events: Sequence[Mapping[str, Any]]) -> str:
-    """Else each event could be proven in a log that was made for it alone."""
+def _check_one_log(proofs: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> str:
+    """Else each event could be proven in a log that was made for it alone, or in a history that excludes another's."""
     heads = _checkpoints(events).values()
     if len({head.origin for head in heads}) > 1:
         raise Refuted("the events are proven in several logs")
-    if len({(head.size, head.root) for head in heads}) > len({head.size for head in heads}):
+    by_size = {head.size: head for head in heads}
+    if len({(head.size, head.root) for head in heads}) > len(by_size):
         raise Refuted("two checkpoints of one size differ: the log was split in two, and this proves it")
-    return "one and the same for all, with no checkpoint against another"
+    tied, sizes = {_check_growth(proof, by_size) for proof in proofs}, sorted(by_size)
+    if not set(pairwise(sizes)) <= tied:
+        raise Unproven(
+            f"the events are proven under checkpoints of {', '.join(map(str, sizes))} entries, and nothing here shows "
+            "that each holds the one before unchanged: they may be of histories that exclude each other. Ask for the "
+            "receipt again, or the log for its consistency proofs between them"
+        )
+    if len(sizes) < 2:
+        return "one and the same for all, under one checkpoint"
+    return f"one and the same for all; each of its {len(sizes)} checkpoints holds the one before unchanged"
+
+
+def _check_growth(proof: Mapping[str, Any], by_size: Mapping[int, Checkpoint]) -> tuple[int, int]:
+    """From which size to which it leads."""
+    older, newer = by_size.get(proof["from"]), by_size.get(proof["to"])
+    if older is None or newer is None:
+        raise Refuted("a consistency proof is about a size that no checkpoint here has")
+    check_consistency(older, newer, [decode_hash(each) for each in proof["proof"]])
+    return older.size, newer.size
 
 
 def _check_words(wordings: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> str:
@@ -482,12 +518,29 @@ def _check_confirmation(event: Mapping[str, Any], events: Sequence[Mapping[str, 
         raise Refuted("it was not the holder of the mailbox who confirmed")
     if not {"title", "purpose", "consent"} <= _evidence(requests[-1]).get("wordings", {}).keys():
         raise Refuted("the evidence does not say which words were agreed to")
-    letters = [each for each in earlier if each["type"] == "letter.accepted"]
-    took = "that a mail server took the letter is not on record"
-    if letters:
-        took = f"a mail server took the letter at {letters[-1]['event_time']}"
-    asked = f"asked for at {requests[-1]['event_time']}; {took}"
+    asked = f"asked for at {requests[-1]['event_time']}"
     return f"{asked}; confirmed at {event['event_time']} by the {event['entity_id']} ({event['method']})"
+
+
+def _check_letter(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """What was agreed to once, and is renewed, rests on the letter of then. Else it takes one since it last ended."""
+    sealed = [each for each in events if each["position"] is not None and each["position"] < event["position"]]
+    earlier = sorted((each for each in sealed if each["event_time"] <= event["event_time"]), key=_place)
+    requests = [each for each in earlier if each["type"] == REQUESTED]
+    ended = [each["position"] for each in earlier if each["type"] in (*ENDINGS, BOUNCED)]
+    since = -1 if requests and "renews" in _evidence(requests[-1]) else max(ended, default=-1)
+    letters = [each for each in earlier if each["position"] > since and _asks(each)]
+    if not letters:
+        raise Unproven(
+            f"no mail server is on record as having taken a letter before the confirmation at {event['event_time']}: "
+            "that anybody could press anything is the word of the service alone"
+        )
+    return f"a mail server took it at {letters[-1]['event_time']}"
+
+
+def _asks(event: Mapping[str, Any]) -> bool:
+    """Whether it is a letter that somebody could confirm by. Of one that was erased nobody knows any more."""
+    return event["type"] == LETTER_ACCEPTED and _evidence(event).get("kind", ASKING[0]) in ASKING
 
 
 def _check_record(

@@ -99,6 +99,9 @@ def build(history: History, issue: Issue) -> dict[str, Any]:
         },
         "wordings": [{"sha256": digest, "text": text} for digest, text in sorted(history.wordings.items())],
         "log_keys": list(history.log_keys),
+        "consistency_proofs": [
+            {"from": each.older, "to": each.newer, "proof": [*map(encode, each.hashes)]} for each in history.growth
+        ],
         "timestamp_tokens": [
             {"type": "rfc3161", "checkpoint": note, "token": encode(response)} for note, response in history.anchors
         ],

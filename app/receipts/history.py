@@ -20,7 +20,8 @@ from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
 from app.ledger import anchors, proofs
 from app.ledger.log import Log, verification_keys
-from app.ledger.verifier import InclusionProof
+from app.ledger.proofs import Growth
+from app.ledger.verifier import InclusionProof, unverified
 from app.newsletters.model import Wording
 from app.subscriptions.model import Subscriber
 
@@ -64,6 +65,8 @@ class History:
     """Every text that the evidence cites, by its SHA-256."""
     log_keys: tuple[str, ...]
     """Verification keys, newest first."""
+    growth: tuple[Growth, ...]
+    """What ties the checkpoints of the proofs together, from each to the next larger."""
     anchors: tuple[tuple[str, bytes], ...]
     """Signed note and RFC 3161 answer, for each checkpoint of a proof that an authority has stamped."""
 
@@ -113,6 +116,7 @@ def find(
     if not events:
         return None
     proven = proofs.inclusion(connection, [each.id for each in events], shown_until)
+    notes = sorted({each.checkpoint for each in proven.values()})
     entries = sorted((_entry(each, proven.get(each.id)) for each in events), key=_when)
     return History(
         subscription_id=subscription_id,
@@ -122,7 +126,8 @@ def find(
         entries=tuple(entries),
         wordings=_wordings(connection, entries),
         log_keys=tuple(map(str, verification_keys(connection, log))),
-        anchors=tuple(anchors.of(connection, sorted({each.checkpoint for each in proven.values()}))),
+        growth=tuple(proofs.growth(connection, [unverified(note).size for note in notes])),
+        anchors=tuple(anchors.of(connection, notes)),
     )
 
 

@@ -1,6 +1,8 @@
 """Anchors: a time-stamping authority says when a checkpoint was there. It is never waited for."""
 
 import hashlib
+import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,26 @@ def test_the_proof_leads_to_the_first_checkpoint_that_was_stamped(anchored: Serv
     requested = InclusionProof.parse(found["record"]["events"][0]["tlog_proof"])
     assert int(requested.checkpoint.split("\n")[1]) == first
     assert requested.checkpoint in [token["checkpoint"] for token in found["timestamp_tokens"]]
+
+
+def test_the_checkpoints_of_a_receipt_are_tied_together(anchored: Service, jawel: Jawel, tmp_path: Path) -> None:
+    with time_machine.travel(clock.now(), tick=False) as time:
+        link = anchored.confirmed(language="en").one_click
+        for _ in range(3):
+            time.shift(7200)
+            anchored.subscribe(f"{clock.now():%H%M}@example.org", newsletters="events")
+            anchored.deliver()
+        anchored.post(link)
+        found = receipt(anchored)
+    proofs = [InclusionProof.parse(each["tlog_proof"]) for each in found["record"]["events"]]
+    sizes = sorted({int(each.checkpoint.split("\n")[1]) for each in proofs})
+    assert len(sizes) > 1
+    assert [(each["from"], each["to"]) for each in found["consistency_proofs"]] == [*pairwise(sizes)]
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps(found), encoding="utf-8")
+    said = jawel("verify", path, "--key", str(KEY))
+    assert said.exit_code == 0, said.output
+    assert f"each of its {len(sizes)} checkpoints holds the one before unchanged" in said.stdout
 
 
 def examined(service: Service, jawel: Jawel, folder: Path, *options: Path | str) -> str:

@@ -139,6 +139,9 @@ class ReceiptSchema(Schema):
     record = fields.Dict(required=True, metadata={"description": "ISO/IEC TS 27560: what was asked, agreed and done."})
     wordings = fields.List(fields.Dict(), required=True, metadata={"description": "The exact words, by SHA-256."})
     log_keys = fields.List(fields.String(), required=True)
+    consistency_proofs = fields.List(
+        fields.Dict(), required=True, metadata={"description": "That each checkpoint in it holds the one before."}
+    )
     timestamp_tokens = fields.List(fields.Dict(), required=True)
     signature = fields.String(required=True, metadata={"description": "A signed note over all the rest."})
 
