@@ -7,7 +7,7 @@ from flask_babel import Babel
 from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import breakers, database, logs, services
+from app import breakers, database, logs, macs, services
 from app.counters import Counters
 from app.keys import KeyRing
 from app.lately import Lately
@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _install_services(app: Flask, settings: Settings) -> None:
-    opened = database.connect(settings.database_url)
+    opened = macs.entrust(database.connect(settings.database_url), settings.secret_keys)
     at_hand = services.Services(
         settings=settings,
         database=opened,

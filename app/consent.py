@@ -2,7 +2,7 @@
 
 Invariant: an event is inserted once. The database refuses every later change but the blanking of evidence and salt,
 which is what erasure does. Evidence is kept as the exact RFC 8785 text, so that a hash over it can be recomputed by
-anyone; the salt keeps that hash from being a way to guess the evidence.
+anyone; the salt keeps that hash from being a way to guess the evidence. The MAC shows that this application wrote it.
 """
 
 import hashlib
@@ -17,9 +17,10 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import orjson
-from sqlalchemy import CheckConstraint, Index, insert
+from sqlalchemy import CheckConstraint, Connection, Index, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app import macs
 from app.addresses import EmailAddress
 from app.database import Base, Instant
 
@@ -71,6 +72,8 @@ class ConsentEvent(Base):
     salt: Mapped[str | None]
     evidence_hash: Mapped[str]
     """What the log holds of it. Kept beside the evidence, as erasure may come before sealing."""
+    mac: Mapped[str | None]
+    """`Macs.make`: without it the event is not sealed. Once it is, the log's signature stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,11 @@ class Step:
 
 
 def record(session: Session, step: Step, act: Act) -> None:
-    session.execute(insert(ConsentEvent), row(step, act))
+    session.execute(insert(ConsentEvent), row(session.connection(), step, act))
 
 
-def row(step: Step, act: Act) -> dict[str, Any]:
-    """The columns of the event, for a caller who inserts in bulk."""
+def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
+    """The columns of the event, for a caller who inserts in bulk. Raises WithoutKeys."""
     identity = uuid4()
     evidence = {
         **act.details,
@@ -114,6 +117,7 @@ def row(step: Step, act: Act) -> dict[str, Any]:
     }
     text = canonical(evidence)
     salt = secrets.token_bytes(32)
+    hashed = evidence_hash(text, salt)
     return {
         "id": identity,
         "type": step.type,
@@ -123,7 +127,8 @@ def row(step: Step, act: Act) -> dict[str, Any]:
         "occurred_at": step.occurred_at,
         "evidence": text.decode(),
         "salt": salt.hex(),
-        "evidence_hash": evidence_hash(text, salt),
+        "evidence_hash": hashed,
+        "mac": macs.of(connection).make(identity, hashed),
     }
 
 

@@ -15,7 +15,7 @@ import click
 
 import config
 from app import database as databases
-from app import keys, schema
+from app import keys, macs, schema
 from app.database import Database
 from app.links import Links
 from app.newsletters import apply, file
@@ -178,7 +178,7 @@ def _set_up(stack: ExitStack, urls: Sequence[str], seconds: float, rounds: int) 
 
 
 def _empty(stack: ExitStack, url: str) -> Database:
-    database = databases.connect(url)
+    database = macs.entrust(databases.connect(url), [config.fresh_secrets()["SECRET_KEYS"]])
     stack.callback(database.dispose)
     schema.migrate(database)
     return database

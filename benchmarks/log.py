@@ -1,13 +1,16 @@
 """How fast the log grows, and what a proof from it costs once it is long."""
 
 import random
+import secrets
 import statistics
 import time
 from collections.abc import Callable
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
+from app import clock, macs
+from app.consent import ConsentEvent, EventType
 from app.database import Database
 from app.ledger import proofs, sealing
 from app.ledger.log import Log
@@ -19,37 +22,40 @@ BATCH = 100_000
 PROOFS = 200
 TURNS = 5
 
-# Of erased people: their hashes are all that sealing reads.
-_FILL = {
-    "postgresql": """
-        INSERT INTO consent_events (id, type, subscriber_id, newsletter, occurred_at, evidence_hash)
-        SELECT gen_random_uuid(), 'subscription.requested', gen_random_uuid(), 'weekly', now(),
-               md5(random()::text) || md5(random()::text)
-        FROM generate_series(1, :number)
-    """,
-    "sqlite": """
-        INSERT INTO consent_events (id, type, subscriber_id, newsletter, occurred_at, evidence_hash)
-        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :number)
-        SELECT lower(hex(randomblob(16))), 'subscription.requested', lower(hex(randomblob(16))), 'weekly',
-               '2026-11-23T20:00:00.000+00:00', lower(hex(randomblob(32)))
-        FROM numbers
-    """,
-}
-
 
 def grow(database: Database, size: int, tell: Callable[[int], None]) -> float:
     """Seconds spent sealing, in the worker's own steps, until the log has `size` entries."""
     spent = 0.0
     while (missing := size - _size(database)) > 0:
         number = min(missing, BATCH)
-        with database.transaction() as session:
-            session.execute(text(_FILL[database.writer.dialect.name]), {"number": number})
+        _fill(database, number)
         begun = time.perf_counter()
         while _seal(database):
             pass
         spent += time.perf_counter() - begun
         tell(number)
     return spent
+
+
+def _fill(database: Database, number: int) -> None:
+    """Events of erased people: their hashes are all that sealing reads."""
+    now = clock.now()
+    with database.transaction() as session:
+        keys = macs.of(session.connection())
+        rows = ((uuid4(), secrets.token_hex(32)) for _ in range(number))
+        values = [
+            {
+                "id": identity,
+                "type": EventType.REQUESTED,
+                "subscriber_id": uuid4(),
+                "newsletter": "weekly",
+                "occurred_at": now,
+                "evidence_hash": hashed,
+                "mac": keys.make(identity, hashed),
+            }
+            for identity, hashed in rows
+        ]
+        session.execute(insert(ConsentEvent), values)
 
 
 def proof_seconds(database: Database) -> float:
@@ -67,7 +73,7 @@ def _timed(act: Callable[[], object]) -> float:
 
 def _seal(database: Database) -> int:
     with database.transaction() as session:
-        return sealing.seal(session, LOG)
+        return sealing.seal(session, LOG).sealed
 
 
 def _size(database: Database) -> int:

@@ -19,15 +19,15 @@ from tests.service import Service
 def write_events(database: Database, number: int) -> list[UUID]:
     act = Act(Actor.SERVICE, {"method": "test"})
     steps = [Step(EventType.REQUESTED, uuid4(), uuid4(), "weekly", clock.now()) for _ in range(number)]
-    rows = [consent.row(step, act) for step in steps]
     with database.transaction() as session:
+        rows = [consent.row(session.connection(), step, act) for step in steps]
         session.execute(insert(ConsentEvent), rows)
     return [row["id"] for row in rows]
 
 
 def seal(database: Database, log: Log, at_most: int = 1000) -> int:
     with database.transaction() as session:
-        return sealing.seal(session, log, at_most)
+        return sealing.seal(session, log, at_most).sealed
 
 
 def grow(service: Service, sizes: Sequence[int]) -> None:
@@ -104,6 +104,7 @@ def without_triggers(database: Database) -> Iterator[Connection]:
             yield session.connection()
         return
     theirs = create_engine(database.writer.url)  # SQLite looks after foreign keys only where it is told to.
+    theirs.update_execution_options(**database.writer.get_execution_options())
     with theirs.begin() as connection:
         guards = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
         for guard in guards:

@@ -14,11 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from app import database as databases
+from app import macs
 from app.ledger.log import Log
 from tests.log import seal
 
 AT_ONCE = 3
 LONGEST_LIFE_SECONDS = 0.06
+SECRET_KEY = "a secret key for tests that is of some length"
+"""That of `settings`."""
 BEGUN, DONE = b"(", b")"
 
 
@@ -53,6 +56,7 @@ def start(url: str) -> Sealer:
 
 def live(url: str, diary: int) -> None:
     database, log = databases.connect(url), Log.of("subscribe.example.org", [bytes(range(32))])
+    macs.entrust(database, [SECRET_KEY])
     seal(database, log)  # The first takes long, for all that is set up on the way.
     for size in itertools.cycle((1, 20, 300)):
         os.write(diary, BEGUN)

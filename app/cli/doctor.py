@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import clock, private_files, schema, sqlite
 from app.database import Database, described
 from app.errors import JawelError
+from app.ledger import refused
 from app.ledger.audit import results
 from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
@@ -59,6 +60,7 @@ def doctor(context: Any) -> None:
         ("catalogue", lambda: _catalogue(database)),
         ("feedback", lambda: _feedback(database, settings)),
         ("clock", lambda: _clock(database)),
+        ("log", lambda: _log(database)),
         ("audit", lambda: _audit(database)),
     ]
     with answering_within(PATIENCE_SECONDS):
@@ -170,6 +172,19 @@ def _keys(settings: Settings) -> str:
     return (
         f"{count} secret key{'s' if count > 1 else ''}, suppression key, {len(settings.log_signing_keys)} signing key"
     )
+
+
+def _log(database: Database) -> str:
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise Ailment("waits for the schema; run `jawel migrate`")
+        aside = refused.count(connection)
+    if aside:
+        raise Ailment(
+            f"{aside:,} event{'s' if aside > 1 else ''} not sealed, as no MAC shows that this service wrote them;"
+            " `jawel ledger adopt` lists them"
+        )
+    return "no event was refused a seal"
 
 
 def _audit(database: Database) -> str:

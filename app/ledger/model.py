@@ -1,7 +1,7 @@
 """The log as rows: entries, inner nodes, signed checkpoints and the keys that signed them; and what audits found.
 
 Invariant: the database refuses UPDATE and DELETE on all of the log. Only the list of events that await their position
-shrinks, by the sealing that gives them one.
+shrinks, by the sealing that gives them one, or sets them aside.
 """
 
 from datetime import datetime
@@ -24,6 +24,17 @@ class UnsealedEvent(Base):
 
     number: Mapped[int] = mapped_column(Number, primary_key=True)
     event_id: Mapped[UUID]
+    mac: Mapped[str | None]
+    """Of one that an operator has vouched for: it counts in the place of the event's own."""
+
+
+class RefusedEvent(Base):
+    """Set aside by sealing, as its MAC is not ours: kept out of the way of the others, and to be told."""
+
+    __tablename__ = "refused_events"
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    refused_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class LogEntry(Base):

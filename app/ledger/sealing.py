@@ -2,26 +2,26 @@
 
 Invariant: all of it is one transaction, one sealer at a time, and only on top of a head that was signed here and still
 fits what is stored. So a sealer may die anywhere, and the next goes on from what was last signed.
+
+An event whose MAC is not ours is set aside, and the others get their places without it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from app import clock, rows
+from app import clock, macs, rows
 from app.consent import ConsentEvent
 from app.database import AnyRow
-from app.ledger import proofs, signing
+from app.ledger import proofs, refused, signing, turns
 from app.ledger.log import Log, LogIsInconsistent, introduce, newest_checkpoint, verification_keys
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode, UnsealedEvent
 from app.ledger.tree import EMPTY_ROOT, Edge, Span, complete_nodes
 from app.ledger.verifier import Checkpoint, Refuted, leaf_hash, open_note
-
-# Any number will do that no other program on the same database locks.
-_TURN = 0x4A61776C67
 
 COUNTED = 100_000
 """No more events that wait are counted. It takes a service whose sealing has been refused for long to have as many."""
@@ -32,6 +32,8 @@ class Waiting:
     events: int
     since: datetime | None
     """When the first of them happened; None where none waits."""
+    refused: int
+    """Those that were set aside, and wait for nobody."""
 
 
 def is_due(connection: Connection) -> bool:
@@ -41,30 +43,43 @@ def is_due(connection: Connection) -> bool:
 
 def waiting(connection: Connection) -> Waiting:
     since = connection.scalar(_WAITING_SINCE)
-    return Waiting(connection.scalar(_WAITING_EVENTS, {"at_most": COUNTED}) or 0, since)
+    events, aside = connection.execute(_COUNTS, {"at_most": COUNTED}).one()
+    return Waiting(events, since, aside)
 
 
-def seal(session: Session, log: Log, at_most: int = 1000) -> int:
-    """Seal the oldest events under one checkpoint; return how many; 0 as well where another sealer is at it.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    sealed: int
+    refused: tuple[UUID, ...] = ()
+    """Events that were set aside."""
+
+
+def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
+    """Seal the oldest events under one checkpoint, but for those that are not ours; none where another sealer is at it.
 
     Raises LogIsInconsistent, and signs nothing, where the log is not what the newest checkpoint says.
     """
     connection = session.connection()
-    if not _is_our_turn(connection):
-        return 0
+    if not turns.is_ours(connection):
+        return Batch(0)
     events = connection.execute(_OLDEST, {"at_most": at_most}).all()
-    if events:
+    ours, others = _told_apart(connection, events)
+    if others:
+        refused.set_aside(connection, others, clock.now())
+    if ours:
         edge = _signed_edge(connection, log)
-        _append(connection, edge, events)
+        _append(connection, edge, ours)
         _sign(connection, log, edge)
-    return len(events)
+    return Batch(len(ours), tuple(each.event_id for each in others))
 
 
-def _is_our_turn(connection: Connection) -> bool:
-    """In a statement of its own: those that follow see all that the sealer before has committed."""
-    if connection.dialect.name == "sqlite":
-        return True  # BEGIN IMMEDIATE has let one writer in.
-    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN}))
+def _told_apart(connection: Connection, events: Sequence[AnyRow]) -> tuple[list[AnyRow], list[AnyRow]]:
+    """What this application wrote, by its MAC; and the rest."""
+    keys = macs.of(connection)
+    told: tuple[list[AnyRow], list[AnyRow]] = ([], [])
+    for event in events:
+        told[not keys.fit(event.mac, event.event_id, event.evidence_hash)].append(event)
+    return told
 
 
 def _signed_edge(connection: Connection, log: Log) -> Edge:
@@ -130,7 +145,10 @@ def _now(connection: Connection) -> datetime:
 
 
 _WAITING = select(UnsealedEvent.number).limit(1)
-_WAITING_EVENTS = select(func.count()).select_from(_WAITING.limit(bindparam("at_most")).subquery())
+_COUNTS = select(
+    select(func.count()).select_from(_WAITING.limit(bindparam("at_most")).subquery()).scalar_subquery(),
+    refused.COUNT.scalar_subquery(),
+)
 _WAITING_SINCE = (
     select(ConsentEvent.occurred_at)
     .join(UnsealedEvent, UnsealedEvent.event_id == ConsentEvent.id)
@@ -138,7 +156,12 @@ _WAITING_SINCE = (
     .limit(1)
 )
 _OLDEST = (
-    select(UnsealedEvent.number, UnsealedEvent.event_id, ConsentEvent.evidence_hash)
+    select(
+        UnsealedEvent.number,
+        UnsealedEvent.event_id,
+        ConsentEvent.evidence_hash,
+        func.coalesce(UnsealedEvent.mac, ConsentEvent.mac).label("mac"),
+    )
     .join(ConsentEvent, ConsentEvent.id == UnsealedEvent.event_id)
     .order_by(UnsealedEvent.number)
     .limit(bindparam("at_most"))

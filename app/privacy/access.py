@@ -26,7 +26,9 @@ from app.subscriptions.moving.changes import AddressChange
 from app.subscriptions.stubs import Stub
 from app.suppressions import Suppression
 
-WORKINGS = frozenset({"attempt", "digest", "lease", "leased_until", "mailbox_digest", "nonce", "tries", "version"})
+WORKINGS = frozenset(
+    {"attempt", "digest", "lease", "leased_until", "mac", "mailbox_digest", "nonce", "tries", "undo_id", "version"}
+)
 """What keeps links and workers from being fooled or from colliding. It says nothing about anyone."""
 
 

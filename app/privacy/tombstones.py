@@ -7,7 +7,6 @@ nobody can pass off as erased what they would rather not show. A tombstone itsel
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, insert, update
@@ -44,7 +43,7 @@ def bury(session: Session, graves: Sequence[Grave], reason: Reason, act: Act) ->
     _erect(
         session,
         [
-            _tombstone(_step(grave.subscriber_id, grave), blanked[grave.subscription_id], reason, act)
+            (_step(grave.subscriber_id, grave), _saying(blanked[grave.subscription_id], reason, act))
             for grave in graves
             if grave.subscription_id in blanked
         ],
@@ -55,7 +54,7 @@ def bury_person(session: Session, subscriber_id: UUID, act: Act) -> None:
     """Blank all evidence of one person, under one tombstone. Idempotent."""
     blanked = _blank(session, ConsentEvent.subscriber_id == subscriber_id)
     if blanked:
-        _erect(session, [_tombstone(_step(subscriber_id), blanked, Reason.REQUEST, act)])
+        _erect(session, [(_step(subscriber_id), _saying(blanked, Reason.REQUEST, act))])
 
 
 def _blank(session: Session, which: ColumnElement[bool]) -> Sequence[AnyRow]:
@@ -79,7 +78,7 @@ def _step(subscriber_id: UUID, grave: Grave | None = None) -> Step:
     )
 
 
-def _tombstone(step: Step, blanked: Iterable[AnyRow], reason: Reason, act: Act) -> dict[str, Any]:
+def _saying(blanked: Iterable[AnyRow], reason: Reason, act: Act) -> Act:
     erased: list[JsonValue] = [
         {
             "event": str(event.id),
@@ -90,9 +89,10 @@ def _tombstone(step: Step, blanked: Iterable[AnyRow], reason: Reason, act: Act) 
         }
         for event in blanked
     ]
-    return consent.row(step, Act(act.actor, {**act.details, "erased": erased, "reason": reason}))
+    return Act(act.actor, {**act.details, "erased": erased, "reason": reason})
 
 
-def _erect(session: Session, tombstones: Sequence[dict[str, Any]]) -> None:
+def _erect(session: Session, tombstones: Sequence[tuple[Step, Act]]) -> None:
     if tombstones:
-        session.execute(insert(ConsentEvent), tombstones)
+        connection = session.connection()
+        session.execute(insert(ConsentEvent), [consent.row(connection, step, act) for step, act in tombstones])

@@ -83,6 +83,7 @@ def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
     # All who write several subscriptions of one person take them in this order, and so never wait for each other.
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
     pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
+    events = [_event(connection, draft, each, row["id"]) for each, row in zip(asked, pending, strict=True)]
     rows.write(
         connection,
         _writing(connection.dialect.name),
@@ -91,7 +92,7 @@ def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
             Subscriber: [_subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
             Letter: [_letter(draft, plan, pending)] if plan else [],
             Subscription: pending,
-            ConsentEvent: [_event(draft, each, row["id"]) for each, row in zip(asked, pending, strict=True)],
+            ConsentEvent: events,
         },
     )
 
@@ -193,7 +194,7 @@ def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> d
     }
 
 
-def _event(draft: Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[str, Any]:
+def _event(connection: Connection, draft: Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[str, Any]:
     step = Step(
         type=EventType.REQUESTED,
         subscriber_id=draft.subscriber_id,
@@ -211,4 +212,4 @@ def _event(draft: Draft, newsletter: Newsletter, subscription_id: UUID) -> dict[
     before = draft.facts.subscriptions.get(newsletter.slug)
     if before is not None and before.former_commitment:
         details["previous_address_commitment"] = before.former_commitment
-    return consent.row(step, Act(Actor.UNVERIFIED, details))
+    return consent.row(connection, step, Act(Actor.UNVERIFIED, details))

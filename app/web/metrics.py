@@ -74,6 +74,11 @@ class _Figures(Collector):
             "How long the first of them has waited; 0 where none does.",
             self._age(waiting.since),
         )
+        yield _gauge(
+            "jawel_refused_events",
+            "Events that were not sealed, as nothing shows that this service wrote them.",
+            waiting.refused,
+        )
 
     def _audit(self) -> Iterator[Metric]:
         latest = results.latest(self._connection)

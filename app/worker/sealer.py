@@ -1,17 +1,22 @@
 """Seals events as they come, in a loop of its own."""
 
 import threading
+import time
+from uuid import UUID
 
 import structlog
 
 from app.database import Database
-from app.ledger import sealing
+from app.ledger import refused, sealing
 from app.ledger.log import Log, LogIsInconsistent
 
 log = structlog.get_logger()
 
 IDLE_SECONDS = 0.25
 TROUBLE_SECONDS = 5
+RECONSIDER_SECONDS = 60
+NAMED = 20
+"""Events in one line; `jawel ledger adopt` lists all of them."""
 
 
 class Sealer:
@@ -21,6 +26,8 @@ class Sealer:
         self._database = database
         self._log = ours
         self._refusal = ""
+        self._reconsidered_at = float("-inf")
+        self._reconsidered: UUID | None = None
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -33,17 +40,32 @@ class Sealer:
                 stop.wait(0 if busy else TROUBLE_SECONDS if self._refusal else IDLE_SECONDS)
 
     def step(self) -> bool:
-        """Whether anything was sealed: then there may be more."""
+        """Whether anything was sealed or set aside: then there may be more."""
+        self._reconsider_now_and_then()
         with self._database.read_only() as connection:
             if not sealing.is_due(connection):
                 return False
         try:
             with self._database.transaction() as session:
-                sealed = sealing.seal(session, self._log)
+                batch = sealing.seal(session, self._log)
         except LogIsInconsistent as error:
             if str(error) != self._refusal:
                 log.critical("log.refused", reason=str(error))
             self._refusal = str(error)
             return False
         self._refusal = ""
-        return sealed > 0
+        if batch.refused:
+            named = [str(each) for each in batch.refused[:NAMED]]
+            log.critical("log.events_refused", count=len(batch.refused), events=named)
+        return bool(batch.sealed or batch.refused)
+
+    def _reconsider_now_and_then(self) -> None:
+        """A key that was missing here, as while a rotation is under way, may be known by now."""
+        if time.monotonic() < self._reconsidered_at + RECONSIDER_SECONDS:
+            return
+        self._reconsidered_at = time.monotonic()
+        with self._database.read_only() as connection:
+            if not refused.are_there(connection):
+                return
+        with self._database.transaction() as session:
+            self._reconsidered = refused.reconsider(session, self._reconsidered)

@@ -33,8 +33,8 @@ ROWS = {
 }
 """Among the events: one that was erased, one that was not, and the tombstone."""
 
-UNPROVEN = {("wordings", "first_used_at"), ("checkpoints", "signed_at")}
-"""For operators, and for how much is published. No evidence leans on them."""
+UNPROVEN = {("wordings", "first_used_at"), ("checkpoints", "signed_at"), ("consent_events", "mac")}
+"""For operators; for how much is published; and for the sealer. Once an event is sealed, no evidence leans on them."""
 
 Fate = Literal["found", "not to be stored", "MISSED"]
 

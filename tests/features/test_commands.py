@@ -120,6 +120,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service
         "file permissions",
         "feedback",
         "keys",
+        "log",
         "audit",
     ]
     assert findings(result) == dict.fromkeys(things, "ok")

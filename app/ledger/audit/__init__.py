@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from app.consent import ConsentEvent
 from app.database import Database
-from app.ledger.audit import anchors, events, tombstones, trees, wordings
+from app.ledger.audit import anchors, consents, events, tombstones, trees, wordings
 from app.ledger.log import Log
 from app.ledger.model import LogEntry
 
@@ -47,18 +47,19 @@ def findings(connection: Connection, log: Log, seen: Seen) -> Iterator[str]:
     parts = {
         "the events": events.check(connection, seen),
         "the log": trees.check(connection, log, seen),
+        "the subscriptions": consents.check(connection),
         "the tombstones": tombstones.check(connection),
         "the wordings": wordings.check(connection),
         "the anchors": anchors.check(connection),
     }
     for name, found in parts.items():
         try:
-            yield from map(_in_plain_letters, found)
+            yield from map(in_plain_letters, found)
         except (AttributeError, TypeError, ValueError) as error:
             # SQLite takes a number or bytes for a text as well.
             yield f"{name}: a value that is not of its column's type ends the audit of them ({type(error).__name__})"
 
 
-def _in_plain_letters(finding: str) -> str:
+def in_plain_letters(finding: str) -> str:
     """It quotes what somebody may have put into the database, for a terminal to obey or a log to choke on."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in finding)

@@ -1,22 +1,25 @@
-"""Each event against its evidence, and that each is in the log or awaits it."""
+"""Each event against its evidence, and that each is in the log, or awaits it and is ours."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from app import macs
 from app.consent import ConsentEvent
-from app.ledger.audit.stored import IDENTIFYING, Forms, counted, raw, stream, unhex
-from app.ledger.model import LogEntry, UnsealedEvent
+from app.ledger.audit.stored import IDENTIFYING, Forms, counted, is_ours, raw, stream, unhex
+from app.ledger.model import LogEntry, RefusedEvent, UnsealedEvent
 from app.ledger.verifier import evidence_hash
+from app.macs import Macs
 
 
 def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:
-    forms = Forms(on_sqlite=connection.dialect.name == "sqlite")
+    forms, keys = Forms.of(connection), macs.of(connection)
     with stream(connection, _EVENTS) as events:
         for event in counted(events, seen):
-            for wrong in (_in_the_log(event), *_content(event, forms)):
+            for wrong in (_in_the_log(event, keys), *content(event, forms)):
                 if wrong:
                     yield f"event {event.id}: {wrong}"
     with stream(connection, _STRAYS) as strays:
@@ -24,15 +27,27 @@ def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:
             yield f"event {stray.event_id}: it awaits its place in the log, but it is gone"
 
 
-def _in_the_log(event: Any) -> str | None:
-    if event.position is None and event.number is None:
+def disagreements(connection: Connection, event_ids: Sequence[UUID]) -> Iterator[str]:
+    """What speaks against these events by themselves: a line for each of which columns and evidence do not agree."""
+    forms = Forms.of(connection)
+    for event in connection.execute(_EVENTS.where(ConsentEvent.id.in_(event_ids))):
+        for wrong in content(event, forms):
+            yield f"event {event.id}: {wrong}"
+
+
+def _in_the_log(event: Any, keys: Macs) -> str | None:
+    waits = event.number is not None or event.refused_at is not None
+    if event.position is None and not waits:
         return "it is neither in the log nor awaits it: it was slipped in, or would never be sealed"
-    if event.position is not None and event.number is not None:
+    if event.position is not None and waits:
         return f"it is in the log at position {event.position}, and awaits a place once more"
+    if not is_ours(event, keys):
+        return "it is not sealed, as no MAC shows that this application wrote it; see `jawel ledger adopt`"
     return None
 
 
-def _content(event: Any, forms: Forms) -> Iterator[str]:
+def content(event: Any, forms: Forms) -> Iterator[str]:
+    """What does not fit between its columns, as they are stored, and its evidence."""
     if event.evidence is None:
         return  # What tombstones are for.
     salt = unhex(event.salt)
@@ -75,11 +90,14 @@ _EVENTS = (
         ConsentEvent.evidence,
         ConsentEvent.salt,
         ConsentEvent.evidence_hash,
+        func.coalesce(UnsealedEvent.mac, ConsentEvent.mac).label("mac"),
         LogEntry.position,
         UnsealedEvent.number,
+        raw(RefusedEvent.refused_at),
     )
     .outerjoin(LogEntry, LogEntry.event_id == ConsentEvent.id)
     .outerjoin(UnsealedEvent, UnsealedEvent.event_id == ConsentEvent.id)
+    .outerjoin(RefusedEvent, RefusedEvent.event_id == ConsentEvent.id)
 )
 _STRAYS = (
     select(raw(UnsealedEvent.event_id))

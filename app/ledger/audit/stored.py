@@ -12,6 +12,7 @@ from sqlalchemy.orm import QueryableAttribute
 from app.consent import ConsentEvent, timestamp
 from app.database import AnySelect
 from app.ledger.verifier import Refuted, decode_hex
+from app.macs import Macs
 
 STREAM = 2000
 """Rows that are in memory at once, of each stream."""
@@ -42,6 +43,10 @@ class Forms:
 
     on_sqlite: bool
 
+    @classmethod
+    def of(cls, connection: Connection) -> "Forms":
+        return cls(on_sqlite=connection.dialect.name == "sqlite")
+
     def id(self, text: str | None) -> str | UUID | None:
         """Raises ValueError where it is no UUID in its usual spelling, and so do the others."""
         if text is None:
@@ -64,6 +69,20 @@ def unhex(text: str) -> bytes | None:
         return decode_hex(text)
     except (Refuted, ValueError):
         return None
+
+
+def instant(value: object) -> datetime | None:
+    """Of either form; None where it is no instant."""
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def is_ours(event: Any, keys: Macs) -> bool:
+    """Whether this application wrote it: the log stands for that, else its MAC."""
+    return event.position is not None or keys.fit(event.mac, UUID(str(event.id)), event.evidence_hash)
 
 
 def counted(rows: Iterable[Row], seen: Callable[[int], None]) -> Iterator[Row]:

@@ -18,7 +18,7 @@ _Named = tuple[Any, ...]
 
 
 def check(connection: Connection) -> Iterator[str]:
-    forms = Forms(on_sqlite=connection.dialect.name == "sqlite")
+    forms = Forms.of(connection)
     with stream(connection, _BY_PERSON) as events:
         for _subscriber, rows in groupby(events, lambda row: row.subscriber_id):
             yield from _person([*rows], forms)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from app.consent import ConsentEvent
 from app.ledger.audit.stored import counted, raw, stream, unhex
+from app.ledger.audit.times import Times
 from app.ledger.log import Log, introduced, verification_keys
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode
 from app.ledger.tree import Edge, Node
@@ -21,16 +22,18 @@ def check(connection: Connection, log: Log, seen: Callable[[int], None]) -> Iter
         stream(connection, _HEADS) as stored_heads,
     ):
         nodes = Nodes(stored_nodes)
-        heads = Heads(stored_heads, log.origin, Keys(connection, log))
+        heads, times = Heads(stored_heads, log.origin, Keys(connection, log)), Times()
         for entry in counted(entries, seen):
             if entry.position != edge.size:
                 yield f"position {edge.size}: it is missing, and what follows is void; the next is {entry.position}"
                 break
             if wrong := _leaf(entry):
                 yield f"position {entry.position}: {wrong}"
+            yield from times.compare(entry)
             for node, computed in edge.extend([entry.leaf]):
                 yield from nodes.compare(node, computed)
             yield from heads.compare(edge)
+        yield from times.rest()
         yield from nodes.rest()
         yield from heads.rest(edge.size)
 
@@ -153,7 +156,13 @@ class Keys:
 
 
 _ENTRIES = (
-    select(LogEntry.position, raw(LogEntry.event_id), LogEntry.leaf, ConsentEvent.evidence_hash)
+    select(
+        LogEntry.position,
+        raw(LogEntry.event_id),
+        LogEntry.leaf,
+        ConsentEvent.evidence_hash,
+        raw(ConsentEvent.occurred_at),
+    )
     .outerjoin(ConsentEvent, ConsentEvent.id == LogEntry.event_id)
     .order_by(LogEntry.position)
 )

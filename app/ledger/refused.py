@@ -1,0 +1,123 @@
+"""Events that are not sealed, because nothing shows that this application wrote them; and how they may be after all.
+
+Whoever can write to the database can insert an event, but has not the keys that its MAC takes. Such an event is set
+aside by the sealer. It returns by itself where a key of `SECRET_KEYS` turns out to be its own, as while a rotation is
+under way; else by an operator, who vouches for it by name. Nothing that is in the database alone brings it back.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app import macs
+from app.consent import ConsentEvent
+from app.database import AnyRow
+from app.ledger import turns
+from app.ledger.model import RefusedEvent, UnsealedEvent
+
+AT_ONCE = 10_000
+COUNTED = 100_000
+"""No more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """An event that waits or was set aside, and whose MAC is not ours."""
+
+    id: UUID
+    type: str
+    occurred_at: datetime
+    newsletter: str | None
+    reason: str
+
+
+def set_aside(connection: Connection, events: Sequence[AnyRow], now: datetime) -> None:
+    """Out of the way of those that wait. Each has its `number` among them and its `event_id`."""
+    connection.execute(delete(UnsealedEvent).where(UnsealedEvent.number.in_([each.number for each in events])))
+    values = [{"event_id": each.event_id, "refused_at": now} for each in events]
+    connection.execute(_insert(connection)(RefusedEvent).on_conflict_do_nothing(), values)
+
+
+def count(connection: Connection) -> int:
+    """Up to COUNTED."""
+    return connection.scalar(COUNT) or 0
+
+
+def are_there(connection: Connection) -> bool:
+    return connection.execute(_ANY).first() is not None
+
+
+def reconsider(session: Session, after: UUID | None) -> UUID | None:
+    """Let the next of those set aside wait again whose MAC is ours now. Returns the last one seen, None at the end."""
+    connection = session.connection()
+    if not turns.is_ours(connection):
+        return after
+    found = connection.execute(_ASIDE if after is None else _ASIDE.where(RefusedEvent.event_id > after)).all()
+    ours = macs.of(connection)
+    _return(connection, [(each.id, None) for each in found if ours.fit(each.mac, each.id, each.evidence_hash)])
+    return found[-1].id if len(found) == AT_ONCE else None
+
+
+def unproven(connection: Connection) -> Iterator[Unproven]:
+    """In the order in which they say that they happened. Streams, and so takes a transaction."""
+    ours = macs.of(connection)
+    for each in connection.execute(_UNSEALED, execution_options={"yield_per": AT_ONCE}):
+        if not ours.fit(each.mac, each.id, each.evidence_hash):
+            reason = "it has no MAC" if each.mac is None else "its MAC is by no key of SECRET_KEYS"
+            yield Unproven(each.id, each.type, each.occurred_at, each.newsletter, reason)
+
+
+def adopt(session: Session, event_ids: Sequence[UUID]) -> list[UUID]:
+    """Vouch for those of the events that are not sealed: they wait again, with a MAC of ours. Idempotent.
+
+    Returns them. That their evidence adds up is for the caller to check.
+    """
+    connection = session.connection()
+    turns.await_ours(connection)
+    found = connection.execute(_UNSEALED.where(ConsentEvent.id.in_(event_ids))).all()
+    ours = macs.of(connection)
+    _return(connection, [(each.id, ours.make(each.id, each.evidence_hash)) for each in found])
+    return [each.id for each in found]
+
+
+def _return(connection: Connection, events: Sequence[tuple[UUID, str | None]]) -> None:
+    """With the MAC that counts from now on; None: the event's own."""
+    if not events:
+        return
+    connection.execute(delete(RefusedEvent).where(RefusedEvent.event_id.in_([event_id for event_id, _mac in events])))
+    waits = _insert(connection)(UnsealedEvent)
+    waits = waits.on_conflict_do_update(index_elements=["event_id"], set_={"mac": waits.excluded.mac})
+    connection.execute(waits, [{"event_id": event_id, "mac": mac} for event_id, mac in events])
+
+
+def _insert(connection: Connection) -> type[postgresql.Insert] | type[sqlite.Insert]:
+    return sqlite.Insert if connection.dialect.name == "sqlite" else postgresql.Insert
+
+
+_ANY = select(RefusedEvent.event_id).limit(1)
+COUNT = select(func.count()).select_from(select(RefusedEvent.event_id).limit(COUNTED).subquery())
+_ASIDE = (
+    select(ConsentEvent.id, ConsentEvent.evidence_hash, ConsentEvent.mac)
+    .join(RefusedEvent, RefusedEvent.event_id == ConsentEvent.id)
+    .order_by(RefusedEvent.event_id)
+    .limit(AT_ONCE)
+)
+_UNSEALED = (
+    select(
+        ConsentEvent.id,
+        ConsentEvent.type,
+        ConsentEvent.occurred_at,
+        ConsentEvent.newsletter,
+        ConsentEvent.evidence_hash,
+        func.coalesce(UnsealedEvent.mac, ConsentEvent.mac).label("mac"),
+    )
+    .outerjoin(UnsealedEvent, UnsealedEvent.event_id == ConsentEvent.id)
+    .outerjoin(RefusedEvent, RefusedEvent.event_id == ConsentEvent.id)
+    .where(or_(UnsealedEvent.event_id.is_not(None), RefusedEvent.event_id.is_not(None)))
+    .order_by(ConsentEvent.occurred_at, ConsentEvent.id)
+)
