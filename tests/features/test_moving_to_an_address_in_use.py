@@ -1,0 +1,78 @@
+"""Moving to an address, or back to one, where somebody once confirmed, left, and has only asked again since.
+
+What left keeps its evidence, and a request on top of it may lapse without erasing that: so there is somebody there.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from tests.features.test_change_of_address import Clock, asked, gone, left
+from tests.log import audited
+from tests.service import ADA, BROWSER, COOL_DOWN, Service
+
+GRACE = "grace@example.org"
+
+
+@pytest.fixture
+def moved() -> Iterator[Clock]:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        yield clock
+
+
+def somebody_left_and_asked_again(service: Service, clock: Clock, email: str) -> None:
+    service.confirmed(email, newsletters="events", language="en")
+    left(service, email, "events")
+    clock.shift(COOL_DOWN)
+    service.subscribe(email, newsletters="events", language="en")
+    service.deliver()
+    assert status(service, email) == {"events": "pending"}
+
+
+def status(service: Service, email: str) -> dict[str, str]:
+    return {name: each["status"] for name, each in (service.status(email) or {}).items()}
+
+
+def test_whoever_left_there_and_asked_again_is_not_moved_over(service: Service, moved: Clock) -> None:
+    somebody_left_and_asked_again(service, moved, GRACE)
+    service.confirmed(language="en")
+    moved.shift(COOL_DOWN)
+    letter = asked(service, GRACE)
+    before = service.events()
+    answer = service.post(letter.link, headers=BROWSER)
+    assert (answer.status_code, "subscriptions of its own" in answer.text) == (409, True)
+    assert service.post(letter.link).status_code == 409
+    assert (status(service, ADA), status(service, GRACE)) == ({"weekly": "confirmed"}, {"events": "pending"})
+    assert service.events() == before
+    assert service.deliver() == []
+    assert audited(service) == []
+
+
+def test_nor_is_whoever_did_so_at_the_old_address_since(service: Service, moved: Clock) -> None:
+    service.confirmed(language="en")
+    notice = gone(service, GRACE)
+    moved.shift(COOL_DOWN)
+    somebody_left_and_asked_again(service, moved, ADA)
+    before = service.events()
+    answer = service.post(notice.link, headers=BROWSER)
+    assert (answer.status_code, "subscriptions of its own" in answer.text) == (409, True)
+    assert (status(service, GRACE), status(service, ADA)) == ({"weekly": "confirmed"}, {"events": "pending"})
+    assert service.events() == before
+
+
+@pytest.mark.parametrize("answered", ["in time", "never"])
+def test_once_what_was_left_is_all_there_is_it_still_keeps_the_address(
+    service: Service, moved: Clock, answered: str
+) -> None:
+    """Its evidence names that address, whatever became of the second request."""
+    somebody_left_and_asked_again(service, moved, GRACE)
+    service.confirmed(language="en")
+    if answered == "never":
+        moved.shift(timedelta(hours=97))
+        service.deliver()
+        assert status(service, GRACE) == {"events": "unsubscribed"}
+    else:
+        moved.shift(COOL_DOWN)
+    assert service.post(asked(service, GRACE).link).status_code == 409
