@@ -1,0 +1,35 @@
+"""A report about a mailbox whose person is on the way to another one says nothing of the other one."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.addresses import EmailAddress
+from app.consent import Act, Actor
+from app.subscriptions.feedback import Report
+from app.subscriptions.moving import settling
+from tests.features.test_change_of_address import NEW, asked
+from tests.features.test_database_faults import on_postgresql
+from tests.features.test_feedback import COMPLAINT, HARD, UNSUBSCRIBE, digest, take
+from tests.features.test_races import await_lock
+from tests.service import ADA, Service
+
+
+@on_postgresql
+@pytest.mark.parametrize("report", [HARD, COMPLAINT, UNSUBSCRIBE], ids=lambda report: str(report.kind))
+def test_who_moves_while_the_report_waits_for_them_is_left_alone(service: Service, report: Report) -> None:
+    service.confirmed()
+    asked(service)
+    (change,) = service.rows("SELECT id FROM address_changes")
+    with ThreadPoolExecutor(1) as pool:
+        with service.database.transaction() as session:
+            settling.confirm(session, change.id, Act(Actor.MAILBOX_HOLDER, {"method": "button"}))
+            session.flush()
+            taking = pool.submit(take, service, report, address=EmailAddress.parse(ADA))
+            await_lock(service)
+        taking.result()
+    status = (service.status(NEW) or {})["weekly"]
+    assert (status["status"], status["mailable"]) == ("confirmed", True)
+    suppressed = {row.digest for row in service.rows("SELECT digest FROM suppressions")}
+    assert suppressed == (set() if report is UNSUBSCRIBE else {digest(ADA)})
+    service.deliver()
