@@ -1,5 +1,6 @@
 """What holds for the repository as a whole: its shape, and pages that leave nothing out."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -72,15 +73,50 @@ def not_on(page: str, names: set[str]) -> list[str]:
     )
 
 
-def test_every_test_that_the_threat_table_names_is_there() -> None:
-    text = (ROOT / "docs/threats.md").read_text(encoding="utf-8")
-    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
-    assert len(named) > 30
-    for file, name in named:
-        source = (ROOT / file).read_text(encoding="utf-8")
-        assert not name or f"def {name}(" in source, f"{file}::{name}"
-    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| who,", "| what "))]
-    assert [row for row in rows if "`tests/" not in row] == []
+@pytest.mark.parametrize("page", ["docs/threats.md", "docs/threat-model.md"])
+def test_every_threat_names_the_test_that_holds_its_defence(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    threats = [row for header, *rows in tables(text) if header[0] in OF_THREATS for row in rows]
+    assert len(threats) > 15
+    for who, *_, tests in threats:
+        cited = re.findall(r"`([^`]+)`", tests)
+        assert cited, who
+        assert [each for each in cited if not is_a_test(each)] == [], who
+
+
+OF_THREATS = ("who, and what they do", "what happens")
+
+
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """The rows of each table, its header first, without the line beneath that."""
+    for found in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found.splitlines()]
+        yield [rows[0], *rows[2:]]
+
+
+def is_a_test(cited: str) -> bool:
+    """`path::test_name`, also of one set of parameters: `path::test_name[set]`."""
+    found = re.fullmatch(r"(tests/[\w/]+\.py)::(test_\w+)(?:\[(.+)\])?", cited)
+    if not found or not (ROOT / found[1]).is_file():
+        return False
+    source = (ROOT / found[1]).read_text(encoding="utf-8")
+    tests = {each.name: each for each in ast.parse(source).body if isinstance(each, ast.FunctionDef)}
+    test = tests.get(found[2])
+    return test is not None and (not found[3] or "parametrize" in "".join(map(ast.unparse, test.decorator_list)))
+
+
+@pytest.mark.parametrize(
+    "cited",
+    [
+        "tests/test_architecture.py",
+        "tests/test_architecture.py::is_a_test",
+        "tests/test_architecture.py::test_that_is_not_there",
+        "tests/test_that_is_not_there.py::test_dependencies_run_one_way",
+        "tests/test_architecture.py::test_dependencies_run_one_way[sqlite]",
+    ],
+)
+def test_what_names_no_test_is_found(cited: str) -> None:
+    assert not is_a_test(cited)
 
 
 def test_every_decision_says_why_and_at_what_price() -> None:
