@@ -15,7 +15,7 @@ FEW = 50
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     monkeypatch.setattr(ratelimits, "ROOM", FEW)
-    return Counter(MemoryStorage(), "s" * 32)  # type: ignore[arg-type]
+    return Counter(MemoryStorage(), "s" * 32)
 
 
 def counted() -> int:

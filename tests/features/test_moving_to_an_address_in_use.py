@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from tests.features.test_change_of_address import Clock, asked, gone, left
+from tests.features.test_change_of_address import Clock, ask, asked, gone, left
 from tests.log import audited
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
@@ -76,3 +76,20 @@ def test_once_what_was_left_is_all_there_is_it_still_keeps_the_address(
     else:
         moved.shift(COOL_DOWN)
     assert service.post(asked(service, GRACE).link).status_code == 409
+
+
+def test_who_asks_to_move_to_where_they_are_is_never_written_to(service: Service, moved: Clock) -> None:
+    """Neither at once nor when the address may next be sent a letter."""
+    service.confirmed()
+    for wanted in (ADA, ADA.upper()):
+        ask(service, wanted)
+        moved.shift(COOL_DOWN)
+        assert service.deliver() == []
+
+
+def test_for_whom_nothing_is_confirmed_any_more_no_stranger_is_written_to_or_kept(service: Service) -> None:
+    service.confirmed()
+    left(service, ADA, "weekly")
+    ask(service, GRACE)
+    assert service.deliver() == []
+    assert service.counts()["address_changes"] == 0
