@@ -63,9 +63,10 @@ class Suppression(Base):
     """From when a new request may be answered by a confirmation mail, though it stands. None: not while it stands."""
 
 
-def digests(address: EmailAddress, key: str) -> tuple[str, ...]:
-    """All that an address may be suppressed under; the first is `EmailAddress.digest`, its own."""
-    return tuple(address.digests(key))
+def digests(address: EmailAddress, key: str) -> tuple[str, str]:
+    """All that an address may be suppressed under: its own digest, and that of its probable mailbox."""
+    known_by = address.digests(key)
+    return known_by.address, known_by.mailbox
 
 
 def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, until: datetime | None = None) -> None:

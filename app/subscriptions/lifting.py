@@ -55,7 +55,7 @@ def lift(session: Session, address: EmailAddress, suppression_key: str, why: str
     """
     now = clock.now()
     digests = suppressions.digests(address, suppression_key)
-    held = concerned.hold(session, Mailbox(address.canonical, digests[0]))
+    held = concerned.hold(session, Mailbox(address.canonical, *digests))
     complained = [each for each in held if each.status == Status.COMPLAINED]
     lifted = Obstacles(suppressions.lift_all(session, digests, now), [each.newsletter for each in complained])
     if not lifted:

@@ -10,7 +10,7 @@ from alembic import op
 from app.database import Instant
 
 revision = "0023"
-down_revision = "0020"
+down_revision = "0022"
 
 REFUSAL = "consent events are never changed or deleted; erasure blanks evidence and salt"
 KEPT = ("id", "type", "subscriber_id", "subscription_id", "newsletter", "occurred_at", "evidence_hash", "mac")

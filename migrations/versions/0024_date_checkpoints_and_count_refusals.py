@@ -11,7 +11,7 @@ from alembic import op
 from app.database import Instant
 
 revision = "0024"
-down_revision = "0020"
+down_revision = "0023"
 
 AT_ONCE = "1970-01-01T00:00:00.000+00:00"
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0020"
+down_revision = "0024"
 
 TYPES = (
     "'subscription.requested', 'letter.accepted', 'subscription.confirmed', 'subscription.declined', "
