@@ -24,8 +24,7 @@ TO_A_MAILBOX_A_DAY = 10
 
 
 class MailBudget(Base):
-    """Whoever asks for a letter writes the rows of its address and its mailbox, whatever comes of it: all of them cost
-    the same time."""
+    """Whoever asks for a letter writes the rows of its address and its mailbox, whatever comes of it."""
 
     __tablename__ = "mail_budgets"
     __table_args__ = (Index(None, "used_at"),)

@@ -109,12 +109,9 @@ def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
     return (HotStatement(select(literal(1)).add_cte(*ctes)),)
 
 
-def write(
-    connection: Connection, statements: Sequence[HotStatement], rows: Mapping[type[DeclarativeBase], Sequence[object]]
-) -> None:
-    parameters = {model.__tablename__: _encode(each) for model, each in rows.items()}
-    for statement in statements:
-        statement.run(connection, parameters)
+def parameters(rows: Mapping[Any, Sequence[object]]) -> dict[str, str]:
+    """By the name of the table, as `insert` reads them."""
+    return {model.__tablename__: _encode(each) for model, each in rows.items()}
 
 
 def texts(values: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.terms import Catalogue
-from app.pace import Pace
 from app.ratelimits import Counter
 from config import Settings
 
@@ -28,7 +27,6 @@ class Services:
     log: Log
     limiter: Counter
     counters: Counters
-    pace: Pace = field(default_factory=Pace)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""
 

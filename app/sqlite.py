@@ -1,7 +1,8 @@
 """SQLite as a database that is written by several processes, and keeps nothing that was deleted."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -53,6 +54,18 @@ def files(url: str) -> list[Path]:
     """All that may hold rows: the file, its write-ahead log and the index of that, a journal."""
     path = file(url)
     return [] if path is None else [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")]
+
+
+@contextmanager
+def undone(connection: Connection) -> Iterator[None]:
+    """What the block writes is taken back when it ends. The pages that it touched are written at the commit all the
+    same, as what they were."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute("SAVEPOINT undone")
+    yield
+    driver.execute("ROLLBACK TO undone")
+    driver.execute("RELEASE undone")
 
 
 def scrub(writer: Engine) -> None:

@@ -53,9 +53,9 @@ class _Connection:
         return int(self._received[9:12]) if len(self._received) >= self._expected else None
 
 
-def saturate(port: int, requests: Iterable[bytes], seconds: float) -> Outcome:
-    """As many requests as CONNECTIONS can get answered, each sending its next when it has the answer to the last."""
-    return _run(port, requests, seconds, _at_once(), CONNECTIONS)
+def saturate(port: int, requests: Iterable[bytes], seconds: float, connections: int = CONNECTIONS) -> Outcome:
+    """As many requests as `connections` can get answered, each sending its next when it has the answer to the last."""
+    return _run(port, requests, seconds, _at_once(), connections)
 
 
 def at_rate(port: int, requests: Iterable[bytes], seconds: float, rate: float) -> Outcome:

@@ -25,10 +25,10 @@ def signups() -> Iterator[bytes]:
         yield signup(f"new{next(_people)}@example.org")
 
 
-def signup(email: str, *, trapped: bool = False) -> bytes:
-    """From another client each, and from another network: so do people."""
+def signup(email: str, *, trapped: bool = False, network: int = 11) -> bytes:
+    """From another client each, and from another network: so do people. `network` is the first number of them all."""
     number = next(_signups)
-    client = f"{11 + number // 65536 % 200}.{number // 256 % 256}.{number % 256}.7"
+    client = f"{network + number // 65536 % 89}.{number // 256 % 256}.{number % 256}.7"
     fields = {"email": email, "newsletters": ["weekly"], "consent": True, "language": "en"}
     trap = {"website": "https://spam.example"} if trapped else {}
     return post("/subscribe", fields | trap, f"X-Forwarded-For: {client}\r\n")

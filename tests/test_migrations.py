@@ -22,6 +22,7 @@ from app.database import Base, Database
 from app.ledger.log import Log, checkpoint_at
 from app.worker.sealer import Sealer
 from config import Settings
+from migrations import signup_functions
 from tests.commands import environment
 
 WORDING = "INSERT INTO wordings (sha256, text, first_used_at) VALUES ('aa', 'Yes.', '2026-11-23T20:00:00.000+00:00')"
@@ -67,6 +68,17 @@ def test_every_column_and_constraint_is_the_same_whether_migrated_or_made_from_t
     with opened(empty_database_url) as made:
         Base.metadata.create_all(made.writer)
         assert described(database.writer) == described(made.writer)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_the_functions_that_write_a_signup_know_every_column(database: Database) -> None:
+    """Alembic compares no functions: one that forgot a column would lose what is written there."""
+    functions = text("SELECT proname, prosrc FROM pg_proc WHERE proname LIKE '%_signup' ORDER BY proname")
+    with database.writer.connect() as connection:
+        before = connection.execute(functions).all()
+        signup_functions.replace(connection)
+        assert connection.execute(functions).all() == before, "the newest migration has to replace them"
+    assert [row.proname for row in before] == ["record_signup", "write_signup"]
 
 
 def described(engine: Engine) -> dict[str, list[str]]:

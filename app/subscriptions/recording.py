@@ -1,4 +1,6 @@
-"""One write for all of a request: budgets, subscriber, letter, subscriptions and consent events.
+"""One write for all of a request: budgets, subscriber, letter, subscriptions and consent events; and what is undone.
+
+On PostgreSQL it is a function of the database (`migrations/signup_functions.py`), on SQLite one statement a table.
 
 Every row that may exist already carries the version it was read at. Where another request came first the version no
 longer fits, and the database refuses the whole write.
@@ -14,13 +16,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from sqlalchemy import Connection, case
+from sqlalchemy import Connection, Text, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app import budgets, consent, rows
+from app import budgets, consent, rows, sqlite
 from app.addresses import Digests
 from app.budgets import MailBudget
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
+from app.database import Base
 from app.newsletters.terms import Newsletter
 from app.outbox import Kind, Letter, State
 from app.statements import HotStatement
@@ -32,20 +35,31 @@ FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
 _HOLD_THE_PERSON = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id")
 
+Rows = Mapping[type[Base], Sequence[dict[str, Any]]]
+"""By table."""
+BESIDE_THE_BUDGET: tuple[type[Base], ...] = (Subscriber, Letter, Subscription, ConsentEvent)
+NO_ROWS: Rows = {table: [] for table in BESIDE_THE_BUDGET}
+
 
 @cache
-def _writing(dialect: str) -> Sequence[HotStatement]:
-    budget = rows.insert(MailBudget, dialect)
-    subscription = rows.insert(Subscription, dialect)
-    return rows.together(
-        (
-            _replace_if_unchanged(budget, MailBudget, ("digest",)),
-            rows.insert(Subscriber, dialect),
-            rows.insert(Letter, dialect),
-            _replace_if_unchanged(subscription, Subscription, ("subscriber_id", "newsletter")),
-            rows.insert(ConsentEvent, dialect),
-        )
-    )
+def _function() -> HotStatement:
+    names = [MailBudget.__tablename__, *(table.__tablename__ for table in BESIDE_THE_BUDGET)]
+    names += [f"undone_{table.__tablename__}" for table in BESIDE_THE_BUDGET]
+    return HotStatement(select(func.record_signup(*[bindparam(name, type_=Text) for name in names])))
+
+
+@cache
+def _inserts() -> Mapping[type[Base], HotStatement]:
+    inserts = {
+        MailBudget: _replace_if_unchanged(rows.insert(MailBudget, "sqlite"), MailBudget, ("digest",)),
+        Subscriber: rows.insert(Subscriber, "sqlite"),
+        Letter: rows.insert(Letter, "sqlite"),
+        Subscription: _replace_if_unchanged(
+            rows.insert(Subscription, "sqlite"), Subscription, ("subscriber_id", "newsletter")
+        ),
+        ConsentEvent: rows.insert(ConsentEvent, "sqlite"),
+    }
+    return {table: HotStatement(insert) for table, insert in inserts.items()}
 
 
 def _replace_if_unchanged(
@@ -78,23 +92,39 @@ class Draft:
         return cls(signup, digests, facts, now, facts.subscriber_id or uuid4(), key, uuid4())
 
 
-def write(connection: Connection, draft: Draft, plan: Plan | None) -> None:
-    """Raises IntegrityError; where `was_overtaken` says so, a row was not as it was read. Nothing is written then."""
+def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
+    """What the plan calls for, by table. Nothing is written yet."""
     # All who write several subscriptions of one person take them in this order, and so never wait for each other.
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
     pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
-    events = [_event(connection, draft, each, row["id"]) for each, row in zip(asked, pending, strict=True)]
-    rows.write(
-        connection,
-        _writing(connection.dialect.name),
-        {
-            MailBudget: _budgets(draft, plan),
-            Subscriber: [_subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
-            Letter: [_letter(draft, plan, pending)] if plan else [],
-            Subscription: pending,
-            ConsentEvent: events,
-        },
-    )
+    return {
+        MailBudget: _budgets(draft, plan),
+        Subscriber: [subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
+        Letter: [_letter(draft, plan, pending)] if plan else [],
+        Subscription: pending,
+        ConsentEvent: [_event(connection, draft, each, row["id"]) for each, row in zip(asked, pending, strict=True)],
+    }
+
+
+def write(connection: Connection, kept: Rows, undone: Rows) -> None:
+    """Write both, and undo the second.
+
+    Raises IntegrityError; where `was_overtaken` says so, a row was not as it was read. Nothing is kept then.
+    """
+    if connection.dialect.name == "sqlite":
+        _insert(connection, kept)
+        with sqlite.undone(connection):
+            _insert(connection, undone)
+        return
+    written = rows.parameters(kept)
+    _function().run(connection, written | {f"undone_{name}": each for name, each in rows.parameters(undone).items()})
+
+
+def _insert(connection: Connection, written: Rows) -> None:
+    """Each table in its turn; a statement takes longer to be run here than what it does, so none is run for nothing."""
+    for table, each in written.items():
+        if each:
+            _inserts()[table].run(connection, rows.parameters({table: each}))
 
 
 def was_overtaken(error: IntegrityError) -> bool:
@@ -133,7 +163,7 @@ def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
     return sorted((own, together), key=itemgetter("digest"))
 
 
-def _subscriber(draft: Draft) -> dict[str, Any]:
+def subscriber(draft: Draft) -> dict[str, Any]:
     return {
         "id": draft.subscriber_id,
         "address": draft.signup.address.typed,

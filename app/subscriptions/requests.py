@@ -1,7 +1,8 @@
 """Requests: the first half of double opt-in.
 
 One read brings all that the decision needs, a pure function decides, one write does all of it. Whatever the state of
-the address, the same statements run: neither the answer nor the work tells a stranger whether it is known.
+the address, the same statements run, over as many rows (`equal_work`): neither the answer nor the work tells a stranger
+whether it is known.
 
 Nothing is locked while deciding. Where another request for the address came first, the write is refused and the
 request starts over.
@@ -22,7 +23,7 @@ from app.budgets import MailBudget
 from app.database import Instant, was_undone
 from app.errors import JawelError
 from app.statements import HotStatement
-from app.subscriptions import recording
+from app.subscriptions import equal_work, recording
 from app.subscriptions.decision import Facts, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
@@ -34,10 +35,8 @@ class Overtaken(JawelError):
     """Others wrote to the same address each time this request tried. Worth another try in a second."""
 
 
-def request(connection: Connection, signup: Signup, digests: Digests) -> bool:
-    """Record the request and owe the letter. Returns whether each newsletter got its subscription and event written.
-
-    That takes as long for who is known as for who is not: the row of the person is too little to be noticed.
+def request(connection: Connection, signup: Signup, digests: Digests) -> None:
+    """Record the request and owe the letter.
 
     `connection` comes from `Database.single_statement`; `digests` are the address's own. Raises Overtaken.
     """
@@ -46,14 +45,16 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> bool:
         facts = _read(connection, signup.address, digests, now)
         plan = decide(signup, facts, now)
         try:
-            recording.write(connection, recording.Draft.of(signup, digests, facts, now), plan)
+            draft = recording.Draft.of(signup, digests, facts, now)
+            kept = recording.rows_of(connection, draft, plan)
+            recording.write(connection, kept, equal_work.undone_rows(connection, draft, kept))
         except (IntegrityError, OperationalError) as error:
             if not _may_go_again(connection, error):
                 raise
             # In a crowd around one address, whoever tries again at once is only in the way of the others.
             time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS) if tried else 0)  # noqa: S311 - chance, no secret
             continue
-        return plan is not None and len(plan.pending) == len(signup.newsletters)
+        return
     raise Overtaken("too many requests for one address at the same instant")
 
 

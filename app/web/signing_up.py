@@ -1,7 +1,6 @@
 """Acting upon a signup, whoever sends it: what it is about, one record, and one answer for every address."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -32,18 +31,11 @@ def or_the_only_one(named: Sequence[str], on_offer: Mapping[str, Newsletter]) ->
 
 
 def record(signup: Signup, verdict: Verdict) -> None:
-    """Takes as long for who is known as for who is not."""
-    begun = time.perf_counter()
     with current.database().single_statement() as connection:
         # Should the service die in between, the proof is lost, and another is asked for.
         defences.spend(connection, verdict)
         digests = signup.address.digests(current.settings().suppression_key)
-        wrote_each = requests.request(connection, signup, digests)
-    pace, size, taken = current.services().pace, len(signup.newsletters), time.perf_counter() - begun
-    if wrote_each:
-        pace.remember(size, taken)
-    else:
-        pace.fall_in(size, taken)
+        requests.request(connection, signup, digests)
 
 
 def accepted(domain: str) -> Response:

@@ -15,6 +15,7 @@ from app import clock, logs, rows, services
 from app.database import Database
 from app.ledger import anchors
 from app.ledger.anchors import Anchor
+from migrations import signup_functions
 from tests.features.test_no_oracle import watched
 from tests.features.test_races import await_lock
 from tests.service import ADA, COOL_DOWN, Service
@@ -87,9 +88,20 @@ def test_a_column_that_a_row_leaves_out_has_its_default_and_what_is_given_stands
     with things(database), database.writer.begin() as connection:
         written = rows.together([rows.insert(Thing, connection.dialect.name)])
         given = {"id": 2, "tries": 0, "is_odd": True, "name": "ada"}
-        rows.write(connection, written, {Thing: [{"id": 1}, given]})
+        for each in written:
+            each.run(connection, rows.parameters({Thing: [{"id": 1}, given]}))
         found = connection.execute(text("SELECT id, tries, is_odd, name, remark FROM things ORDER BY id")).all()
     assert [tuple(row) for row in found] == [(1, 7, False, "nobody", None), (2, 0, True, "ada", None)]
+
+
+@pytest.mark.parametrize("table", ["mail_budgets", "subscribers", "letters", "subscriptions", "consent_events"])
+def test_a_signup_goes_on_where_the_schema_is_newer_already(service: Service, table: str) -> None:
+    """As while an upgrade is under way: the functions are replaced, and this version hands over what it knows."""
+    with service.database.writer.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN colour text NOT NULL DEFAULT 'green'"))
+        signup_functions.replace(connection)
+    assert service.subscribe().status_code == 202
+    assert {row.colour for row in service.rows(f"SELECT colour FROM {table}")} == {"green"}
 
 
 def test_of_two_time_stamps_for_one_checkpoint_the_first_is_kept_and_any_other_fault_is_told(service: Service) -> None:
