@@ -44,9 +44,9 @@ class Links:
         """For the hands of whoever may not know what else the person subscribes to: it leaves that newsletter alone."""
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE_ONE, subscription_id)}"
 
-    def undo(self, undo_id: UUID, until: datetime) -> str:
+    def undo(self, subject: UUID, until: datetime) -> str:
         """A token and no link: it travels in the form of one page, and in no URL."""
-        return self.signer.sign(Purpose.UNDO, undo_id, until)
+        return self.signer.sign(Purpose.UNDO, subject, until)
 
     def preferences(self, subscriber_id: UUID) -> str:
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"

@@ -161,8 +161,8 @@ def owe_whom(session: Session, kind: Kind, found: Select[UUID, str], *, a_day: i
 
 
 def owed_lately(session: Session, kind: Kind, subscriber_id: UUID) -> int:
-    """How many such letters the person was owed in the last day, but for those that were not true any more when due."""
-    theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind) & (Letter.state != State.DROPPED)
+    """How many such letters the person was owed in the last day, also those that were no longer true when due."""
+    theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind)
     lately = Letter.created_at > clock.now() - timedelta(days=1)
     return session.scalar(select(func.count()).select_from(Letter).where(theirs, lately)) or 0
 

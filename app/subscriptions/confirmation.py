@@ -4,7 +4,7 @@ A link leads to a letter, the letter names the subscriptions it asked for and th
 stands can the link act. Everything here may happen twice: the second time changes nothing and answers the same.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -153,10 +153,11 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
     What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. What has ended
     before stays so: no undo leads back behind this. Idempotent.
     """
-    letter, subscriptions = lock(session, letter_id)
+    letter, held = _hold(session, letter_id)
+    subscriptions = _standing_still(letter, held)
     now = clock.now()
     if letter is not None:
-        withdrawal.void_undo(session, [UUID(each) for each in letter.about])
+        withdrawal.void_undo(held, [each for each in held if str(each.id) in letter.about])
     left = [each for each in subscriptions if each.status == Status.CONFIRMED]
     for subscription in subscriptions:
         if subscription.status == Status.PENDING:
@@ -172,6 +173,16 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
 
 def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
     """The letter's subscriptions whose nonce stands, locked: of two presses at once the second finds the first done."""
+    letter, held = _hold(session, letter_id)
+    return letter, _standing_still(letter, held)
+
+
+def _standing_still(letter: Letter | None, held: Sequence[Subscription]) -> list[Subscription]:
+    return [each for each in held if letter and letter.about.get(str(each.id)) == each.nonce]
+
+
+def _hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
+    """The letter, with all subscriptions of whoever it went to, locked."""
     found = session.execute(
         select(Letter, Subscription)
         .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
@@ -179,8 +190,7 @@ def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscri
         .order_by(Subscription.newsletter)
         .with_for_update(of=Subscription)
     ).all()
-    letter = found[0][0] if found else None
-    return letter, [each for of, each in found if of.about.get(str(each.id)) == each.nonce]
+    return found[0][0] if found else None, [each for _letter, each in found]
 
 
 def _after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:

@@ -1,7 +1,8 @@
 """Notices: the mail that tells a person what was done in their name, by whoever had a link of theirs.
 
-Links get forwarded, and a press costs nothing. So one person gets a few of a kind a day, however often a stranger
-presses; what is done without a notice is only ever leaving.
+Links get forwarded, and a press costs nothing. So one person is owed a few of a kind a day, however often a stranger
+presses. Nobody is brought back without one, nor where no acknowledgement would be left for leaving again: so what the
+last mail said stays so, until the person does something themselves.
 """
 
 from collections.abc import Sequence
@@ -17,13 +18,16 @@ A_DAY = 3
 """Of one kind, to one person."""
 
 
-def owe(session: Session, kind: Kind, about: Sequence[Subscription]) -> bool:
-    """Owe the person one letter about these subscriptions, which are locked; False where they had their share today."""
+def owe(session: Session, kind: Kind, about: Sequence[Subscription], spare: Sequence[Kind] = ()) -> bool:
+    """Owe the person one letter about these subscriptions, which are locked.
+
+    False, and nothing is owed, where they had their share of it today, or of one of those that are to be left to spare.
+    """
     # Behind their subscriptions, as all who lock both. It keeps no request for the person waiting (FOR NO KEY UPDATE),
     # and of two presses at once, about different subscriptions, the second counts the letter of the first.
     whose = select(Subscriber).where(Subscriber.id == about[0].subscriber_id).with_for_update(key_share=True)
     subscriber = session.scalars(whose).one()
-    if outbox.owed_lately(session, kind, subscriber.id) >= A_DAY:
+    if any(outbox.owed_lately(session, each, subscriber.id) >= A_DAY for each in (kind, *spare)):
         return False
     nonces = {str(each.id): each.nonce for each in about}
     outbox.owe(session, kind, subscriber_id=subscriber.id, language=subscriber.language, about=nonces)

@@ -1,14 +1,15 @@
 """Withdrawal: leaving, at once and for good, with as little asked as possible (GDPR Art. 7(3), RFC 8058).
 
 A link to leave never expires. Whatever the state, a genuine link is answered alike, and only the first press ends
-anything. But every press, also one that finds nothing to end, is the last word: an undo of an earlier one is void.
+anything. But every press, also one that finds nothing to end, is the last word: an undo of an earlier one is void,
+for all that it would bring back.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import Session
 
 from app.addresses import EmailAddress
@@ -81,17 +82,30 @@ def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, ac
     _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, act)
 
 
-def void_undo(session: Session, subscription_ids: Collection[UUID]) -> None:
-    """Whatever ended these subscriptions, which are locked, nothing undoes it any more. Idempotent."""
-    ended = Subscription.id.in_(subscription_ids) & Subscription.undo_id.is_not(None)
-    session.execute(update(Subscription).where(ended).values(undo_id=None))
+def void_undo(held: Iterable[Subscription], left: Iterable[Subscription]) -> None:
+    """Whatever ended those that are left, nothing undoes it any more, nor what ended with them by the same press.
+
+    `held` are all of the person's subscriptions, locked. Idempotent.
+    """
+    void = {each.undo_id for each in left}
+    for subscription in held:
+        if subscription.undo_id in void:
+            subscription.undo_id = None
 
 
 def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, act: Act) -> UUID | None:
-    found = session.scalars(select(Subscription).where(which).order_by(Subscription.newsletter).with_for_update()).all()
+    whose = select(Subscription.subscriber_id).where(which)
+    held = session.scalars(
+        select(Subscription)
+        .where(Subscription.subscriber_id.in_(whose))
+        .order_by(Subscription.newsletter)
+        .with_for_update()
+    ).all()
+    named = set(session.scalars(select(Subscription.id).where(which)))
+    found = [each for each in held if each.id in named]
+    void_undo(held, found)
     left = [each for each in found if each.status == Status.CONFIRMED]
     for subscription in found:
-        subscription.undo_id = None
         if subscription.status in LEAVABLE:
             ending.end(session, subscription, Status.UNSUBSCRIBED, act)
     undo_id = uuid4() if left else None

@@ -1,5 +1,6 @@
 """What a report does. Locks: subscriptions by newsletter before their letter, as everywhere."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import clock, outbox, suppressions
-from app.consent import Act, Actor
+from app.consent import Act, Actor, ConsentEvent, EventType
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
-from app.subscriptions import ending, withdrawal
+from app.subscriptions import ending, undoing, withdrawal
 from app.subscriptions.feedback import codes, concerned, reports
 from app.subscriptions.feedback.concerned import Concerned, Mailbox
 from app.subscriptions.feedback.reports import FeedbackReport, Kind, Outcome, Report
@@ -61,7 +62,7 @@ def _bounce_hard(session: Session, case: _Case) -> None:
     if case.letter is not None:
         outbox.come_back(session, case.letter.id, State.BOUNCED, case.report.code)
         # A press since then proves that the mailbox lives: what bounced is the copy of somebody it is passed on to.
-        if any(each.status == Status.CONFIRMED and each.since >= case.letter.created_at for each in held):
+        if any(pressed_at >= case.letter.created_at for pressed_at in _presses(session, held)):
             return
     _give_mailbox_up(session, case, held, "hard_bounce")
 
@@ -70,10 +71,22 @@ def _bounce_soft(session: Session, case: _Case) -> None:
     held = concerned.hold(session, case.mailbox)
     if case.letter is not None:
         outbox.come_back(session, case.letter.id, State.FAILED, case.report.code)
-    presses = [each.since for each in held if each.status == Status.CONFIRMED]
-    since = max([case.now - TRACES_KEPT_FOR, *presses])
+    since = max([case.now - TRACES_KEPT_FOR, *_presses(session, held)])
     if _days_of_soft_bounces(session, case.mailbox, since) >= SOFT_BOUNCES:
         _give_mailbox_up(session, case, held, "soft_bounces")
+
+
+def _presses(session: Session, held: Sequence[Subscription]) -> list[datetime]:
+    """When what is confirmed was confirmed by somebody who had a letter. An undo is pressed without one."""
+    confirmed = [each.id for each in held if each.status == Status.CONFIRMED]
+    pressed = session.execute(
+        select(ConsentEvent.occurred_at, ConsentEvent.evidence).where(
+            ConsentEvent.subscription_id.in_(confirmed),
+            ConsentEvent.type == EventType.CONFIRMED,
+            ConsentEvent.evidence.is_not(None),
+        )
+    )
+    return [each.occurred_at for each in pressed if json.loads(each.evidence)["method"] != undoing.METHOD]
 
 
 def _days_of_soft_bounces(session: Session, mailbox: Mailbox, since: datetime) -> int:

@@ -63,8 +63,9 @@ def press(token: str) -> Response:
         else:
             undo_id = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
     if wants_page():
-        undo_token = None if is_one_click or undo_id is None else _undo_token(undo_id)
-        return make_response(_page("pages/unsubscribed.html", _look_up(token), undo=undo_token))
+        leaving = _look_up(token)
+        undo_token = None if is_one_click or undo_id is None else _undo_token(leaving.person, undo_id)
+        return make_response(_page("pages/unsubscribed.html", leaving, undo=undo_token))
     return jsonify(status=Status.UNSUBSCRIBED)
 
 
@@ -73,7 +74,7 @@ def undo(token: str) -> Response:
     """`undo` is the token of the page that answered the press. It works once, and not behind a later press to leave."""
     leaving = _look_up(token)
     claim = _undo_claim(request.form.get("undo"))
-    act = Act(Actor.MAILBOX_HOLDER, {"method": "undo", **client.details()})
+    act = Act(Actor.MAILBOX_HOLDER, {"method": undoing.METHOD, **client.details()})
     names: list[str] = []
     if leaving.person and claim:
         with current.database().transaction() as session:
@@ -118,8 +119,11 @@ def _page(template: str, leaving: Leaving, undo: str | None = None) -> str:
     return render_template(template, leaving=leaving, words=words, undo=undo)
 
 
-def _undo_token(undo_id: UUID) -> str:
-    return current.links().undo(undo_id, clock.now() + undoing.GOOD_FOR)
+def _undo_token(person: Person | None, undo_id: UUID) -> str | None:
+    """None where they have been erased since the press."""
+    if person is None:
+        return None
+    return current.links().undo(undoing.subject(person.id, undo_id), clock.now() + undoing.GOOD_FOR)
 
 
 def _reason() -> dict[str, str]:
