@@ -7,7 +7,7 @@ from itertools import count
 
 from benchmarks import population
 
-_signups, _people = count(), count()
+_clients, _people = count(), count()
 
 
 def post(path: str, body: object, headers: str = "") -> bytes:
@@ -26,12 +26,16 @@ def signups() -> Iterator[bytes]:
 
 
 def signup(email: str, *, trapped: bool = False, network: int = 11) -> bytes:
-    """From another client each, and from another network: so do people. `network` is the first number of them all."""
-    number = next(_signups)
-    client = f"{network + number // 65536 % 89}.{number // 256 % 256}.{number % 256}.7"
+    """`network` is the first number of the client's address."""
     fields = {"email": email, "newsletters": ["weekly"], "consent": True, "language": "en"}
     trap = {"website": "https://spam.example"} if trapped else {}
-    return post("/subscribe", fields | trap, f"X-Forwarded-For: {client}\r\n")
+    return post("/subscribe", fields | trap, _client(network))
+
+
+def _client(network: int = 11) -> str:
+    """Another one each time, and in another network: as people are, whose posts are counted against their own limit."""
+    number = next(_clients)
+    return f"X-Forwarded-For: {network + number // 65536 % 89}.{number // 256 % 256}.{number % 256}.7\r\n"
 
 
 def statuses(size: int, headers: str) -> Iterator[bytes]:
@@ -48,4 +52,4 @@ def lookups(size: int, headers: str, addresses: int) -> Iterator[bytes]:
 
 def presses(paths: Sequence[str]) -> Iterator[bytes]:
     for path in paths:
-        yield post(path, {})
+        yield post(path, {}, _client())

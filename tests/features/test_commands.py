@@ -21,7 +21,7 @@ from tests.service import ADA, Service
 from tests.smtp import MailServer
 
 IN_TIME_SECONDS = 120
-"""So long an orchestrator waits between SIGTERM and SIGKILL."""
+"""Reached only by what hangs: a busy machine is no fault."""
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 

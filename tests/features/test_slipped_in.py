@@ -76,7 +76,7 @@ def test_an_event_that_somebody_inserted_is_not_sealed_and_those_around_it_are(
     result = jawel("ledger", "audit")
     assert (result.exit_code, named(result.stdout.splitlines())) == (1, {forged})
     assert "no MAC shows that this application wrote it" in result.stdout.replace(forged, "")
-    assert "PROBLEM  log: 1 event not sealed" in jawel("doctor").stdout
+    assert "fail  log: 1 event not sealed" in jawel("doctor").stdout
     assert service.counts()["unsealed_events"] == 0
 
 
@@ -145,7 +145,7 @@ def test_a_worker_that_has_not_heard_of_the_new_key_delays_its_events_and_loses_
     write_events(first.database, 3)
     worker.run_once(late.app)
     assert first.counts()["log_entries"] == 0
-    assert "PROBLEM  log: 3 events not sealed" in jawel("doctor").stdout
+    assert "fail  log: 3 events not sealed" in jawel("doctor").stdout
     worker.run_once(first.app)
     assert first.counts()["log_entries"] == 3
     assert audited(first) == []
