@@ -27,6 +27,7 @@ NAME_A_DATABASE = (
 
 
 def strong(value: str | list[str]) -> None:
+    """For one secret, or several: long enough, and not one character over and over."""
     texts = [value] if isinstance(value, str) else value
     if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
         raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
@@ -113,6 +114,7 @@ def local_url(value: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether the name or address is one of this machine itself, without asking a resolver."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

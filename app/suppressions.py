@@ -84,7 +84,7 @@ def note_objection(
 ) -> None:
     """DECLINED or COMPLAINT, under the digest of the address and then, where it is known, that of its mailbox.
 
-    Idempotent, as `suppress`. Both are to be lifted where one is.
+    Idempotent, as `suppress`. `lift_all` by `digests` lifts both.
     """
     for digest in filter(None, known_by):
         suppress(session, digest, reason, since=since, until=until)

@@ -31,7 +31,7 @@ SAMPLES = [each.read_bytes() for each in sorted((ROOT / "tests" / "bounces").glo
 @pytest.mark.parametrize("recipient", [None, LINKS.envelope_sender(LETTER, "news@example.org")], ids=["", "known"])
 @pytest.mark.parametrize("name", COSTLY)
 def test_no_mail_keeps_the_processor_busy(name: str, recipient: str | None) -> None:
-    """Processor time, not time: 2 s is the promise, what takes most takes a tenth, and what took most took a minute."""
+    """Processor time, not time: 2 s is the promise, what takes most takes a fifth, and what took most took a minute."""
     mail = COSTLY[name](1024 * 1024)
     try:
         with processor_time.at_most(SECONDS):

@@ -45,7 +45,7 @@ class Concern(JawelError):
 @click.command()
 @click.pass_obj
 def doctor(context: Any) -> None:
-    """Check settings, database, schema, catalogue, mail server, clock and keys. Exit 1 where something fails."""
+    """Check settings, database, schema, catalogue, clock, log, mail server, files and keys. Exit 1 where one fails."""
     settings = context.settings
     click.echo(f"ok    settings: {settings.environment}, {settings.public_url}")
     database = context.database

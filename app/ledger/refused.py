@@ -49,6 +49,7 @@ def count(connection: Connection) -> int:
 
 
 def are_there(connection: Connection) -> bool:
+    """Whether any event is set aside; sooner said than how many."""
     return connection.execute(_ANY).first() is not None
 
 

@@ -1,8 +1,7 @@
 """Lifting by hand what keeps an address from being written to: a complaint, a decline, a hard bounce.
 
-Whoever complained cannot ask again by themselves (`decision.decide`): they, or who answers for the newsletter, have to
-say so to somebody who carries it out. What was complained of is then `unsubscribed`, and only a double opt-in of the
-person's own brings it back.
+Whoever complained cannot ask again by themselves (`decision.decide`): an operator has to lift the complaint first. What
+was complained of is then `unsubscribed`, and only a double opt-in of the person's own brings it back.
 """
 
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ class Obstacles:
 
 
 def find(connection: Connection, address: EmailAddress, suppression_key: str) -> Obstacles:
+    """What is in the way now."""
     digests = suppressions.digests(address, suppression_key)
     complained = (
         select(Subscription.newsletter)

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 LEAVING = frozenset({"unsubscribe.press", "confirm.decline", "address.decline", "preferences.erase"})
 """Counted like all others, and never refused: the way out is always open (GDPR Art. 7(3), RFC 8058)."""
 ALSO_LEAVING = "preferences.change"
-"""Some of its presses leave. It counts them all, and refuses the others by `refuse_beyond_limit`."""
+"""Some of its presses leave. All are counted, and the view refuses the others by `refuse_beyond_limit`."""
 WITH_A_SECRET = ("/api/", "/feedback/")
 """Whoever calls these has shown a key or a secret, and may be many people's back end."""
 CLIENTS_IN_A_NETWORK = 5

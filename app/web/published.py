@@ -14,7 +14,7 @@ NOTHING_YET = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def until() -> datetime | None:
-    """What was signed later is for keys alone; None: nothing is."""
+    """What was signed later is shown to keys alone. None: strangers see all of it."""
     publish = current.settings().log_publish
     if publish is LogPublish.LIVE:
         return None

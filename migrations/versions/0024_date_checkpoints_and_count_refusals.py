@@ -1,8 +1,8 @@
 """When each checkpoint was signed, so that the log can be shown as it stood; and counts over all processes.
 
 The database refuses UPDATE on checkpoints, so those that are there get their instant by a default: the beginning of
-time, as everybody could see them at once. The default stays, for a version before this one that still seals while this
-one starts: what it writes it shows as well.
+time, as everybody could see them at once. The default stays, for a worker of the version before that still seals while
+this one starts: what that signs is published at once, as that version does.
 """
 
 import sqlalchemy as sa

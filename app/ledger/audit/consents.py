@@ -29,6 +29,7 @@ ENDINGS = (
 
 
 def check(connection: Connection) -> Iterator[str]:
+    """A line for each confirmed subscription that its events do not bear out. Raises WithoutKeys."""
     keys = macs.of(connection)
     with stream(connection, _STEPS) as steps:
         for subscription, rows in groupby(steps, lambda row: row.subscription):
@@ -43,7 +44,7 @@ def _wrong(rows: list[Any], keys: Macs) -> str | None:
     asked = [each for each in steps if each.type == EventType.REQUESTED]
     if not confirmed:
         return "it is confirmed, but no event of this application says that anybody confirmed it"
-    # By place or by time: an event that was adopted got its place late, and the clocks of two machines differ.
+    # One of both orders has to fit: an adopted event got its place late, and the clocks of two machines differ.
     if ended and not any(max(map(order, confirmed)) > max(map(order, ended)) for order in ORDERS):
         return "it is confirmed, but by its events it has ended, and nobody has confirmed it since"
     if asked and not any(_is_about_the_address(max(asked, key=order)) for order in ORDERS):
@@ -53,7 +54,7 @@ def _wrong(rows: list[Any], keys: Macs) -> str | None:
 
 def _by_place(step: Any) -> tuple[bool, int]:
     """What waits is behind all that is in the log."""
-    return (step.position is None, step.number or 0) if step.position is None else (False, step.position)
+    return (True, step.number or 0) if step.position is None else (False, step.position)
 
 
 def _by_time(step: Any) -> float:

@@ -72,7 +72,7 @@ def unhex(text: str) -> bytes | None:
 
 
 def instant(value: object) -> datetime | None:
-    """Of either form; None where it is no instant."""
+    """Of what either database stores for one; None where it is none, or in no time zone."""
     try:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:

@@ -31,6 +31,7 @@ class Times:
         """Those since the newest that are too old to stand behind it."""
 
     def compare(self, entry: Any) -> Iterator[str]:
+        """To be called for each in turn; `rest` tells what is left in the end."""
         happened = instant(entry.occurred_at)
         if happened is None:
             return  # What the audit of events is for.
@@ -44,6 +45,7 @@ class Times:
         self._newest = event if self._newest is None or happened > self._newest.at else self._newest
 
     def rest(self) -> Iterator[str]:
+        """What was too old since the newest, and too little to speak against that."""
         for event in self._older:
             assert self._newest
             yield (

@@ -25,6 +25,7 @@ def is_exposed(settings: Settings) -> bool:
 
 
 def warn(settings: Settings) -> None:
+    """Into the log of the process, where letters are exposed."""
     if settings.mail_server is not None and is_exposed(settings):
         log.warning("mail_server.in_the_clear", server=settings.mail_server.host, remedy=REMEDY)
 

@@ -28,11 +28,11 @@ class _Challenge(HTTPException):
 
 
 class NoGoodKey(_Challenge, Unauthorized):
-    pass
+    """No key, or one that is not in force."""
 
 
 class ScopeMissing(_Challenge, Forbidden):
-    pass
+    """A good key, which may not do that."""
 
 
 def requires(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
