@@ -192,7 +192,8 @@ class _Reader(FileAwareEnv):
     def database_url(self) -> Any:
         """In production it has to be said: else a line that a shell cut short would serve an empty file in silence."""
         default = f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
-        chosen = self.str("DATABASE_URL", self.by_environment(default, ...), validate=checks.database_url)
+        check = self.by_environment(checks.database_url, checks.named_database_url)
+        chosen = self.str("DATABASE_URL", self.by_environment(default, ...), validate=check)
         if chosen == default:
             # SQLite makes a file, but not the folder around it.
             try:
@@ -239,7 +240,7 @@ class _Reader(FileAwareEnv):
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
         if server.username and not server.password:
             self.wrong["MAIL_USERNAME"] = "is set, but MAIL_PASSWORD is not"
-        is_private = server.is_encrypted or server.host in checks.LOOPBACK
+        is_private = server.is_encrypted or checks.is_private_host(server.host)
         if server.username and not is_private and self.environment is Environment.PRODUCTION:
             self.wrong.setdefault("MAIL_USERNAME", "sends the password in the clear: set MAIL_USE_TLS or MAIL_USE_SSL")
         return server if server.host else None

@@ -15,6 +15,7 @@ from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 from marshmallow import ValidationError
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import make_url
 
 SECRET_LENGTH = 32
 DIFFERENT_CHARACTERS = 8
@@ -68,6 +69,14 @@ def topic(value: str) -> None:
         raise ValidationError("needs the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")
 
 
+def is_private_host(host: str) -> bool:
+    """This machine itself, or an address of a network of one's own (RFC 1918, RFC 4193). A name may lead anywhere."""
+    try:
+        return host in LOOPBACK or ip_address(host).is_private
+    except ValueError:
+        return False
+
+
 def given(value: str) -> None:
     if not value:
         raise ValidationError("is empty")
@@ -81,6 +90,8 @@ def ed25519_seeds(texts: list[str]) -> None:
             seed = b""
         if len(seed) != 32:
             raise ValidationError("needs the standard base64 of 32 bytes; `jawel secrets` prints one")
+        if len(set(seed)) < DIFFERENT_CHARACTERS:
+            raise ValidationError("needs bytes made by chance; `jawel secrets` prints them")
 
 
 def http_url(value: str) -> None:
@@ -145,6 +156,13 @@ def storage(value: str) -> None:
         raise ValidationError(
             "needs an address such as redis://localhost:6379, with jawel[redis] installed; or nothing, for the database"
         ) from None
+
+
+def named_database_url(value: str) -> None:
+    """One that is there after a restart: SQLite without a file keeps all in memory, and says nothing of it."""
+    database_url(value)
+    if value.startswith("sqlite:///") and make_url(value).database in (None, "", ":memory:"):
+        raise ValidationError(f"names no file; {NAME_A_DATABASE}")
 
 
 def database_url(value: str) -> None:

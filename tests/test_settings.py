@@ -134,10 +134,13 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
     [
         ("DATABASE_URL", "postgresql://jawel@localhost/jawel?nonsense=1"),
         ("DATABASE_URL", "jawel.sqlite"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
         ("FEEDBACK_SECRET", "too short"),
         ("FEEDBACK_SECRET", "of 32 letters/that no path may hold"),
         ("LOG_ORIGIN", "example.org+jawel"),
         ("LOG_SIGNING_KEY", f"{SEED},{SEED[:-4]}"),
+        ("LOG_SIGNING_KEY", base64.b64encode(bytes(32)).decode()),
         ("MAIL_PORT", "0"),
         ("MAIL_PORT", "65536"),
         ("MAIL_TIMEOUT", "0"),
@@ -257,12 +260,12 @@ def test_a_file_that_cannot_be_read_is_one_problem_among_the_others(deployment: 
 
 
 def test_several_keys_are_told_apart_by_commas_whatever_the_spaces(deployment: Deployment) -> None:
-    older = base64.b64encode(bytes(32)).decode()
+    older = base64.b64encode(bytes(range(32, 64))).decode()
     settings = deployment.settings(
         **PRODUCTION | {"SECRET_KEYS": f"n{LONG} , o{LONG}", "LOG_SIGNING_KEY": f"{SEED}, {older}"}
     )
     assert settings.secret_keys == (f"n{LONG}", f"o{LONG}")
-    assert settings.log_signing_keys == (bytes(range(32)), bytes(32))
+    assert settings.log_signing_keys == (bytes(range(32)), bytes(range(32, 64)))
 
 
 def test_no_secret_shows_when_settings_are_printed(deployment: Deployment) -> None:

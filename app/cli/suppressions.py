@@ -22,7 +22,7 @@ def suppressions() -> None:
 @suppressions.command()
 @click.argument("address")
 @click.option("--why", required=True, help="Goes into the evidence, which the person may read.")
-@click.option("--yes", is_flag=True, help="Do not ask. Needed where nobody is at a terminal.")
+@click.option("--yes", is_flag=True, help="Do not ask, where somebody is at a terminal.")
 @click.pass_obj
 def lift(context: Any, address: str, why: str, yes: bool) -> None:
     """Lift a complaint, a "this was not me" or a hard bounce; the person may ask again. Idempotent.
@@ -58,10 +58,8 @@ def _reason(text: str) -> str:
 
 
 def _ask(found: Obstacles, *, yes: bool) -> None:
-    if yes:
+    if yes or not sys.stdin.isatty():
         return
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody is at a terminal to be asked: add --yes.")
     click.confirm(f"In the way: {_named(found)}. Lift it, so that the person may ask again?", abort=True)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType
 from app.newsletters.terms import Catalogue, Newsletter
-from app.subscriptions import notices, steps, stubs
+from app.subscriptions import leaving_letters, steps, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
@@ -46,7 +46,7 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
     """
     named = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
     if named:
-        notices.owe(session, outbox.Kind.UNSUBSCRIBED, named)
+        leaving_letters.owe(session, outbox.Kind.UNSUBSCRIBED, named)
 
 
 def is_unconfirmed(subscription: Subscription) -> bool:

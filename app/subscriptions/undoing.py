@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app import clock, suppressions
 from app.consent import Act
 from app.outbox import Kind
-from app.subscriptions import notices, renewal
+from app.subscriptions import leaving_letters, renewal
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.renewal import Renewal
 
@@ -47,7 +47,7 @@ def undo(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> list[s
         .with_for_update(of=Subscription)
     ).all()
     found = [each for each in theirs if each.undo_id and subject(subscriber_id, each.undo_id) == named]
-    if not found or not notices.owe(session, Kind.RESUBSCRIBED, found, spare=[Kind.UNSUBSCRIBED]):
+    if not found or not leaving_letters.owe(session, Kind.RESUBSCRIBED, found, spare=[Kind.UNSUBSCRIBED]):
         return []
     for subscription in found:
         renewal.renew(session, subscription, Renewal(asked=act, asked_at=now, confirmed=act))

@@ -157,12 +157,11 @@ def test_the_address_may_come_by_standard_input_and_stay_out_of_the_history(serv
     assert status_of(service)["status"] == "unsubscribed"
 
 
-def test_without_a_terminal_nothing_is_lifted_unless_told_so(service: Service, jawel: Jawel) -> None:
+def test_a_script_is_not_asked(service: Service, jawel: Jawel) -> None:
     complain(service)
     result = jawel("suppressions", "lift", ADA, "--why", WHY)
-    assert result.exit_code == 2
-    assert "--yes" in result.stderr
-    assert status_of(service)["status"] == "complained"
+    assert result.exit_code == 0
+    assert status_of(service)["status"] == "unsubscribed"
 
 
 @on_sqlite

@@ -1,4 +1,4 @@
-"""Notices: the mail that tells a person what was done in their name, by whoever had a link of theirs.
+"""The letters about leaving and coming back: they tell a person what was done in their name, by whoever had a link.
 
 Links get forwarded, and a press costs nothing. So one person is owed a few of a kind a day, however often a stranger
 presses. Nobody is brought back without one, nor where no acknowledgement would be left for leaving again: so what the
