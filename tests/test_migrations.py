@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -16,8 +17,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from app import create_app, schema, services
+from app import clock, consent, create_app, macs, schema, services
 from app import database as databases
+from app.consent import Act, Actor, EventType, Step
 from app.database import Base, Database
 from app.ledger.log import Log, checkpoint_at
 from app.worker.sealer import Sealer
@@ -292,9 +294,12 @@ def test_a_new_type_of_event_leaves_the_log_and_its_guards_as_they_were(
     """Also where entries of the log refer to the events."""
     log = Log.of(settings.log_origin, settings.log_signing_keys)
     with opened(empty_database_url) as database:
+        macs.entrust(database, settings.secret_keys)
         with database.transaction() as session:
-            command.upgrade(schema.alembic_config(session.connection()), "0020")
-            session.execute(text(EVENT))
+            command.upgrade(schema.alembic_config(session.connection()), "0024")
+        with database.transaction() as session:
+            step = Step(EventType.REQUESTED, uuid4(), uuid4(), "weekly", clock.now())
+            consent.record(session, step, Act(Actor.UNVERIFIED, {"method": "web_form"}))
         with pytest.raises(DBAPIError, match="ck_consent_events_type"), database.writer.begin() as connection:
             connection.execute(text(EVENT.replace("1'", "5'", 1).replace("subscription.requested", LIFTED)))
         assert Sealer(database, log).step()
