@@ -54,6 +54,11 @@ class EmailAddress:
         except EmailNotValidError as error:
             raise InvalidAddress("not an e-mail address that mail can be sent to") from error
         typed = f"{valid.local_part}@{(valid.ascii_domain or valid.domain).lower()}"
+        return cls.of(typed)
+
+    @classmethod
+    def of(cls, typed: str) -> "EmailAddress":
+        """Of what was parsed before it was kept."""
         return cls(typed=typed, canonical=typed.lower())
 
     @staticmethod

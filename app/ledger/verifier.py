@@ -530,12 +530,52 @@ def _check_letter(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]])
     ended = [each["position"] for each in earlier if each["type"] in (*ENDINGS, BOUNCED)]
     since = -1 if requests and "renews" in _evidence(requests[-1]) else max(ended, default=-1)
     letters = [each for each in earlier if each["position"] > since and _asks(each)]
+    asked = [_evidence(each) for each in requests if each["position"] > max(ended, default=-1)]
+    taken = [_evidence(each) for each in events if each["type"] == LETTER_ACCEPTED]
+    if astray := letter_astray(asked, taken, _evidence(event)):
+        raise Refuted(astray)
     if not letters:
         raise Unproven(
             f"no mail server is on record as having taken a letter before the confirmation at {event['event_time']}: "
             "that anybody could press anything is the word of the service alone"
         )
     return f"a mail server took it at {letters[-1]['event_time']}"
+
+
+def letter_astray(
+    asked: Sequence[Mapping[str, Any]], taken: Sequence[Mapping[str, Any]], confirmed: Mapping[str, Any]
+) -> str | None:
+    """What shows that the link which confirmed was not in a letter to whom it was asked for; None where nothing does.
+
+    Each is evidence: of the requests since it last ended, in their order; of the letters that a mail server took for
+    this subscription; of the confirmation. What was erased is empty, and shows nothing, like evidence from before it
+    named these. A letter may be noted as taken after the press, or, after a crash, never.
+    """
+    for request in asked:
+        went = {letter.get("address_commitment") for letter in taken if _is_owed(letter, request)}
+        if went - {None, request.get("address_commitment")}:
+            return "the letter went to another address than the one that was asked for"
+    owed = [request.get("letter_owed") for request in asked if "renews" not in request]
+    named = confirmed.get("letter")
+    if named is None or not owed or None in owed:
+        return None
+    if named not in owed:
+        return "the letter that it was confirmed by is none that was asked for here"
+    # One that a newer request overtook was sent about the others only that it was to ask for.
+    was_sent = "seconds_since_letter" in confirmed and named == owed[-1]
+    if was_sent and all(taken) and named not in {letter.get("letter") for letter in taken}:
+        return "the letter that it was confirmed by is said to have been sent, and no mail server took it for this"
+    return None
+
+
+def _is_owed(letter: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """A change of address names itself, as the letter to the new address does."""
+    if letter.get("kind") not in ASKING:
+        return False
+    return any(
+        letter.get(theirs) is not None and letter.get(theirs) == request.get(ours)
+        for theirs, ours in (("letter", "letter_owed"), ("change", "change"))
+    )
 
 
 def _asks(event: Mapping[str, Any]) -> bool:

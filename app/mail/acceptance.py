@@ -55,6 +55,7 @@ def _record_acceptance(session: Session, owed: Owed, composition: Composition, r
 
 def _evidence(owed: Owed, composition: Composition, reply: str) -> dict[str, consent.JsonValue]:
     return {
+        "address_commitment": owed.commitment,
         "kind": owed.letter.kind,
         "language": owed.letter.language,
         "letter": str(owed.letter.id),
@@ -62,7 +63,7 @@ def _evidence(owed: Owed, composition: Composition, reply: str) -> dict[str, con
         "relay_reply": reply,
         "rendered_sha256": composition.rendered_sha256,
         "template_sha256": composition.template_sha256,
-        **({"address_commitment": owed.move.commitment} if owed.move else {}),
+        **({"change": str(owed.move.change_id)} if owed.move else {}),
     }
 
 

@@ -35,8 +35,6 @@ class Move:
     at: datetime
     """When it was asked for; of one that is done, when it was confirmed."""
     ends_at: datetime
-    commitment: str
-    """To the address that the letter goes to: which one that was is all that evidence needs to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,8 @@ class Owed:
     newsletters: Mapping[UUID, Newsletter]
     """By subscription; at least one where a letter is composed."""
     controller: Controller
+    commitment: str
+    """`consent.commitment` to the address: where the letter went is all that evidence needs to say."""
     move: Move | None = None
 
     @property

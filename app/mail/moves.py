@@ -38,7 +38,8 @@ def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owe
         return None
     recipient, move = _ends(letter, found[0])
     newsletters = {row.id: catalogue.newsletters[row.newsletter] for row in found}
-    return Owed(letter, recipient, newsletters, catalogue.controller, move)
+    commitment = consent.commitment(found[0].commitment_key, recipient)
+    return Owed(letter, recipient, newsletters, catalogue.controller, commitment, move)
 
 
 _CHANGE = select(
@@ -74,6 +75,5 @@ def _ends(letter: Letter, row: AnyRow) -> tuple[EmailAddress, Move]:
         elsewhere=elsewhere,
         at=row.asked_at if asks else row.confirmed_at,
         ends_at=row.ends_at,
-        commitment=consent.commitment(row.commitment_key, recipient),
     )
     return recipient, move

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, outbox, suppressions
+from app import clock, consent, outbox, suppressions
 from app.addresses import EmailAddress
 from app.database import AnyRow, Database
 from app.links import Links
@@ -169,7 +169,7 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
     found = connection.execute(
         select(
             Subscriber.address,
-            Subscriber.canonical,
+            Subscriber.commitment_key,
             Subscription.id,
             Subscription.newsletter,
             Subscription.status,
@@ -186,11 +186,14 @@ def _look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Ow
     still = [row for row in found if _still_owed(letter, row)]
     if not still or catalogue.controller is None:
         return None
+    # What the evidence commits to is what goes on the envelope, whatever stands beside it in the row.
+    address = EmailAddress.of(still[0].address)
     return Owed(
         letter=letter,
-        address=EmailAddress(still[0].address, still[0].canonical),
+        address=address,
         newsletters={row.id: catalogue.newsletters[row.newsletter] for row in still},
         controller=catalogue.controller,
+        commitment=consent.commitment(still[0].commitment_key, address),
     )
 
 

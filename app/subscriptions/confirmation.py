@@ -194,8 +194,14 @@ def _hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscr
 
 
 def _after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:
-    """The delay tells a person from a scanner that presses buttons, should one ever come."""
-    if letter is None or letter.state != State.SENT:
+    """The letter is named always: whoever audits compares it with the one that the request owed.
+
+    The delay tells a person from a scanner that presses buttons, should one ever come. A person may press before the
+    worker has noted that the letter went.
+    """
+    if letter is None:
         return act
-    delay = int((now - letter.state_at).total_seconds())
-    return Act(act.actor, {**act.details, "letter": str(letter.id), "seconds_since_letter": delay})
+    named = {**act.details, "letter": str(letter.id)}
+    if letter.state != State.SENT:
+        return Act(act.actor, named)
+    return Act(act.actor, {**named, "seconds_since_letter": int((now - letter.state_at).total_seconds())})

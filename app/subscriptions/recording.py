@@ -237,6 +237,7 @@ def _event(connection: Connection, draft: Draft, newsletter: Newsletter, subscri
         **draft.signup.evidence,
         "address_commitment": consent.commitment(draft.commitment_key, draft.signup.address),
         "language": shown_in,
+        "letter_owed": str(draft.letter_id),
         "wordings": newsletter.wording_digests(shown_in),
     }
     before = draft.facts.subscriptions.get(newsletter.slug)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -115,6 +116,20 @@ def _erased_beforehand(_record: Part, events: list[Part]) -> None:
     _erase(events, LETTER, events[REQUEST])
 
 
+def _went_elsewhere(_record: Part, events: list[Part]) -> None:
+    says(events[LETTER], address_commitment="00" * 32)
+
+
+def _taken_for_another(_record: Part, events: list[Part]) -> None:
+    says(events[LETTER], letter=str(uuid4()))
+
+
+def _confirmed_by_the_letter_of_another(_record: Part, events: list[Part]) -> None:
+    letter = str(uuid4())
+    says(events[LETTER], letter=letter)
+    says(events[CONFIRMATION], letter=letter)
+
+
 def _erase(events: list[Part], number: int, stone: Part) -> None:
     gone = events[number]
     named = {"event": gone["event_id"], "type": gone["type"], "occurred_at": gone["event_time"]}
@@ -129,6 +144,9 @@ FORGERIES: Mapping[str, tuple[Callable[[Part, list[Part]], None], str]] = {
     "a confirmation of a request that had lapsed": (_confirmed_after_it_lapsed, "the request was over"),
     "a request behind its confirmation": (_asked_after_it_was_confirmed, "nobody asked before"),
     "a salt of another length": (_with_a_longer_salt, "does not have 32 bytes"),
+    "a letter to another address": (_went_elsewhere, "the letter went to another address"),
+    "a letter about another subscription": (_taken_for_another, "no mail server took it for this"),
+    "the letter of somebody else": (_confirmed_by_the_letter_of_another, "is none that was asked for here"),
     "a tombstone that is none": (_erased_by_a_letter, "no tombstone says"),
     "a tombstone from before": (_erased_beforehand, "no tombstone says"),
 }
@@ -198,6 +216,25 @@ def test_a_chain_of_addresses_with_a_break_is_refuted(moved: Part, forge: Callab
     sealed(moved["record"]["events"])
     found = wrong(judge(moved))
     assert [each for each in found if "nothing leads from one to the other" in each], found
+
+
+def test_a_move_whose_letter_went_elsewhere_is_refuted(moved: Part) -> None:
+    letters = [each for each in moved["record"]["events"] if each["type"] == "letter.accepted"]
+    (_first, last) = [each for each in letters if json.loads(each["evidence"])["kind"] == "address_change"]
+    says(last, address_commitment="00" * 32)
+    sealed(moved["record"]["events"])
+    (found,) = wrong(judge(moved))
+    assert "the letter went to another address than the one that was asked for" in found
+
+
+def test_what_was_recorded_before_evidence_named_letters_and_addresses_holds(receipt: Part) -> None:
+    events = receipt["record"]["events"]
+    for event, name in ((REQUEST, "letter_owed"), (LETTER, "address_commitment"), (CONFIRMATION, "letter")):
+        evidence = json.loads(events[event]["evidence"])
+        del evidence[name]
+        events[event]["evidence"] = consent.canonical(evidence).decode()
+        sealed(events)
+        assert wrong(judge(receipt)) == []
 
 
 def test_a_log_that_is_split_is_found_out_in_one_receipt(receipt: Part) -> None:
@@ -313,7 +350,15 @@ def test_a_pair_that_nothing_ties_is_told(grown: Part) -> None:
     assert line.startswith("note ")
 
 
+def _never_noted(confirmation: Part) -> None:
+    """As where the worker died that had sent the letter."""
+    evidence = json.loads(confirmation["evidence"])
+    del evidence["seconds_since_letter"]
+    confirmation["evidence"] = consent.canonical(evidence).decode()
+
+
 def _never_taken(_record: Part, events: list[Part]) -> None:
+    _never_noted(events[CONFIRMATION])
     events.remove(events[LETTER])
 
 
@@ -346,6 +391,7 @@ def test_the_letter_of_a_consent_that_has_ended_vouches_for_no_later_one(service
     first, acknowledgement, second = (json.loads(each["evidence"])["kind"] for each in letters)
     assert (first, acknowledgement, second) == ("confirmation", "unsubscribed", "confirmation")
     assert len([each for each in lines(found, "The letter before it") if each.startswith("ok ")]) == 2
+    _never_noted(events[-1])
     events.remove(letters[2])
     sealed(events)
     assert [each[:5] for each in lines(found, "The letter before it")] == ["ok   ", "note "]

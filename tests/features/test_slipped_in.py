@@ -331,10 +331,22 @@ def test_nobody_can_vouch_for_what_does_not_add_up_or_does_not_wait(service: Ser
     assert sealed(service) == set()
 
 
+def test_nobody_can_vouch_for_an_event_that_says_nothing(service: Service, jawel: Jawel) -> None:
+    (forged,) = invented(service)
+    with without_triggers(service.database) as connection:
+        connection.execute(text("UPDATE consent_events SET evidence = NULL, salt = NULL"))
+    result = jawel("ledger", "adopt", forged)
+    assert result.exit_code == 1
+    assert "its evidence is gone, so nobody can tell what they would vouch for. Nothing was adopted." in result.stderr
+    service.deliver()
+    assert sealed(service) == set()
+
+
 def test_the_verifier_says_where_no_letter_was_taken(service: Service) -> None:
     service.subscribe(language="en")
     link = service.letter().link
     with without_triggers(service.database) as connection:
+        connection.execute(text("UPDATE letters SET state = 'queued'"))  # As a worker leaves it that died.
         connection.execute(text("DELETE FROM unsealed_events"))
         connection.execute(text("DELETE FROM log_entries"))
         connection.execute(text("DELETE FROM tree_nodes"))

@@ -28,9 +28,14 @@ def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:
 
 
 def disagreements(connection: Connection, event_ids: Sequence[UUID]) -> Iterator[str]:
-    """What speaks against these events by themselves: a line for each of which columns and evidence do not agree."""
+    """What speaks against these events by themselves: a line for each of which columns and evidence do not agree.
+
+    And for each without evidence: there is nothing to agree with.
+    """
     forms = Forms.of(connection)
     for event in connection.execute(_EVENTS.where(ConsentEvent.id.in_(event_ids))):
+        if event.evidence is None:
+            yield f"event {event.id}: its evidence is gone, so nobody can tell what they would vouch for"
         for wrong in content(event, forms):
             yield f"event {event.id}: {wrong}"
 
