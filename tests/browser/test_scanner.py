@@ -15,6 +15,7 @@ from tests.commands import Jawel, Running, serving
 from tests.correspondence import HOST
 from tests.features.conftest import mail_server, open_service, service
 from tests.features.test_change_of_address import asked, gone
+from tests.features.test_leaving import leave, leave_link, undo, undo_token
 from tests.features.test_reading_never_writes import everything
 from tests.service import ADA, BROWSER, Letter, Service
 
@@ -38,6 +39,10 @@ def links(service: Service) -> list[str]:
     """Those of every kind of letter, while what they are about is still open; and what senders are given."""
     service.confirmed("carl@example.org")
     service.post(service.status("carl@example.org")["weekly"]["links"]["unsubscribe"].removeprefix(HOST))
+    service.deliver()
+    service.confirmed("dora@example.org")
+    doras = leave_link(service, "dora@example.org")
+    undo(service, doras, undo_token(leave(service, doras)))
     service.deliver()
     service.confirmed("bea@example.org")
     gone(service, "bea@example.net", "bea@example.org")
