@@ -165,7 +165,7 @@ def test_the_chain_of_evidence_goes_on_from_one_address_to_the_next(service: Ser
     assert (last["method"], last["actor"], last["wordings"]) == ("address_change", "mailbox holder", first["wordings"])
     letters = [json.loads(each["evidence"]) for each in events if each["type"] == "letter.accepted"]
     assert [(each["kind"], each.get("address_commitment")) for each in letters] == [
-        ("confirmation", None),
+        ("confirmation", first["address_commitment"]),
         ("address_change", last["address_commitment"]),
         ("address_changed", first["address_commitment"]),
     ]

@@ -39,7 +39,7 @@ def test_what_would_be_refused_again_is_not_tried_again_and_stands_in_the_log(
         session.execute(text(MISFITS[misfit]))
     answer, work = watched(service, service.subscribe)
     assert answer.status_code == 500
-    assert len([statement for _pool, statement in work if "into_consent_events" in statement]) == 1
+    assert len([statement for _pool, statement in work if "record_signup" in statement]) == 1
     printed = "".join(capfd.readouterr()) + caplog.text
     (crash,) = [line for line in printed.splitlines() if "request.crashed" in line]
     assert '"kind": "IntegrityError"' in crash
