@@ -32,6 +32,8 @@ class Digests:
     """`EmailAddress.digest`."""
     mailbox: str
     """The same for all addresses that probably lead to one mailbox; never equal to the digest of any address."""
+    budget: str
+    """Under which of the two the mail budget of the address is kept: one row for both of most addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class EmailAddress:
             base = base.replace(sign, "")
         return f"{base or local}@{domain}"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is what its probable mailbox is called by, with no tag and nothing that is passed over."""
+        return self.canonical == self.probable_mailbox
+
     def digest(self, key: str) -> str:
         """HMAC-SHA-256 of the canonical form, in hex: how an address is known where it must not be kept.
 
@@ -113,5 +120,7 @@ class EmailAddress:
 
     def digests(self, key: str) -> Digests:
         """Both under one key, and told apart by what is put before the mailbox: no address holds the end of a line."""
-        mailbox = f"jawel/mailbox/v1\n{self.probable_mailbox}".encode()
-        return Digests(self.digest(key), hmac.digest(key.encode(), mailbox, "sha256").hex())
+        probable = self.probable_mailbox
+        address = self.digest(key)
+        mailbox = hmac.digest(key.encode(), f"jawel/mailbox/v1\n{probable}".encode(), "sha256").hex()
+        return Digests(address, mailbox, mailbox if probable == self.canonical else address)

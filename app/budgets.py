@@ -3,6 +3,8 @@
 Counted over all newsletters and senders, under keyed digests, so that the count outlives the address: whoever is being
 bombed through a thousand forms gets no more than somebody who mistyped twice, whatever tags are put behind the name.
 
+The budget of a plain address is in the row of its mailbox, so that most requests write one row.
+
 Whoever takes several budgets takes them in the order of their digests, and so never waits for another who does.
 """
 
@@ -14,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.addresses import Digests
-from app.database import Base, Instant
+from app.database import AnyRow, Base, Instant
 
 COOL_DOWN = timedelta(minutes=10)
 DAY = timedelta(days=1)
@@ -24,7 +26,7 @@ TO_A_MAILBOX_A_DAY = 10
 
 
 class MailBudget(Base):
-    """Whoever asks for a letter writes the rows of its address and its mailbox, whatever comes of it."""
+    """Whoever asks for a letter writes what its address and its mailbox are counted in, whatever comes of it."""
 
     __tablename__ = "mail_budgets"
     __table_args__ = (Index(None, "used_at"),)
@@ -33,7 +35,9 @@ class MailBudget(Base):
     """Either of `Digests`; or that of a form's attempt, whose row is there only to be waited for."""
     version: Mapped[int]
     confirmations: Mapped[list[int]]
-    """When confirmation mails fell due in the last day, in seconds since 1970, oldest first."""
+    """When confirmation mails to the address fell due in the last day, in seconds since 1970, oldest first."""
+    to_mailbox: Mapped[list[int] | None]
+    """The same for all addresses of the mailbox, this one included. None: none, or as `confirmations` has them."""
     told_at: Mapped[datetime | None] = mapped_column(Instant)
     """When the person was last told that all is confirmed already."""
     linked_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -56,6 +60,11 @@ def next_confirmation(confirmations: list[int], to_mailbox: list[int], now: date
     if not counted:
         return now
     return max(now, datetime.fromtimestamp(counted[-1], UTC) + COOL_DOWN)
+
+
+def counted_together(confirmations: list[int], to_mailbox: list[int] | None) -> list[int]:
+    """Of the row of a mailbox, which a version from before `to_mailbox` may have written: it counted them in one."""
+    return confirmations if to_mailbox is None else to_mailbox
 
 
 def may_tell(told_at: datetime | None, now: datetime) -> bool:
@@ -83,20 +92,24 @@ def spend(session: Session, digests: Digests, now: datetime) -> datetime | None:
 
     The same statements whatever comes of it. Holds both budgets.
     """
-    in_order = sorted((digests.address, digests.mailbox))
-    counted = {digest: recent(_take(session, digest, now), now) for digest in in_order}
-    due_at = next_confirmation(counted[digests.address], counted[digests.mailbox], now)
+    taken = {digest: _take(session, digest, now) for digest in sorted({digests.budget, digests.mailbox})}
+    alone = recent(taken[digests.budget].confirmations, now)
+    mailbox = taken[digests.mailbox]
+    together = recent(counted_together(mailbox.confirmations, mailbox.to_mailbox), now)
+    due_at = next_confirmation(alone, together, now)
     spent = [int(due_at.timestamp())] if due_at else []
-    for digest, before in counted.items():
-        budget = update(MailBudget).where(MailBudget.digest == digest)
-        session.execute(budget.values(confirmations=[*before, *spent]))
+    _count(session, digests.budget, {"confirmations": [*alone, *spent]})
+    _count(session, digests.mailbox, {"to_mailbox": [*together, *spent]})
     return due_at
 
 
-def _take(session: Session, digest: str, now: datetime) -> list[int]:
+def _take(session: Session, digest: str, now: datetime) -> AnyRow:
     written = _write(session, digest, {"used_at": now})
-    counted: list[int] = session.scalars(written.returning(MailBudget.confirmations)).one()
-    return counted
+    return session.execute(written.returning(MailBudget.confirmations, MailBudget.to_mailbox)).one()
+
+
+def _count(session: Session, digest: str, counted: Mapping[str, list[int]]) -> None:
+    session.execute(update(MailBudget).where(MailBudget.digest == digest).values(counted))
 
 
 def _write(

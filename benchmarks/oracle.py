@@ -120,7 +120,7 @@ class _Arranging:
         return [f"{state}-{self.name}{number}@example.org" for number in range(samples)]
 
     def digests(self, addresses: Sequence[str]) -> list[str]:
-        return [EmailAddress.parse(each).digest(self.suppression_key) for each in addresses]
+        return [EmailAddress.parse(each).digests(self.suppression_key).budget for each in addresses]
 
 
 def _arrange(run: _Arranging, samples: int) -> dict[str, list[str]]:

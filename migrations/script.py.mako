@@ -8,7 +8,7 @@ Before this is merged:
   that has grown large, have the index made by hand with CONCURRENTLY first, and write if_not_exists=True here.
 - Name every constraint, give every set of words a CHECK, and try it on SQLite too, where a changed column means that
   the table is copied and its triggers are lost.
-- A signup is written by functions of PostgreSQL that name each column of mail_budgets, subscribers, letters,
+- A signup is written by a function of PostgreSQL that names each column of mail_budgets, subscribers, letters,
   subscriptions and consent_events: where one of these gets a column, end with signup_functions.replace(op.get_bind()).
 - There is no downgrade: evidence would go with it. A mistake is mended by the next migration.
 """

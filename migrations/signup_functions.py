@@ -1,11 +1,9 @@
-"""The functions of PostgreSQL that write a signup: made from the columns that the tables have, and so to be replaced by
+"""The function of PostgreSQL that writes a signup: made from the columns that the tables have, and so to be replaced by
 every migration that adds one to them.
 
 A version that runs while the schema is already newer hands over rows without the new columns. So each column is named,
 and one that has a default takes it where the row says nothing.
 """
-
-from collections.abc import Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedColumn
@@ -14,54 +12,27 @@ CARRIED_OVER = {"mail_budgets": ("digest", "linked_at"), "subscriptions": ("id",
 """What a row that exists already keeps."""
 
 
+WRITTEN_OR_UNDONE = ("subscribers", "letters", "subscriptions", "consent_events")
+"""In the order in which they are written."""
+
+
 def replace(connection: sa.Connection) -> None:
-    """Idempotent. On SQLite there are none."""
+    """Idempotent. On SQLite there is none."""
     if connection.dialect.name == "sqlite":
         return
-    for function in _functions(sa.inspect(connection)):
-        connection.exec_driver_sql(function.replace("%", "%%"))
+    connection.exec_driver_sql(_function(sa.inspect(connection)).replace("%", "%%"))
 
 
-def _functions(schema: sa.Inspector) -> Iterator[str]:
-    insert = {
-        table: _insert(table, schema.get_columns(table))
-        for table in ("mail_budgets", "subscribers", "letters", "subscriptions", "consent_events")
-    }
-    yield f"""
-        CREATE OR REPLACE FUNCTION write_signup(
-            the_subscribers text, the_letters text, the_subscriptions text, the_consent_events text
-        ) RETURNS boolean LANGUAGE plpgsql AS $$
+def _function(schema: sa.Inspector) -> str:
+    handed = [f"{prefix}_{table} text" for prefix in ("the", "undone") for table in WRITTEN_OR_UNDONE]
+    return f"""
+        CREATE OR REPLACE FUNCTION record_signup(the_mail_budgets text, {", ".join(handed)})
+        RETURNS void LANGUAGE plpgsql AS $$
         BEGIN
-            IF the_subscribers <> '[]' THEN
-                {insert["subscribers"]};
-            END IF;
-            IF the_letters <> '[]' THEN
-                {insert["letters"]};
-            END IF;
-            IF the_subscriptions <> '[]' THEN
-                {insert["subscriptions"]}
-                ON CONFLICT (subscriber_id, newsletter) DO UPDATE SET {_replacement(schema, "subscriptions")};
-            END IF;
-            IF the_consent_events <> '[]' THEN
-                {insert["consent_events"]};
-            END IF;
-            RETURN true;
-        END $$
-    """
-    yield f"""
-        CREATE OR REPLACE FUNCTION record_signup(
-            the_mail_budgets text,
-            the_subscribers text, the_letters text, the_subscriptions text, the_consent_events text,
-            undone_subscribers text, undone_letters text, undone_subscriptions text, undone_consent_events text
-        ) RETURNS void LANGUAGE plpgsql AS $$
-        DECLARE
-            done boolean; -- an assignment costs less than PERFORM, which is a query
-        BEGIN
-            {insert["mail_budgets"]}
-            ON CONFLICT (digest) DO UPDATE SET {_replacement(schema, "mail_budgets")};
-            done := write_signup(the_subscribers, the_letters, the_subscriptions, the_consent_events);
+            {_upsert(schema, "the", "mail_budgets", "digest")};
+            {_writes(schema, "the")}
             BEGIN
-                done := write_signup(undone_subscribers, undone_letters, undone_subscriptions, undone_consent_events);
+                {_writes(schema, "undone")}
                 RAISE SQLSTATE 'JW001';
             EXCEPTION WHEN SQLSTATE 'JW001' THEN
                 NULL;
@@ -70,10 +41,23 @@ def _functions(schema: sa.Inspector) -> Iterator[str]:
     """
 
 
-def _insert(table: str, columns: list[ReflectedColumn]) -> str:
+def _writes(schema: sa.Inspector, prefix: str) -> str:
+    """A statement a table, and none for nothing: inline, for a call costs what one of them does."""
+    inserts = {table: _insert(schema, prefix, table) for table in WRITTEN_OR_UNDONE}
+    inserts["subscriptions"] = _upsert(schema, prefix, "subscriptions", "subscriber_id, newsletter")
+    return " ".join(f"IF {prefix}_{table} <> '[]' THEN {insert}; END IF;" for table, insert in inserts.items())
+
+
+def _upsert(schema: sa.Inspector, prefix: str, table: str, key: str) -> str:
+    insert = _insert(schema, prefix, table)
+    return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {_replacement(schema, table)}"
+
+
+def _insert(schema: sa.Inspector, prefix: str, table: str) -> str:
+    columns = schema.get_columns(table)
     names = ", ".join(column["name"] for column in columns)
     values = ", ".join(_value(column) for column in columns)
-    rows = f"json_populate_recordset(NULL::{table}, the_{table}::json)"
+    rows = f"json_populate_recordset(NULL::{table}, {prefix}_{table}::json)"
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows} AS r"
 
 

@@ -7,19 +7,21 @@ is told but those of `WORKINGS`.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.addresses import EmailAddress
 from app.budgets import MailBudget
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger.model import LogEntry
 from app.newsletters.model import Wording
 from app.outbox import Letter
-from app.subscriptions import person, stubs
+from app.subscriptions import stubs
 from app.subscriptions.feedback import FeedbackReport
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.moving.changes import AddressChange
@@ -38,6 +40,16 @@ class Identity:
     """The person's own, and those under which earlier requests from the address came to nothing."""
     digest: str
     mailbox_digest: str | None
+    is_plain: bool
+    """Whether the address is what its mailbox is called by: then the mailbox's mail budget is its own as well."""
+
+
+class Kept(Enum):
+    """What of a row that is kept under a digest is of whom."""
+
+    OF_ADDRESS = auto()
+    OF_MAILBOX = auto()
+    """Of all addresses together that probably lead to the person's mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +59,9 @@ class Part:
     whose: InstrumentedAttribute[Any]
     """Whose a row is: a subscriber's id, or the digest of an address."""
     order_by: InstrumentedAttribute[Any]
-    is_of_mailbox: bool = False
-    """Kept of all addresses together that probably lead to the person's mailbox."""
+    kept: Kept = Kept.OF_ADDRESS
+    but: frozenset[str] = frozenset()
+    """Columns that another part tells, as they are of somebody else."""
 
     @property
     def table(self) -> Table:
@@ -56,12 +69,15 @@ class Part:
 
     @property
     def columns(self) -> list[str]:
-        return [each.name for each in self.table.columns if each.name not in WORKINGS]
+        return [each.name for each in self.table.columns if each.name not in WORKINGS | self.but]
 
     def theirs(self, who: Identity) -> ColumnElement[bool]:
         if self.whose.key != "digest":
             return self.whose.in_(who.subscriber_ids)
-        return self.whose == (who.mailbox_digest if self.is_of_mailbox else who.digest)
+        if self.kept is Kept.OF_MAILBOX:
+            return self.whose == who.mailbox_digest
+        is_in_mailboxs_row = self.table is MailBudget.__table__ and who.is_plain
+        return self.whose.in_([who.digest, *([who.mailbox_digest] if is_in_mailboxs_row else [])])
 
 
 PARTS: Mapping[str, Part] = {
@@ -72,9 +88,11 @@ PARTS: Mapping[str, Part] = {
     "address_changes": Part(AddressChange.subscriber_id, AddressChange.asked_at),
     "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
-    "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, is_of_mailbox=True),
-    "mail_budget": Part(MailBudget.digest, MailBudget.used_at),
-    "mail_budget_of_mailbox": Part(MailBudget.digest, MailBudget.used_at, is_of_mailbox=True),
+    "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, Kept.OF_MAILBOX),
+    "mail_budget": Part(MailBudget.digest, MailBudget.used_at, but=frozenset({"to_mailbox"})),
+    "mail_budget_of_mailbox": Part(
+        MailBudget.digest, MailBudget.used_at, Kept.OF_MAILBOX, but=frozenset({"confirmations", "told_at", "linked_at"})
+    ),
     "feedback_reports": Part(FeedbackReport.digest, FeedbackReport.received_at),
 }
 """By the name under which the person finds it."""
@@ -102,12 +120,13 @@ class Holdings:
 
 def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     """None where the person has been erased."""
-    known_by = connection.execute(person.known_by(subscriber_id)).first()
-    if known_by is None:
+    present = select(Subscriber.canonical, Subscriber.digest, Subscriber.mailbox_digest)
+    found = connection.execute(present.where(Subscriber.id == subscriber_id)).first()
+    if found is None:
         return None
-    digest, mailbox_digest = known_by
-    earlier = connection.scalars(stubs.earlier(digest))
-    who = Identity(sorted({subscriber_id, *earlier}), digest, mailbox_digest)
+    is_plain = EmailAddress.of(found.canonical).is_plain
+    earlier = connection.scalars(stubs.earlier(found.digest))
+    who = Identity(sorted({subscriber_id, *earlier}), found.digest, found.mailbox_digest, is_plain)
     parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
     if not parts["person"]:
         return None  # erased since the line above

@@ -48,15 +48,25 @@ class Signup:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """A row of `MailBudget`, as it was read."""
+
+    version: int
+    confirmations: list[int]
+    to_mailbox: list[int]
+    told_at: datetime | None
+
+
+UNUSED = Budget(version=0, confirmations=[], to_mailbox=[], told_at=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the database knows of an address, all of it as of one instant."""
 
-    budget_version: int
-    confirmations: list[int]
-    mailbox_version: int
-    to_mailbox: list[int]
-    """Confirmation mails to all addresses of its mailbox."""
-    told_at: datetime | None
+    budget: Budget
+    mailbox: Budget
+    """The same row, where the address is plain."""
     suppressed: bool
     subscriber_id: UUID | None
     commitment_key: str | None
@@ -90,10 +100,10 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         return None
     unconfirmed = tuple(each for each in welcome if statuses.get(each.slug) != Status.CONFIRMED)
     if not unconfirmed:
-        return Plan(welcome, Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.told_at, now) else None
+        return Plan(welcome, Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.budget.told_at, now) else None
     if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
         return None
-    due_at = budgets.next_confirmation(facts.confirmations, facts.to_mailbox, now)
+    due_at = budgets.next_confirmation(facts.budget.confirmations, facts.mailbox.to_mailbox, now)
     return Plan(unconfirmed, Kind.CONFIRMATION, due_at) if due_at else None
 
 

@@ -15,20 +15,17 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from app.addresses import Digests, EmailAddress
+from app.addresses import EmailAddress
 from app.consent import ConsentEvent
 from app.outbox import Kind, Letter
 from app.subscriptions import recording
-from app.subscriptions.decision import Facts, Plan
+from app.subscriptions.decision import UNUSED, Facts, Plan
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.recording import Draft, Rows
 
 NOTHING_KNOWN = Facts(
-    budget_version=0,
-    confirmations=[],
-    mailbox_version=0,
-    to_mailbox=[],
-    told_at=None,
+    budget=UNUSED,
+    mailbox=UNUSED,
     suppressed=False,
     subscriber_id=None,
     commitment_key=None,
@@ -59,7 +56,9 @@ def _made_up(draft: Draft, kept: Rows) -> Draft:
     attempt = draft.signup.attempt and _as_long_as(draft.signup.attempt)
     return Draft(
         signup=replace(draft.signup, address=EmailAddress(address, address), attempt=attempt),
-        digests=Digests(_as_long_as(draft.digests.address), _as_long_as(draft.digests.mailbox)),
+        digests=replace(
+            draft.digests, address=_as_long_as(draft.digests.address), mailbox=_as_long_as(draft.digests.mailbox)
+        ),
         facts=NOTHING_KNOWN,
         now=draft.now,
         subscriber_id=draft.subscriber_id if kept[Subscriber] else uuid4(),

@@ -27,7 +27,7 @@ from app.database import Base
 from app.newsletters.terms import Newsletter
 from app.outbox import Kind, Letter, State
 from app.statements import HotStatement
-from app.subscriptions.decision import Facts, Plan, Signup
+from app.subscriptions.decision import Budget, Facts, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 NOT_NULL_VIOLATION = "23502"
@@ -116,8 +116,18 @@ def write(connection: Connection, kept: Rows, undone: Rows) -> None:
         with sqlite.undone(connection):
             _insert(connection, undone)
         return
-    written = rows.parameters(kept)
-    _function().run(connection, written | {f"undone_{name}": each for name, each in rows.parameters(undone).items()})
+    _function().run(connection, {**rows.parameters(kept), **_undone_parameters(undone)})
+
+
+def _undone_parameters(undone: Rows) -> Mapping[str, str]:
+    return _NOTHING if undone is NO_ROWS else _encoded(undone)
+
+
+def _encoded(undone: Rows) -> Mapping[str, str]:
+    return {f"undone_{name}": each for name, each in rows.parameters(undone).items()}
+
+
+_NOTHING = _encoded(NO_ROWS)
 
 
 def _insert(connection: Connection, written: Rows) -> None:
@@ -144,23 +154,27 @@ def was_overtaken(error: IntegrityError) -> bool:
 
 def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
     """Those of the address and of its mailbox, in the order in which all take them who take both."""
-    facts, now = draft.facts, draft.now
-    spent = [int(plan.due_at.timestamp())] if plan and plan.letter is Kind.CONFIRMATION else []
-    own = {
-        "digest": draft.digests.address,
-        "version": facts.budget_version + 1,
-        "confirmations": [*budgets.recent(facts.confirmations, now), *spent],
-        "told_at": now if plan and not spent else facts.told_at,
+    alone = _budget(draft.digests.budget, draft.facts.budget, draft.now)
+    is_plain = draft.digests.budget == draft.digests.mailbox
+    together = alone if is_plain else _budget(draft.digests.mailbox, draft.facts.mailbox, draft.now)
+    if plan and plan.letter is Kind.CONFIRMATION:
+        due_at = int(plan.due_at.timestamp())
+        alone["confirmations"].append(due_at)
+        together["to_mailbox"].append(due_at)
+    elif plan:
+        alone["told_at"] = draft.now
+    return [alone] if is_plain else sorted((alone, together), key=itemgetter("digest"))
+
+
+def _budget(digest: str, before: Budget, now: datetime) -> dict[str, Any]:
+    return {
+        "digest": digest,
+        "version": before.version + 1,
+        "confirmations": budgets.recent(before.confirmations, now),
+        "to_mailbox": budgets.recent(before.to_mailbox, now),
+        "told_at": before.told_at,
         "used_at": now,
     }
-    together = {
-        "digest": draft.digests.mailbox,
-        "version": facts.mailbox_version + 1,
-        "confirmations": [*budgets.recent(facts.to_mailbox, now), *spent],
-        "told_at": None,
-        "used_at": now,
-    }
-    return sorted((own, together), key=itemgetter("digest"))
 
 
 def subscriber(draft: Draft) -> dict[str, Any]:

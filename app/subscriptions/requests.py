@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Text, bindparam, literal, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import aliased
 
-from app import clock, suppressions
+from app import budgets, clock, suppressions
 from app.addresses import Digests, EmailAddress
 from app.budgets import MailBudget
 from app.database import Instant, was_undone
 from app.errors import JawelError
 from app.statements import HotStatement
 from app.subscriptions import equal_work, recording
-from app.subscriptions.decision import Facts, Signup, decide
+from app.subscriptions.decision import UNUSED, Budget, Facts, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
 ATTEMPTS = 32
@@ -68,22 +68,25 @@ def _may_go_again(connection: Connection, error: IntegrityError | OperationalErr
 @cache
 def _reading() -> HotStatement:
     now = bindparam("now", type_=Instant)
-    digest, mailbox = bindparam("digest", type_=Text), bindparam("mailbox", type_=Text)
+    digest, mailbox, budget = (bindparam(name, type_=Text) for name in ("digest", "mailbox", "budget"))
     together = aliased(MailBudget, name="together")
     return HotStatement(
         select(
             MailBudget.version.label("budget_version"),
             MailBudget.confirmations,
             MailBudget.told_at,
+            MailBudget.to_mailbox,
             together.version.label("mailbox_version"),
-            together.confirmations.label("to_mailbox"),
+            together.confirmations.label("mailbox_confirmations"),
+            together.to_mailbox.label("mailbox_to_mailbox"),
+            together.told_at.label("mailbox_told_at"),
             suppressions.forbids_asking([digest, mailbox], now).label("suppressed"),
             Subscriber.id.label("known_subscriber_id"),
             Subscriber.commitment_key,
             *Subscription.__table__.columns,
         )
         .select_from(select(literal(1).label("one")).subquery("always"))
-        .outerjoin(MailBudget, MailBudget.digest == digest)
+        .outerjoin(MailBudget, MailBudget.digest == budget)
         .outerjoin(together, together.digest == mailbox)
         .outerjoin(Subscriber, Subscriber.canonical == bindparam("canonical"))
         .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
@@ -91,17 +94,24 @@ def _reading() -> HotStatement:
 
 
 def _read(connection: Connection, address: EmailAddress, digests: Digests, now: datetime) -> Facts:
-    asked = {"digest": digests.address, "mailbox": digests.mailbox, "canonical": address.canonical}
-    found = _reading().run(connection, {"now": now, **asked})
+    known_by = {"digest": digests.address, "mailbox": digests.mailbox, "budget": digests.budget}
+    found = _reading().run(connection, {"now": now, "canonical": address.canonical, **known_by})
     first = found[0]
     return Facts(
-        budget_version=first.budget_version or 0,
-        confirmations=first.confirmations or [],
-        mailbox_version=first.mailbox_version or 0,
-        to_mailbox=first.to_mailbox or [],
-        told_at=first.told_at,
+        budget=_budget(first.budget_version, first.confirmations, first.to_mailbox, first.told_at),
+        mailbox=_budget(
+            first.mailbox_version, first.mailbox_confirmations, first.mailbox_to_mailbox, first.mailbox_told_at
+        ),
         suppressed=first.suppressed,
         subscriber_id=first.known_subscriber_id,
         commitment_key=first.commitment_key,
         subscriptions={each.newsletter: each for each in found if each.newsletter},
     )
+
+
+def _budget(
+    version: int | None, confirmations: list[int], to_mailbox: list[int] | None, told_at: datetime | None
+) -> Budget:
+    if version is None:
+        return UNUSED
+    return Budget(version, confirmations, budgets.counted_together(confirmations, to_mailbox), told_at)

@@ -746,7 +746,7 @@ def test_of_whom_a_stub_is_about_the_old_address_everything_is_erased_and_nobody
     erase(service, person(service, NEW))
     assert service.status(NEW) is None
     assert (service.status(ADA) or {})["weekly"]["mailable"] is True
-    assert service.rows(f"SELECT digest FROM mail_budgets WHERE digest = '{digest(NEW)}'") == []
+    assert service.rows(f"SELECT digest FROM mail_budgets WHERE digest = '{digests(NEW).budget}'") == []
     assert_each_blank_event_is_named(service)
 
 

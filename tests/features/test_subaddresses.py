@@ -88,6 +88,37 @@ def test_all_addresses_of_one_mailbox_get_ten_letters_a_day_together(
     assert service.counts()["subscribers"] == 20
 
 
+def test_what_is_asked_for_a_tag_leaves_the_plain_address_its_own_budget(service: Service, moved: Clock) -> None:
+    """Both are counted in one row."""
+    service.confirmed(ADA)
+    moved.shift(COOL_DOWN)
+    sign_up(service, ADA)
+    assert recipients(service) == [ADA]
+    sign_up(service, "ada+1@example.org")
+    sign_up(service, ADA)
+    assert recipients(service) == ["ada+1@example.org"]
+    # Within the ten minutes of the tag nothing is held back from the plain address.
+    sign_up(service, ADA, "events")
+    assert recipients(service) == [ADA]
+    sign_up(service, "ada+2@example.org", "events")
+    assert recipients(service) == ["ada+2@example.org"]
+    assert service.counts()["mail_budgets"] == 3
+
+
+def test_what_a_version_from_before_counted_in_one_still_counts(service: Service, moved: Clock) -> None:
+    for email in TAGGED[1:9]:
+        sign_up(service, email)
+    assert len(service.deliver()) == 8
+    with service.database.transaction() as session:
+        session.execute(
+            text("UPDATE mail_budgets SET confirmations = to_mailbox, to_mailbox = NULL WHERE digest = :mailbox"),
+            {"mailbox": EmailAddress.parse(ADA).digests(services.of(service.app).settings.suppression_key).mailbox},
+        )
+    for email in TAGGED[9:]:
+        sign_up(service, email)
+    assert recipients(service) == TAGGED[9:11]
+
+
 def test_a_mailbox_of_another_name_has_a_budget_of_its_own(service: Service, moved: Clock) -> None:
     for email in TAGGED[:12]:
         sign_up(service, email)
@@ -268,8 +299,9 @@ def test_a_person_is_told_what_is_counted_and_refused_for_the_whole_mailbox(serv
     link = fresh(service)
     told = download(service, link)
     assert (told["suppressions"], [each["reason"] for each in told["suppressions_of_mailbox"]]) == ([], ["declined"])
-    (alone,), (together,) = told["mail_budget"], told["mail_budget_of_mailbox"]
-    assert (len(alone["confirmations"]), len(together["confirmations"])) == (1, 2)
+    alone = [sent for each in told["mail_budget"] for sent in each["confirmations"]]
+    (together,) = told["mail_budget_of_mailbox"]
+    assert (len(alone), len(together["to_mailbox"])) == (1, 2)
     page = service.get(f"{link}/data", headers=BROWSER).text
     assert page.count("For all addresses together that probably lead to your mailbox") == 2
 

@@ -32,7 +32,7 @@ def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Di
     subscription is confirmed. `digests` are the address's own.
     """
     now = clock.now()
-    budgets.hold(session, [digests.address, digests.mailbox], now)
+    budgets.hold(session, [digests.budget, digests.mailbox], now)
     person = session.scalars(select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()).first()
     if person is None or person.canonical == wanted.canonical or not _may_ask(session, person, digests.address, now):
         return

@@ -19,6 +19,7 @@ from app.subscriptions import ending, renewal
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.moving.changes import UNDO_WITHIN, AddressChange, Standing, standing
+from app.subscriptions.person import known_by
 from app.subscriptions.renewal import Renewal
 
 ADDRESS_CHANGED = Act(Actor.SERVICE, {"method": "address changed"})
@@ -88,8 +89,9 @@ def undo(session: Session, change_id: UUID, act: Act) -> Standing:
 
 def _hold(session: Session, found: AddressChange, there: Mailbox) -> _Held | None:
     """None where the person has been erased meanwhile."""
-    digests = {found.former_digest, there.digest, *_present_digest(session, found.subscriber_id)}
-    budgets.hold(session, digests, clock.now())
+    present = session.execute(known_by(found.subscriber_id)).first() or ()
+    digests = (found.former_digest, found.former_mailbox_digest, there.digest, there.mailbox_digest, *present)
+    budgets.hold(session, filter(None, digests), clock.now())
     who = (Subscriber.id == found.subscriber_id) | (Subscriber.canonical == there.address.canonical)
     subscriptions = session.scalars(
         select(Subscription)
@@ -117,10 +119,6 @@ def _hold(session: Session, found: AddressChange, there: Mailbox) -> _Held | Non
         return None
     theirs = [each for each in subscriptions if each.subscriber_id == person.id]
     return _Held(change, person, theirs, [each for each in subscriptions if each.subscriber_id != person.id])
-
-
-def _present_digest(session: Session, subscriber_id: UUID) -> list[str]:
-    return list(session.scalars(select(Subscriber.digest).where(Subscriber.id == subscriber_id)))
 
 
 def _make_way(session: Session, others: list[Subscription]) -> bool:
