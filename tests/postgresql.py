@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 PATIENCE_SECONDS = 120
+SHORT = Path("/tmp")  # noqa: S108 - the path of a Unix socket may not exceed some hundred bytes
 # For tests, where nothing is worth a wait for the disk.
 HASTE = (
     "fsync=off",
@@ -185,9 +186,9 @@ class MortalServer:
 
 
 @contextmanager
-def mortal_server(programs: Path) -> Iterator[MortalServer]:
+def mortal_server(programs: Path, disk: Path = SHORT) -> Iterator[MortalServer]:
     """A server, started; it and its standbys are gone when the block ends or this process dies."""
-    parent = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir="/tmp"))
+    parent = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir=disk))
     as_owner = _give_away(parent)
     server = MortalServer(programs, parent / "primary", as_owner)
     server.folder.mkdir()

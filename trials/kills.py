@@ -68,8 +68,8 @@ def rehearse(plan: Plan) -> Outcome:
         world.receive_from(sink)
         kills = _let_live(plan, jawel, world, server)
         if server:
-            _await_recovery(server)
-        settled = _settle(jawel, world)
+            await_recovery(server)
+        settled = settle(jawel, world)
         audit = jawel("ledger", "audit")
         verdict = verdicts.reach(url, world)
         return Outcome(kills, replace(verdict, audit=audit.exit_code, owed=settled))
@@ -87,7 +87,7 @@ def _let_live(plan: Plan, jawel: Jawel, world: World, server: MortalServer | Non
     serve = ("serve", "--port", str(world.port), "--processes", "2", "--no-worker")
     with stage.kept(jawel, *serve) as web, stage.kept(jawel, "worker") as worker:
         stage.await_answer(world.port)
-        with _kept(server), _crowd(world):
+        with kept_server(server), crowd(world):
             return _kill(plan, (web, worker), server, world.port)
 
 
@@ -138,7 +138,7 @@ def _backends(server: MortalServer) -> list[int]:
 
 
 @contextmanager
-def _kept(server: MortalServer | None) -> Iterator[None]:
+def kept_server(server: MortalServer | None) -> Iterator[None]:
     """Started again when it dies, as long as the block lasts; at its end it runs."""
     if server is None:
         yield
@@ -161,7 +161,7 @@ def _kept(server: MortalServer | None) -> Iterator[None]:
             server.start()
 
 
-def _await_recovery(server: MortalServer) -> None:
+def await_recovery(server: MortalServer) -> None:
     """A session that was killed last takes all others with it, and for some seconds nobody is let in."""
     deadline = time.monotonic() + stage.PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -173,7 +173,7 @@ def _await_recovery(server: MortalServer) -> None:
 
 
 @contextmanager
-def _crowd(world: World) -> Iterator[None]:
+def crowd(world: World) -> Iterator[None]:
     threads = [threading.Thread(target=people.live, args=(world, who)) for who in range(PEOPLE)]
     for each in threads:
         each.start()
@@ -185,7 +185,7 @@ def _crowd(world: World) -> Iterator[None]:
             each.join()
 
 
-def _settle(jawel: Jawel, world: World) -> int:
+def settle(jawel: Jawel, world: World) -> int:
     """Let a worker do what is due, ever later, as the leases of those that were killed run out. Letters still owed."""
     for number in range(ROUNDS):
         with time_machine.travel(clock.now() + number * LATER, tick=True):

@@ -135,7 +135,12 @@ class Kept:
 
 @contextmanager
 def kept(jawel: Jawel, *arguments: str) -> Iterator[Kept]:
-    managed = Kept(jawel, arguments)
+    with keeping(Kept(jawel, arguments)) as managed:
+        yield managed
+
+
+@contextmanager
+def keeping(managed: Kept) -> Iterator[Kept]:
     managed.start()
     manager = threading.Thread(target=managed.watch)
     manager.start()
