@@ -3,9 +3,10 @@
 import gc
 
 import config
-from app import create_app, services
+from app import create_app, logs, services
 from app.web import stopping
 
+logs.take_over()
 app = create_app(config.load())
 stopping.watch(services.of(app).stopping)
 

@@ -1,6 +1,7 @@
 """Jawel: double opt-in subscriptions with proof of consent. `create_app` is the wiring, and nothing else."""
 
 from dataclasses import replace
+from functools import partial
 
 from flask import Flask
 from flask_babel import Babel
@@ -84,6 +85,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         counters=Counters(opened.writer),
     )
     services.install(app, at_hand)
+    logs.count_dropped(partial(at_hand.counters.add, logs.LINES_DROPPED, "all"))
 
 
 def _catalogue_of_now(connection: Connection) -> Catalogue:

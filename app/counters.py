@@ -67,6 +67,15 @@ class Counters:
             finally:
                 self._turn.release()
 
+    def add(self, name: str, kind: str, times: int) -> bool:
+        """At once, for what comes in lots already. False where the database did not take it: it is not counted."""
+        try:
+            with self._writer.begin() as connection:
+                connection.execute(_add(connection.dialect.name), {"name": name, "kind": kind, "total": times})
+        except SQLAlchemyError:
+            return False
+        return True
+
     def _begin_minute(self, minute: int) -> None:
         if minute != self._minute:
             self._minute = minute
@@ -77,10 +86,7 @@ class Counters:
         with self._lock:
             count = self._counts[name, kind]
             untold, count.untold = count.untold, 0
-        try:
-            with self._writer.begin() as connection:
-                connection.execute(_add(connection.dialect.name), {"name": name, "kind": kind, "total": untold})
-        except SQLAlchemyError:
+        if not self.add(name, kind, untold):
             with self._lock:
                 count.untold += untold
                 self._is_away_in = self._minute

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 from click.testing import CliRunner, Result
@@ -62,17 +63,19 @@ class Jawel:
         return CliRunner().invoke(main, [*map(str, arguments)], input=given, env=settings)
 
     @contextmanager
-    def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        """A process; whatever is left of it and of its children when the block ends is killed."""
+    def started(self, *arguments: str, **streams: Any) -> Iterator["subprocess.Popen[str]"]:
+        """A process, read from unless `streams` lead elsewhere.
+
+        Whatever is left of it and of its children when the block ends is killed.
+        """
         inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         process = subprocess.Popen(
             [sys.executable, "-m", "app", *arguments],
             cwd=self.folder,
             env={**inherited, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **streams},
         )
         with process:
             try:
@@ -101,11 +104,11 @@ class Running:
 
 
 @contextmanager
-def serving(jawel: Jawel, *options: str) -> Iterator[Running]:
+def serving(jawel: Jawel, *options: str, **streams: Any) -> Iterator[Running]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    with jawel.started("serve", "--port", str(port), "--processes", "1", *options) as process:
+    with jawel.started("serve", "--port", str(port), "--processes", "1", *options, **streams) as process:
         running = Running(process, port)
         eventually(lambda: process.poll() is not None or answers(running))
         yield running

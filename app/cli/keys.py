@@ -32,7 +32,8 @@ def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, .
         if unknown:
             raise click.UsageError(f"--newsletter: there is no newsletter {', '.join(sorted(unknown))}.")
         key = api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None)
-    click.echo(key)
+        # Where it cannot be printed, no key is in force that nobody has seen.
+        click.echo(key)
 
 
 @keys.command("list")

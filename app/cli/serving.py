@@ -19,7 +19,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-from app import create_app, services
+from app import create_app, logs, services
 from app import worker as working
 from app.mail.delivery import exposure
 from config import Settings
@@ -54,6 +54,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
 @click.pass_obj
 def serve(context: Any, host: str, port: int, processes: int | None, threads: int, no_worker: bool) -> None:
     """Answer requests, with a worker beside."""
+    logs.take_over()
     settings = context.settings
     _try_out(host, port)
     on_sqlite = settings.database_url.startswith("sqlite")
@@ -94,6 +95,7 @@ def _load(target: str) -> Any:
 @click.pass_obj
 def worker(context: Any, once: bool) -> None:
     """Deliver letters, purge what is kept no longer. Any number may run at once."""
+    logs.take_over()
     app = create_app(context.settings)
     # A resolver may take its time; nothing waits for it but the end of a worker that would have been quicker.
     warning = threading.Thread(target=exposure.warn, args=(context.settings,), name="exposure", daemon=True)

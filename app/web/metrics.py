@@ -24,6 +24,7 @@ from app.keys import Scope
 from app.ledger import anchors, sealing
 from app.ledger.audit import results
 from app.ledger.log import newest_checkpoint
+from app.logs import LINES_DROPPED
 from app.web import current
 from app.web.api import access
 from app.web.refusals import REFUSED, Refusal
@@ -160,6 +161,12 @@ class _Figures(Collector):
         for kind in Refusal:
             family.add_metric([kind], counted.get(kind, 0))
         yield family
+        dropped = counters.read(self._connection, LINES_DROPPED)
+        yield CounterMetricFamily(
+            "jawel_log_lines_dropped",
+            "Lines of logs that could not be written.",
+            sum(dropped.values()),
+        )
 
     def _age(self, since: datetime | None) -> float:
         """0 also for what is still to come: a letter that is put off is not late."""

@@ -49,7 +49,7 @@ def test_before_anything_has_happened_all_is_zero(service: Service) -> None:
     found = figures(service)
     assert found.pop(("jawel_build_info", (version("jawel"),))) == 1
     assert set(found.values()) == {0}
-    assert len(found) == 21 + 4 * len(CATALOGUE["newsletter"])
+    assert len(found) == 22 + 4 * len(CATALOGUE["newsletter"])
 
 
 def test_after_a_loop_the_figures_are_right(service: Service) -> None:
