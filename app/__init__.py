@@ -36,6 +36,7 @@ from app.web.pages import (
     subscribe,
     unsubscribe,
 )
+from app.writable import LatelyWritable
 from config import Settings
 
 KEEP_STATIC_SECONDS = 3600
@@ -83,6 +84,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=limits.counter(settings, opened),
         counters=Counters(opened.writer),
+        writable=LatelyWritable(opened),
     )
     services.install(app, at_hand)
     logs.count_dropped(partial(at_hand.counters.add, logs.LINES_DROPPED, "all"))

@@ -14,6 +14,7 @@ from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.terms import Catalogue
 from app.ratelimits import Counter
+from app.writable import LatelyWritable
 from config import Settings
 
 
@@ -27,6 +28,7 @@ class Services:
     log: Log
     limiter: Counter
     counters: Counters
+    writable: LatelyWritable
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""
 

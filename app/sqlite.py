@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
@@ -66,6 +67,26 @@ def undone(connection: Connection) -> Iterator[None]:
     yield
     driver.execute("ROLLBACK TO undone")
     driver.execute("RELEASE undone")
+
+
+def try_write(writer: Engine, patience_ms: int, room_bytes: int) -> None:
+    """Commit a page that stays what it was, then take so much room beside the file, and give it back.
+
+    A commit alone may fit into what the write-ahead log has. Raises SQLAlchemyError, and OSError for want of room.
+    """
+    with writer.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute(f"PRAGMA busy_timeout={patience_ms}").close()
+        try:
+            with connection.begin():
+                version = driver.execute("PRAGMA user_version").fetchone()[0]
+                driver.execute(f"PRAGMA user_version={version}").close()
+        finally:
+            driver.execute(f"PRAGMA {BUSY_TIMEOUT}").close()
+    if path := file(str(writer.url)):
+        with TemporaryFile(dir=path.parent, buffering=0) as room:
+            room.write(bytes(room_bytes))
 
 
 def scrub(writer: Engine) -> None:

@@ -100,7 +100,7 @@ def find_or_install(program: Program) -> Path | None:
 
 
 def _install(program: Program) -> Path | None:
-    prefix = _as_root()
+    prefix = as_root()
     if prefix is None or not shutil.which("apt-get"):
         return None
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", program.package]):
@@ -113,7 +113,7 @@ def _install(program: Program) -> Path | None:
     return program.find()
 
 
-def _as_root() -> list[str] | None:
+def as_root() -> list[str] | None:
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")

@@ -186,9 +186,10 @@ class MortalServer:
 
 
 @contextmanager
-def mortal_server(programs: Path, disk: Path = SHORT) -> Iterator[MortalServer]:
-    """A server, started; it and its standbys are gone when the block ends or this process dies."""
-    parent = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir=disk))
+def mortal_server(programs: Path, within: Path = SHORT) -> Iterator[MortalServer]:
+    """A server, started, with its files `within` a folder; it and its standbys are gone when the block ends or this
+    process dies."""
+    parent = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir=within))
     as_owner = _give_away(parent)
     server = MortalServer(programs, parent / "primary", as_owner)
     server.folder.mkdir()

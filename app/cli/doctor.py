@@ -9,7 +9,7 @@ import click
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, private_files, schema, sqlite
+from app import clock, private_files, schema, sqlite, writable
 from app.database import Database, described
 from app.errors import JawelError
 from app.ledger import refused
@@ -20,6 +20,7 @@ from app.mail.delivery import exposure
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
 from app.postgresql import answering_within
+from app.writable import NotWritable
 from config import Settings
 
 PATIENCE_SECONDS = 5.0
@@ -56,6 +57,7 @@ def doctor(context: Any) -> None:
         ("keys", lambda: _keys(settings)),
     ]
     of_the_database: list[tuple[str, Callable[[], str]]] = [
+        ("writing", lambda: _writing(database)),
         ("schema", lambda: _schema(database)),
         ("catalogue", lambda: _catalogue(database)),
         ("feedback", lambda: _feedback(database, settings)),
@@ -95,6 +97,18 @@ def _database(database: Database, settings: Settings) -> str:
     except SQLAlchemyError as error:
         raise Ailment(f"{which}: the database does not answer ({type(error).__name__}); see DATABASE_URL") from None
     return which
+
+
+def _writing(database: Database) -> str:
+    """Of a database without a schema there is nothing to be said yet."""
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise Ailment("waits for the schema; run `jawel migrate`")
+    try:
+        writable.attempt(database)
+    except NotWritable as error:
+        raise Ailment(f"the database takes no writes: {error}") from None
+    return "the database takes what is written"
 
 
 def _schema(database: Database) -> str:

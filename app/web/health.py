@@ -5,6 +5,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import postgresql, schema
 from app.web import current
+from app.writable import NotWritable
 
 blueprint = Blueprint("health", __name__)
 
@@ -18,7 +19,8 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """503 until the database answers with the newest schema: a new version takes no traffic before its migration."""
+    """503 until the database answers with the newest schema: a new version takes no traffic before its migration. And
+    while it takes no writes, which is tried once a second however many ask."""
     try:
         with postgresql.answering_within(PATIENCE_SECONDS), current.database().read_only() as connection:
             is_current = schema.is_current(connection)
@@ -26,4 +28,9 @@ def ready() -> tuple[Response, int]:
         return jsonify(status="unavailable", database="unreachable"), 503
     if not is_current:
         return jsonify(status="unavailable", database="schema is not current; run `jawel migrate`"), 503
+    try:
+        with postgresql.answering_within(PATIENCE_SECONDS):
+            current.services().writable.check(PATIENCE_SECONDS)
+    except NotWritable as error:
+        return jsonify(status="unavailable", database=f"takes no writes: {error}"), 503
     return jsonify(status="ready"), 200

@@ -112,6 +112,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service
     things = [
         "settings",
         "database",
+        "writing",
         "schema",
         "catalogue",
         "clock",
