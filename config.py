@@ -299,12 +299,19 @@ def fresh_secrets() -> dict[str, str]:
 
 def _generated(path: Path, name: str) -> Any:
     """Web server and worker may start at the same instant; exclusive creation lets exactly one of them choose."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(fresh_secrets()))
-    with suppress(FileExistsError):
-        path.hardlink_to(draft)
-    draft.unlink()
+    if not path.exists():
+        _make_secrets(path)
     value = json.loads(path.read_text())[name]
     return value if name == "SUPPRESSION_KEY" else [value]
+
+
+def _make_secrets(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{secrets.token_hex(4)}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(fresh_secrets()))
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)

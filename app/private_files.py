@@ -15,10 +15,14 @@ def create(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a new file. Raises FileExistsError."""
+    """Write a new file, or none. Raises FileExistsError, and OSError where there is no room for it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def make_folder(path: Path) -> None:

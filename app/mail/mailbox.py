@@ -3,16 +3,20 @@
 import email.policy
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 
-from app import private_files
+from app import clock, private_files
 from app.errors import JawelError
 
 _NAME = re.compile(r"[0-9a-f-]{36}\.eml")
+_DRAFT = re.compile(r"\.[0-9a-f]{16}")
+DRAFT_SECONDS = 60
+"""Nobody takes so long over a letter."""
 
 
 class LetterNotFound(JawelError):
@@ -41,7 +45,19 @@ def keep(folder: Path, message_id: str, content: bytes) -> None:
     private_files.make_folder(folder)
     draft = folder / f".{secrets.token_hex(8)}"
     private_files.write(draft, content)
-    draft.rename(folder / f"{message_id.strip('<>').partition('@')[0]}.eml")
+    try:
+        draft.rename(folder / f"{message_id.strip('<>').partition('@')[0]}.eml")
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def clear_drafts(folder: Path) -> None:
+    """Remove what processes left that were killed amid a letter: it may hold links. Another may be at one right now."""
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            if _DRAFT.fullmatch(path.name) and clock.seconds() - path.stat().st_mtime > DRAFT_SECONDS:
+                path.unlink()
 
 
 def list_letters(folder: Path) -> list[Entry]:

@@ -29,6 +29,7 @@ class MailboxCarrier:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        mailbox.clear_drafts(folder)
 
     def deliver(self, letter: ComposedLetter) -> str:
         mailbox.keep(self._folder, letter.message_id, mending.as_bytes(letter))
