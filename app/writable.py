@@ -105,11 +105,9 @@ def _on_sqlite(database: Database) -> None:
     try:
         sqlite.try_write(database.writer, BUSY_MS, ROOM_BYTES)
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise NotWritable("its disk is full") from None
-        # Of a folder in which it may make no file SQLite itself has nothing to say, as long as its log is there.
+        # SQLite itself makes do in a folder where it may make no file, as long as its log is there.
         if not isinstance(error, PermissionError):
-            raise
+            raise NotWritable("its disk is full" if error.errno in NO_ROOM else str(error.strerror)) from None
 
 
 def _reason(error: SQLAlchemyError) -> str:

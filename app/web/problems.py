@@ -3,6 +3,7 @@
 The one table from exception to status. Nothing of a foreign exception's text is passed on: it may hold personal data.
 """
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,9 @@ FOR_PROGRAMS = ("/api/", "/metrics", "/checkpoint", "/log/")
 
 UNREACHABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """InternalError: the server has become a standby, which refuses to write, or is at the end of its tether."""
+
+
+NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 
 class InvalidFields(UnprocessableEntity):
@@ -96,7 +100,11 @@ def _detail(error: HTTPException) -> str | None:
 
 def _page(error: HTTPException) -> Response:
     errors = error.errors if isinstance(error, InvalidFields) else {}
-    return Response(render_template("pages/problem.html", status=error.code, errors=errors), error.code)
+    try:
+        return Response(render_template("pages/problem.html", status=error.code, errors=errors), error.code)
+    except OSError:
+        # A template or a translation that was not read yet, and cannot be now.
+        return Response(f"{error.code} {error.name}\n", error.code, content_type="text/plain; charset=utf-8")
 
 
 def _database_is_away(error: Exception) -> Response:
@@ -104,8 +112,20 @@ def _database_is_away(error: Exception) -> Response:
     return answer(ServiceUnavailable(retry_after=RETRY_SECONDS))
 
 
+def _out_of_descriptors(error: BaseException | None) -> bool:
+    """Also where a library has said something else because of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _crash(error: Exception) -> Response:
     """Where it happened, never with which values: a driver's message quotes the parameters it was given."""
+    if _out_of_descriptors(error):
+        log.error("descriptors.used_up", kind=type(error).__name__)
+        return answer(ServiceUnavailable(retry_after=RETRY_SECONDS))
     frames = []
     trace = error.__traceback__
     while trace is not None:
