@@ -5,13 +5,18 @@ migrate and for nothing else: `/readyz` asks its question in every web process, 
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, column, inspect, select, table, text
+from sqlalchemy.exc import OperationalError
 
+from app import waiting
 from app.database import Database
+from app.errors import JawelError
+from app.waiting import Holder
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -25,17 +30,43 @@ _VERSION = table("alembic_version", column("version_num"))
 _TURN = 0x4A6177656C
 
 
+class Blocked(JawelError):
+    """Others keep the schema from being changed: who they are, and what to do about it."""
+
+
 def migrate(database: Database) -> tuple[str | None, str]:
-    """Return the revisions before and after; None where there was no schema. Idempotent."""
-    with database.transaction() as session:
-        connection = session.connection()
-        if connection.dialect.name == "postgresql":
-            _await_turn(connection)
-        before = current_revision(connection)
-        if not _reaches_head(before):
-            _upgrade(connection)
-        after = current_revision(connection) or ""
+    """Return the revisions before and after; None where there was no schema. Idempotent. Raises Blocked."""
+    holders: list[Holder] = []
+    try:
+        with database.transaction() as session:
+            connection = session.connection()
+            if connection.dialect.name == "postgresql":
+                _await_turn(connection)
+            with waiting.watched(database, connection) as holders:
+                before = current_revision(connection)
+                if not _reaches_head(before):
+                    _upgrade(connection)
+                after = current_revision(connection) or ""
+    except OperationalError as error:
+        if waiting.in_vain(error):
+            raise Blocked(_blocked_by(database, holders)) from None
+        raise
     return before, after
+
+
+def _blocked_by(database: Database, holders: Sequence[Holder]) -> str:
+    nothing = "Nothing was changed:"
+    if database.writer.dialect.name == "sqlite":
+        return (
+            f"{nothing} another process has been writing to the database all the time. See what it is (another"
+            " `jawel migrate`, a worker that purges, a shell of SQLite), and run `jawel migrate` again when it is done."
+        )
+    again = "and run `jawel migrate` again."
+    if not holders:
+        return f"{nothing} others held a lock on what it changes. Wait until they are done, {again}"
+    pids = ", ".join(f"pg_terminate_backend({each.pid})" for each in holders)
+    told = "\n".join(f"  {each}" for each in holders)
+    return f"{nothing} a lock on what it changes was not given up by\n{told}\nWait, or `SELECT {pids}`, {again}"
 
 
 def current_revision(connection: Connection) -> str | None:

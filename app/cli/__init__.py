@@ -59,7 +59,7 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except SQLAlchemyError as error:
-            if context.obj.waits_for_migration():
+            if context.invoked_subcommand != migrate.name and context.obj.waits_for_migration():
                 raise click.ClickException("The schema is not the newest. Run `jawel migrate` first.") from None
             kind = type(error).__name__
             raise click.ClickException(
@@ -79,7 +79,10 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def migrate(context: Context) -> None:
     """Bring the database to the newest schema. Safe to run from several hosts at once."""
-    before, after = schema.migrate(context.database)
+    try:
+        before, after = schema.migrate(context.database)
+    except schema.Blocked as error:
+        raise click.ClickException(str(error)) from None
     click.echo(
         f"The schema is at {after}."
         if before == after
