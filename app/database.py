@@ -79,6 +79,7 @@ class Database:
     reader: Engine
     _writers: AtHand
     _readers: AtHand
+    _write_ahead_log: sqlite.WriteAheadLog
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -109,13 +110,13 @@ class Database:
             return self.writer
         return self.writer.execution_options(isolation_level="READ COMMITTED")
 
-    def scrub(self) -> None:
+    def scrub(self) -> bool:
         """Let what was deleted leave the disk: SQLite's write-ahead log holds pages as they were before.
 
-        Not within a transaction. On PostgreSQL there is nothing to do but to let it vacuum.
+        False where somebody reads them yet: a worker tries again each minute. Not within a transaction. On PostgreSQL
+        there is nothing to do but to let it vacuum.
         """
-        if self.writer.dialect.name == "sqlite":
-            sqlite.scrub(self.writer)
+        return self.writer.dialect.name != "sqlite" or self._write_ahead_log.empty()
 
     def dispose(self) -> None:
         self._readers.close()
@@ -150,7 +151,7 @@ def connect(url: str) -> Database:
     else:
         writer, reader = postgresql.engine(url, ""), postgresql.engine(url, "-c default_transaction_read_only=on")
         _tie_together(writer, reader)
-    return Database(writer, reader, AtHand(writer), AtHand(reader))
+    return Database(writer, reader, AtHand(writer), AtHand(reader), sqlite.WriteAheadLog(writer))
 
 
 def described(url: str) -> str:

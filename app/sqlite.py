@@ -1,14 +1,18 @@
 """SQLite as a database that is written by several processes, and keeps nothing that was deleted."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from app import private_files
+
+log = structlog.get_logger()
 
 BUSY_TIMEOUT = "busy_timeout=5000"
 SCRUB_WAIT_MS = 500
@@ -18,7 +22,17 @@ TO_WRITE = "BEGIN IMMEDIATE"
 TO_READ = "BEGIN"
 NEVER_WRITE = "query_only=ON"
 # Without secure_delete, what is deleted stays legible in the file until something else needs the room.
-PRAGMAS = (BUSY_TIMEOUT, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+LOG_BYTES = 8 * 1024 * 1024
+"""Twice as much as makes SQLite copy it into the file. What a large transaction has added is given back afterwards."""
+BUSY_FOR_LONG_SECONDS = 300
+PRAGMAS = (
+    BUSY_TIMEOUT,
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    f"journal_size_limit={LOG_BYTES}",
+)
 
 
 def engine(url: str, begin: str, *pragmas: str) -> Engine:
@@ -89,9 +103,42 @@ def try_write(writer: Engine, patience_ms: int, room_bytes: int) -> None:
             room.write(bytes(room_bytes))
 
 
-def scrub(writer: Engine) -> None:
-    """See `Database.scrub`."""
-    with closing(writer.raw_connection()) as connection:
-        # It keeps writers waiting while it waits for who reads an old page. The worker tries again.
-        for pragma in (f"busy_timeout={SCRUB_WAIT_MS}", "wal_checkpoint(TRUNCATE)", BUSY_TIMEOUT):
-            connection.cursor().execute(f"PRAGMA {pragma}").close()
+class WriteAheadLog:
+    """What a database holds beside its file. Not within a transaction."""
+
+    def __init__(self, writer: Engine) -> None:
+        self._writer = writer
+        self._busy_since: float | None = None
+
+    def empty(self) -> bool:
+        """False where somebody still reads what is in it: to be tried again. Says so where that goes on for long."""
+        with closing(self._writer.raw_connection()) as connection:
+            cursor = connection.cursor()
+            # What can be copied while others write is: the next step keeps writers waiting, also for who reads an old
+            # page.
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={SCRUB_WAIT_MS}")
+            try:
+                is_busy, pages, _copied = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA {BUSY_TIMEOUT}")
+                cursor.close()
+        self._take_note(bool(is_busy), pages)
+        return not is_busy
+
+    def _take_note(self, is_busy: bool, pages: int) -> None:
+        if not is_busy:
+            self._busy_since = None
+            return
+        now = time.monotonic()
+        self._busy_since = now if self._busy_since is None else self._busy_since
+        if now - self._busy_since >= BUSY_FOR_LONG_SECONDS:
+            log.warning("write_ahead_log.not_emptied", pages=pages, for_seconds=round(now - self._busy_since))
+
+
+def log_bytes(url: str) -> int:
+    """How large the write-ahead log is on the disk."""
+    path = file(url)
+    with suppress(OSError):
+        return path.with_name(f"{path.name}-wal").stat().st_size if path else 0
+    return 0

@@ -57,7 +57,7 @@ def doctor(context: Any) -> None:
         ("keys", lambda: _keys(settings)),
     ]
     of_the_database: list[tuple[str, Callable[[], str]]] = [
-        ("writing", lambda: _writing(database)),
+        ("writing", lambda: _writing(database, settings)),
         ("schema", lambda: _schema(database)),
         ("catalogue", lambda: _catalogue(database)),
         ("feedback", lambda: _feedback(database, settings)),
@@ -99,7 +99,7 @@ def _database(database: Database, settings: Settings) -> str:
     return which
 
 
-def _writing(database: Database) -> str:
+def _writing(database: Database, settings: Settings) -> str:
     """Of a database without a schema there is nothing to be said yet."""
     with database.read_only() as connection:
         if not schema.is_current(connection):
@@ -108,6 +108,12 @@ def _writing(database: Database) -> str:
         writable.attempt(database)
     except NotWritable as error:
         raise Ailment(f"the database takes no writes: {error}") from None
+    held = sqlite.log_bytes(settings.database_url) if settings.database_url.startswith("sqlite") else 0
+    if held > 2 * sqlite.LOG_BYTES:
+        raise Concern(
+            f"the database takes what is written, and its write-ahead log holds {held >> 20} MB, for somebody reads an"
+            " old state of it: a backup, an audit, a shell left open. A worker empties it within a minute after that"
+        )
     return "the database takes what is written"
 
 

@@ -41,7 +41,8 @@ def purge(context: Any) -> None:
     with click.progressbar(due, label="Purging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         for chore in bar:
             counts[chore.kind] += retention.carry_out(context.database, chore)
-    context.database.scrub()
+    if not context.database.scrub():
+        click.echo("Its bytes are on the disk until whoever reads them is done, and a minute longer.", err=True)
     for kind, words in WORDS.items():
         click.echo(f"{counts[kind]:>7} {words}")
 
