@@ -6,18 +6,17 @@ What the service makes of it is the trial's to see.
 import os
 import random
 import resource
-import shutil
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from tests.disks import Disk
 from tests.postgresql import MortalServer
 from tests.smtp import MailServer
 from trials.people import World
@@ -44,7 +43,7 @@ class Scene:
     chance: random.Random
     clock: Path | None
     """What libfaketime reads; None where it is missing."""
-    disks: tuple[Path, ...] = ()
+    disks: tuple[Disk, ...] = ()
     """File systems of their own: of the database, and of the logs."""
 
 
@@ -206,34 +205,14 @@ def _clock_jumped(scene: Scene, seconds: float) -> None:
 
 
 def _database_disk_full(scene: Scene, seconds: float) -> None:
-    with _filled(scene.disks[0]):
-        time.sleep(seconds)
+    _fill(scene.disks[0], seconds)
 
 
 def _log_disk_full(scene: Scene, seconds: float) -> None:
-    with _filled(scene.disks[1]):
-        time.sleep(seconds)
+    _fill(scene.disks[1], seconds)
 
 
-@contextmanager
-def _filled(disk: Path) -> Iterator[None]:
-    ballast = disk / "ballast"
-    try:
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"\0" * 65_536)
-        yield
-    finally:
-        ballast.unlink()
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own. Raises CalledProcessError where we may mount none: only root may."""
-    folder.mkdir()
-    mount, umount = shutil.which("mount") or "mount", shutil.which("umount") or "umount"
-    subprocess.run([mount, "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "jawel", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run([umount, "-l", folder], check=True)
+def _fill(disk: Disk, seconds: float) -> None:
+    disk.fill()
+    time.sleep(seconds)
+    disk.free()

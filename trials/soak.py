@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from subprocess import CalledProcessError
 
 import click
 
 from app import database as databases
-from tests import machine
+from tests import disks, machine
 from tests.commands import Jawel
+from tests.disks import Disk
 from tests.postgresql import SHORT, MortalServer, mortal_server
 from tests.smtp import MailServer
 from trials import faults, kills, stage, verdicts
@@ -84,20 +84,19 @@ class Outcome:
 def rehearse(plan: Plan) -> Outcome:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jawel-soak-", dir=SHORT)))
-        # PostgreSQL is somebody else.
-        folder.chmod(0o755)
-        disks = _disks(folder, stack)
-        server = _server(plan, disks[0] if disks else folder, stack)
-        url = server.url("jawel") if server else f"sqlite:///{(disks or (folder,))[0] / 'jawel.sqlite'}"
+        mounted = _disks(stack)
+        data, logs = (disk.folder for disk in mounted) if mounted else (SHORT, folder)
+        server = _server(plan, data, stack)
+        url = server.url("jawel") if server else f"sqlite:///{(data if mounted else folder) / 'jawel.sqlite'}"
         stage.furnish(url)
         mail = MailServer()
         mail.start()
-        jawel = Jawel(stage.environment(url, mail.port), disks[1] if disks else folder)
+        jawel = Jawel(stage.environment(url, mail.port), logs)
         world = _world(jawel, plan, url, stack)
         world.receive_from(mail)
         clock, pretended = _clock(folder)
         web = Kept(Jawel({**jawel.environment, **pretended}, jawel.folder), _serve(world.port))
-        scene = Scene(world, web, server, mail, random.Random(plan.seed), clock, disks)
+        scene = Scene(world, web, server, mail, random.Random(plan.seed), clock, mounted)
         try:
             outcome = _let_live(plan, scene)
             return _judge(outcome, jawel, scene)
@@ -105,11 +104,10 @@ def rehearse(plan: Plan) -> Outcome:
             scene.mail.stop()
 
 
-def _disks(folder: Path, stack: ExitStack) -> tuple[Path, ...]:
-    sizes = {"data": DATABASE_DISK_MEGABYTES, "logs": LOG_DISK_MEGABYTES}
-    with suppress(CalledProcessError, FileNotFoundError):
-        return tuple(stack.enter_context(faults.small_disk(folder / name, size)) for name, size in sizes.items())
-    return ()
+def _disks(stack: ExitStack) -> tuple[Disk, ...]:
+    """None at all where we may not mount one."""
+    sizes = (DATABASE_DISK_MEGABYTES, LOG_DISK_MEGABYTES)
+    return tuple(disk for size in sizes if (disk := stack.enter_context(disks.mounted(size))))
 
 
 def _server(plan: Plan, disk: Path, stack: ExitStack) -> MortalServer | None:
