@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Engine, Pool
+from sqlalchemy import Connection, Engine, Pool, event
 
 from app.postgresql import POOL_SIZE
 
@@ -20,6 +20,10 @@ class AtHand:
     engine: Engine
     waiting: list[tuple[Pool, Connection]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # Those of a pool that was given up would stay open below the newer ones, which are taken first.
+        event.listen(self.engine, "engine_disposed", lambda _engine: self.close())
+
     @contextmanager
     def one(self) -> Iterator[Connection]:
         """For the block, which leaves no setting of the session behind."""
@@ -27,7 +31,8 @@ class AtHand:
         try:
             yield connection
         finally:
-            if connection.in_transaction() or len(self.waiting) >= MOST:
+            is_of_the_pool = pool is self.engine.pool
+            if connection.in_transaction() or not is_of_the_pool or len(self.waiting) >= MOST:
                 connection.close()
             else:
                 self.waiting.append((pool, connection))

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL that wait for no answer for ever, and leave nothing open behind them."""
 
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from sqlalchemy import Engine, create_engine
+
+from app.shares import Share, SharedPool
 
 POOL_SIZE = 8
 POOL_SECONDS = 5
@@ -46,6 +49,7 @@ def engine(url: str, options: str) -> Engine:
         "postgresql+psycopg://",
         # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
         creator=_connector(url, options),
+        poolclass=SharedPool,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_use_lifo=True,
@@ -85,7 +89,18 @@ def _connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
         "options": f"{SERVER_PATIENCE} {given.get('options', '')} -c timezone=UTC {options}".strip(),
         **{name: given.get(name, value) for name, value in NETWORK_PATIENCE.items()},
     }
-    return lambda: _Connection.connect(conninfo, **extra)
+    share = Share(POOL_SIZE, patience_seconds=POOL_SECONDS)
+    return lambda: share.open(lambda: _connect(conninfo, extra))
+
+
+def _connect(conninfo: str, extra: Mapping[str, Any]) -> psycopg.Connection:
+    """Where it fails, its socket is closed before this raises."""
+    try:
+        return _Connection.connect(conninfo, **extra)
+    except BaseException as error:
+        # The error and psycopg's frame that raises it hold each other, and the frame holds the connection half made.
+        traceback.clear_frames(error.__traceback__)
+        raise
 
 
 class _Connection(psycopg.Connection):

@@ -92,6 +92,7 @@ class MortalServer:
     programs: Path
     folder: Path
     as_owner: Sequence[str]
+    options: Sequence[str] = IN_EARNEST
 
     def url(self, name: str = "postgres") -> str:
         return f"postgresql://postgres@/{name}?host={self.folder}"
@@ -104,7 +105,7 @@ class MortalServer:
     def start(self) -> None:
         """Also one that was killed. As a service manager does, it leaves nothing of it: a process may wait for another
         that is dead, and would never notice."""
-        options = " ".join(f"-c {setting}" for setting in ("listen_addresses=", *IN_EARNEST))
+        options = " ".join(f"-c {setting}" for setting in ("listen_addresses=", *self.options))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._control("start", "-l", self.folder / "log", "-o", f"-k {self.folder} {options}"):
             if time.monotonic() > deadline:
@@ -149,7 +150,7 @@ class MortalServer:
 
     def standby(self) -> "MortalServer":
         """A second server that follows this one, started; this one acknowledges nothing that the other has not."""
-        other = MortalServer(self.programs, self.folder.parent / "standby", self.as_owner)
+        other = MortalServer(self.programs, self.folder.parent / "standby", self.as_owner, self.options)
         other.folder.mkdir()
         _give_away(other.folder)
         copy: list[str | Path] = [self.programs / "pg_basebackup", "-D", other.folder / "data", "-R", "-c", "fast"]
@@ -186,12 +187,12 @@ class MortalServer:
 
 
 @contextmanager
-def mortal_server(programs: Path, within: Path = SHORT) -> Iterator[MortalServer]:
+def mortal_server(programs: Path, options: Sequence[str] = IN_EARNEST, within: Path = SHORT) -> Iterator[MortalServer]:
     """A server, started, with its files `within` a folder; it and its standbys are gone when the block ends or this
     process dies."""
     parent = Path(tempfile.mkdtemp(prefix="jawel-pg-", dir=within))
     as_owner = _give_away(parent)
-    server = MortalServer(programs, parent / "primary", as_owner)
+    server = MortalServer(programs, parent / "primary", as_owner, options)
     server.folder.mkdir()
     _give_away(server.folder)
     _initialise(programs, server.folder, as_owner)

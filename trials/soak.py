@@ -113,7 +113,7 @@ def _disks(stack: ExitStack) -> tuple[Disk, ...]:
 def _server(plan: Plan, disk: Path, stack: ExitStack) -> MortalServer | None:
     if plan.engine == "sqlite":
         return None
-    server = stack.enter_context(mortal_server(stage.postgresql(), disk))
+    server = stack.enter_context(mortal_server(stage.postgresql(), within=disk))
     for statement in ("CREATE DATABASE jawel", "ALTER SYSTEM SET max_wal_size = '64MB'", "SELECT pg_reload_conf()"):
         server.execute(statement)
     return server
