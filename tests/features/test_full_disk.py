@@ -34,7 +34,7 @@ def on_disk(request: pytest.FixtureRequest, disk: Disk, sqlite_template: Path) -
     if request.param == "sqlite":
         yield f"sqlite:///{shutil.copy(sqlite_template, disk.folder / 'jawel.sqlite')}"
         return
-    with mortal_server(machine.require(machine.POSTGRESQL), disk.folder) as server:
+    with mortal_server(machine.require(machine.POSTGRESQL), within=disk.folder) as server:
         server.execute("CREATE DATABASE jawel")
         opened = databases.connect(server.url("jawel"))
         schema.migrate(opened)

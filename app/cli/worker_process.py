@@ -1,0 +1,66 @@
+"""The worker that `jawel serve` has beside it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from app.cli import lifelines
+from app.cli.lifelines import Lifeline
+from app.cli.web_processes import GRACE_SECONDS
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def beside(stopping: threading.Event) -> Iterator[None]:
+    """A worker process until `stopping` is set or the block ends, started again should it die or fall silent."""
+    keeper = threading.Thread(target=_keep, args=(stopping,), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        keeper.join(GRACE_SECONDS + 1)
+
+
+def _keep(stopping: threading.Event) -> None:
+    # Its process inherits this: Ctrl-C, which reaches all processes of a terminal, is for this one to pass on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    while not stopping.is_set():
+        line = Lifeline()
+        try:
+            _look_after(_start(line), line, stopping)
+        except OSError as error:
+            # No descriptor is left, or no process.
+            log.error("process.not_started", kind="worker", error=type(error).__name__)
+            stopping.wait(lifelines.BEAT_SECONDS)
+        finally:
+            line.close()
+
+
+def _start(line: Lifeline) -> "subprocess.Popen[bytes]":
+    number = line.theirs.fileno()
+    environment = {**os.environ, lifelines.INHERITED: str(number)}
+    return subprocess.Popen([sys.executable, "-m", "app", "worker"], pass_fds=[number], env=environment)
+
+
+def _look_after(process: "subprocess.Popen[bytes]", line: Lifeline, stopping: threading.Event) -> None:
+    reason = "ended"
+    while not stopping.wait(lifelines.BEAT_SECONDS):
+        if process.poll() is not None:
+            log.warning("process.replaced", kind="worker", reason=reason)
+            return
+        if line.is_silent():
+            reason = "silent"
+            process.kill()
+    process.terminate()
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
