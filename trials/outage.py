@@ -22,7 +22,7 @@ from flask import Flask
 
 import config
 from app import clock, create_app, services
-from app.mail import sending
+from app.mail import sending, turns
 from app.worker import errands
 from tests import smtp
 from tests.postgresql import running_cluster
@@ -86,6 +86,8 @@ def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
             while sending.deliver_due(database, office):
                 pass
             moved.shift(A_DAY / plan.looks)
+        # Else the last of them would rightly go first.
+        moved.shift(turns.WAITED_FOR)
         with smtp.running(port=port) as server:
             server.on_taken = lambda: outcome.arrivals.append((clock.now(), server.letters[-1].recipient))
             for _ in range(_steps(plan)):

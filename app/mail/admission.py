@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app import allowances, outbox
 from app.allowances import Kind as For
 from app.allowances import Rate, Tally
+from app.mail import turns
 from app.outbox import Kind, Letter
 from app.subscriptions.model import Subscriber, Subscription
 from config import SendLimits
@@ -43,14 +44,14 @@ class Admitted:
 
 
 def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: int) -> Admitted:
-    """As `outbox.claim`, within the limits. Without any, it costs no statement more."""
+    """As `turns.claim`, within the limits. Without any, it costs no statement more."""
     in_all = _in_all(session, measure.limits)
     if in_all:
         tally, rate = in_all
         at_most = min(at_most, tally.room(ALL, rate))
     if not at_most:
         return Admitted([], 0)
-    claimed = outbox.claim(session, lease_for=lease_for, at_most=at_most)
+    claimed = turns.claim(session, lease_for=lease_for, at_most=at_most)
     admitted = _admit(session, measure, claimed)
     if in_all and admitted:
         tally.spend(ALL, rate, len(admitted))

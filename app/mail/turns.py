@@ -1,0 +1,86 @@
+"""Which letters leave first: confirmations that somebody waits for, and beside them whatever has waited longest.
+
+Of each claim three quarters are for the first, a quarter for the second; what one leaves over the other may have.
+Within the first, newsletters take turns: what is asked for in a flood waits for its own.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from app import clock, outbox
+from app.outbox import Kind, Letter
+from app.subscriptions.model import Subscription
+
+WAITED_FOR = timedelta(minutes=15)
+"""So long somebody looks for the letter after asking: a second one of the same day is owed after ten minutes only."""
+QUARTER = 4
+LOOKED_AT = 500
+"""So many of the newest take turns. Enough for whoever asks now to be among them, whatever else is asked for."""
+
+
+def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
+    """As `outbox.claim`, those first that somebody waits for. Where few letters are due, it costs no statement more."""
+    until = clock.now() + lease_for
+    # By chance where there is no whole quarter: under a rate of one at a time each has its turn in the end.
+    by_age = (at_most + secrets.randbelow(QUARTER)) // QUARTER
+    claimed = outbox.claim(session, lease_for=lease_for, at_most=by_age) if by_age else []
+    if len(claimed) == by_age:
+        claimed += outbox.lease(session, _waited_for(clock.now(), at_most - by_age), until)
+        if len(claimed) < at_most:
+            claimed += outbox.claim(session, lease_for=lease_for, at_most=at_most - len(claimed))
+    return _in_turn(claimed)
+
+
+def _in_turn(letters: Sequence[Letter]) -> list[Letter]:
+    since = clock.now() - WAITED_FOR
+    return sorted(letters, key=lambda each: (not _is_waited_for(each, since), each.due_at, each.created_at))
+
+
+def _is_waited_for(letter: Letter, since: datetime) -> bool:
+    is_first_try = letter.attempts == 1 and not letter.is_unproven
+    return letter.kind == Kind.CONFIRMATION and is_first_try and letter.created_at > since
+
+
+def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
+    """The first of each newsletter, then the second of each."""
+    # Where a letter is nobody's newest, it is about nothing any more: all those take turns as one newsletter.
+    newsletter = select(func.min(Subscription.newsletter)).where(Subscription.letter_id == Letter.id).scalar_subquery()
+    newest = (
+        select(Letter.id, Letter.due_at, Letter.created_at, newsletter.label("newsletter"))
+        .where(outbox.IS_OWED, *_are_waited_for(now))
+        .order_by(Letter.due_at.desc())
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    by_age = (newest.c.due_at, newest.c.created_at)
+    turn = func.row_number().over(partition_by=newest.c.newsletter, order_by=by_age)
+    placed = select(newest.c.id, newest.c.due_at, turn.label("turn")).subquery()
+    # Twice as many as are taken, for another worker may be taking the first of them right now.
+    first = select(placed).order_by(placed.c.turn, placed.c.due_at).limit(2 * at_most).subquery()
+    return (
+        select(Letter.id)
+        .join(first, first.c.id == Letter.id)
+        .where(outbox.IS_OWED, outbox.is_free(now))
+        .order_by(first.c.turn, Letter.due_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True, of=Letter)
+    )
+
+
+def _are_waited_for(now: datetime) -> list[ColumnElement[bool]]:
+    since = now - WAITED_FOR
+    return [
+        # Due no sooner than asked for: for the index.
+        Letter.due_at > since,
+        Letter.due_at <= now,
+        Letter.created_at > since,
+        Letter.kind == Kind.CONFIRMATION,
+        Letter.attempts == 0,
+        Letter.is_unproven.is_(False),
+        outbox.is_free(now),
+    ]
