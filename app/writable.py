@@ -1,8 +1,8 @@
 """Whether the database takes what is written: tried out, by as little as will tell.
 
-A commit that is on the disk tells a server that refuses to write, a file without rights, a standby that acknowledges
-nothing. But a database commits into room that it has set aside while its disk is full. So a little of new room is asked
-for as well, where its files are, and given back at once.
+A commit that is on the disk tells a server that refuses to write, and a role or a file without rights. But a database
+commits into room that it has set aside while its disk is full. So a little of new room is asked for as well, where its
+files are, and given back at once.
 
 Invariant: no row and no file is left of it, however often it is done.
 """
@@ -84,6 +84,9 @@ class LatelyWritable:
 def _on_postgresql(database: Database) -> None:
     with database.transaction() as session:
         connection = session.connection()
+        # A session that waits for a synchronous standby waits for ever, also when we have given it up: with each try
+        # there would be one more of them.
+        connection.execute(text("SET LOCAL synchronous_commit = local"))
         # Refused by a standby, by a server that is set to read only, and to a role without the right.
         connection.execute(text("UPDATE counters SET total = total WHERE false"))
         connection.execute(text("SELECT pg_logical_emit_message(true, 'jawel', '')"))

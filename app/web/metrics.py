@@ -63,7 +63,7 @@ class _Figures(Collector):
         yield from self._letters()
         yield from self._breakers()
         yield from self._delivery()
-        yield from self._refusals()
+        yield from self._counters()
 
     def _log(self) -> Iterator[Metric]:
         newest = newest_checkpoint(self._connection)
@@ -151,21 +151,20 @@ class _Figures(Collector):
             family.add_metric([kind], waited_for.get(kind, 0))
         yield family
 
-    def _refusals(self) -> Iterator[Metric]:
-        counted = counters.read(self._connection, REFUSED)
+    def _counters(self) -> Iterator[Metric]:
+        counted = counters.read_several(self._connection, (REFUSED, LINES_DROPPED))
         family = CounterMetricFamily(
             "jawel_refused_requests",
             "Requests turned away for want of a key, a scope or a secret, by kind.",
             labels=["kind"],
         )
         for kind in Refusal:
-            family.add_metric([kind], counted.get(kind, 0))
+            family.add_metric([kind], counted[REFUSED].get(kind, 0))
         yield family
-        dropped = counters.read(self._connection, LINES_DROPPED)
         yield CounterMetricFamily(
             "jawel_log_lines_dropped",
             "Lines of logs that could not be written.",
-            sum(dropped.values()),
+            sum(counted[LINES_DROPPED].values()),
         )
 
     def _age(self, since: datetime | None) -> float:

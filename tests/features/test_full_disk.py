@@ -72,6 +72,24 @@ def test_a_full_disk_is_told_by_readyz_and_the_doctor(
     assert service.subscribe().status_code == 202
 
 
+@on_sqlite
+def test_no_session_is_left_waiting_for_a_standby_that_is_gone(
+    open_service: OpenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writable, "FRESH_FOR_SECONDS", 0.0)
+    with mortal_server(machine.require(machine.POSTGRESQL)) as server:
+        server.execute("CREATE DATABASE jawel")
+        opened = databases.connect(server.url("jawel"))
+        schema.migrate(opened)
+        opened.dispose()
+        service = open_service(database_url=server.url("jawel"))
+        server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.execute("SELECT pg_reload_conf()")
+        eventually(lambda: server.execute("SHOW synchronous_standby_names") == [("nobody",)])
+        assert [service.get("/readyz").status_code for _ in range(3)] == [200] * 3
+        assert server.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == []
+
+
 def test_a_database_that_refuses_to_write_takes_no_traffic(service: Service) -> None:
     with refusing_writes(service):
         answer = service.get("/readyz")
