@@ -20,7 +20,7 @@ import orjson
 from sqlalchemy import CheckConstraint, Connection, Index, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app import macs
+from app import macs, rows
 from app.addresses import EmailAddress
 from app.database import Base, Instant
 
@@ -99,6 +99,13 @@ class Step:
 
 def record(session: Session, step: Step, act: Act) -> None:
     session.execute(insert(ConsentEvent), row(session.connection(), step, act))
+
+
+def record_all(session: Session, steps: Sequence[tuple[Step, Act]]) -> None:
+    """Many at once, in their order."""
+    if steps:
+        connection = session.connection()
+        rows.insert_all(connection, ConsentEvent, [row(connection, step, act) for step, act in steps])
 
 
 def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
 from app import clock, consent
@@ -40,7 +40,7 @@ def bury(session: Session, graves: Sequence[Grave], reason: Reason, act: Act) ->
     blanked: dict[UUID, list[AnyRow]] = {}
     for event in _blank(session, theirs):
         blanked.setdefault(event.subscription_id, []).append(event)
-    _erect(
+    consent.record_all(
         session,
         [
             (_step(grave.subscriber_id, grave), _saying(blanked[grave.subscription_id], reason, act))
@@ -54,7 +54,7 @@ def bury_person(session: Session, subscriber_id: UUID, act: Act) -> None:
     """Blank all evidence of one person, under one tombstone. Idempotent."""
     blanked = _blank(session, ConsentEvent.subscriber_id == subscriber_id)
     if blanked:
-        _erect(session, [(_step(subscriber_id), _saying(blanked, Reason.REQUEST, act))])
+        consent.record_all(session, [(_step(subscriber_id), _saying(blanked, Reason.REQUEST, act))])
 
 
 def _blank(session: Session, which: ColumnElement[bool]) -> Sequence[AnyRow]:
@@ -90,9 +90,3 @@ def _saying(blanked: Iterable[AnyRow], reason: Reason, act: Act) -> Act:
         for event in blanked
     ]
     return Act(act.actor, {**act.details, "erased": erased, "reason": reason})
-
-
-def _erect(session: Session, tombstones: Sequence[tuple[Step, Act]]) -> None:
-    if tombstones:
-        connection = session.connection()
-        session.execute(insert(ConsentEvent), [consent.row(connection, step, act) for step, act in tombstones])

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import delete, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, bindparam, delete, exists, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import clock, consent, outbox
-from app.consent import Act, Actor, EventType
+from app.consent import Act, Actor, EventType, Step
+from app.database import AnyRow
 from app.newsletters.terms import Catalogue, Newsletter
 from app.subscriptions import leaving_letters, steps, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 
+NOT_IN_TIME = Act(Actor.SERVICE, {"method": "not confirmed in time"})
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
 
 _EVENTS = {
@@ -66,18 +68,18 @@ def lapse(session: Session, subscription: Subscription) -> None:
 
     What stays of an erased one is a stub.
     """
-    if subscription.ended_as is not None and subscription.ended_at is not None and subscription.lapses_at is None:
+    if _has_ended_before(subscription) and subscription.ended_as and subscription.ended_at:
         subscription.status = subscription.ended_as
         subscription.since = subscription.ended_at
         subscription.expires_at = None
         subscription.nonce = secrets.token_hex(8)
         subscription.version += 1
         return
-    stubs.leave(session, subscription, clock.now())
+    stubs.leave(session, [subscription], clock.now())
     forget(session, [subscription])
 
 
-def forget(session: Session, subscriptions: Sequence[Subscription]) -> None:
+def forget(session: Session, subscriptions: Sequence[Subscription | AnyRow]) -> None:
     """Erase subscriptions that are locked, and with the last one of a person their address and letters."""
     theirs = Subscriber.id.in_({each.subscriber_id for each in subscriptions})
     # Of two that end at once each would take the other for a reason to keep the address. A request that comes between
@@ -90,20 +92,12 @@ def forget(session: Session, subscriptions: Sequence[Subscription]) -> None:
 
 def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: int) -> int:
     """Let requests lapse whose link stopped working `purge_pending_after` ago (GDPR Art. 5(1)(e)). Returns how many."""
-    due = session.scalars(
-        select(Subscription)
-        .where(
-            Subscription.newsletter == newsletter.slug,
-            Subscription.status == Status.PENDING,
-            Subscription.expires_at <= now - newsletter.purge_pending_after,
-        )
-        .order_by(Subscription.expires_at)
-        .limit(at_most)
-        .with_for_update(skip_locked=True)
-    ).all()
-    # All who take several subscribers take them in this order, and so never wait for each other.
-    for subscription in sorted(due, key=lambda each: each.subscriber_id):
-        give_up(session, subscription, Act(Actor.SERVICE, {"method": "not confirmed in time"}))
+    theirs = (Subscription.newsletter == newsletter.slug) & (Subscription.status == Status.PENDING)
+    over = Subscription.expires_at <= now - newsletter.purge_pending_after
+    due = _longest_due(session, theirs & over, Subscription.expires_at, at_most)
+    happened = clock.now()
+    consent.record_all(session, [(_expired(each, happened), NOT_IN_TIME) for each in due])
+    _lapse_all(session, due)
     return len(due)
 
 
@@ -112,18 +106,65 @@ def erase_unconfirmed(session: Session, now: datetime, *, at_most: int) -> int:
 
     Until then other services see why nothing came of it; a new request goes on with it.
     """
-    due = session.scalars(
-        select(Subscription)
-        .where(Subscription.lapses_at <= now, Subscription.status != Status.PENDING)
-        .order_by(Subscription.lapses_at)
-        .limit(at_most)
-        .with_for_update(skip_locked=True)
-    ).all()
-    # All who take several subscribers take them in this order, and so never wait for each other.
-    for subscription in sorted(due, key=lambda each: each.subscriber_id):
-        lapse(session, subscription)
+    ended = (Subscription.lapses_at <= now) & (Subscription.status != Status.PENDING)
+    due = _longest_due(session, ended, Subscription.lapses_at, at_most)
+    _lapse_all(session, due)
     return len(due)
+
+
+def _longest_due(
+    session: Session,
+    which: ColumnElement[bool],
+    since: InstrumentedAttribute[datetime | None],
+    at_most: int,
+) -> Sequence[AnyRow]:
+    """Locked, past what others have locked; in the order in which all take several people, lest two wait in a ring."""
+    due = session.execute(
+        select(*_TOLD).where(which).order_by(since).limit(at_most).with_for_update(skip_locked=True)
+    ).all()
+    return sorted(due, key=lambda each: each.subscriber_id)
+
+
+def _lapse_all(session: Session, due: Sequence[AnyRow]) -> None:
+    """As `lapse`, in as many statements however many they are."""
+    back = [{"which": each.id, "fresh": secrets.token_hex(8)} for each in due if _has_ended_before(each)]
+    if back:
+        session.connection().execute(_BACK, back)
+    if gone := [each for each in due if not _has_ended_before(each)]:
+        stubs.leave(session, gone, clock.now())
+        forget(session, gone)
+
+
+def _has_ended_before(subscription: Subscription | AnyRow) -> bool:
+    """Having been confirmed: its row tells of a consent that was given, and withdrawn."""
+    has_ended = subscription.ended_as is not None and subscription.ended_at is not None
+    return has_ended and subscription.lapses_at is None
+
+
+def _expired(subscription: AnyRow, happened: datetime) -> Step:
+    return Step(EventType.EXPIRED, subscription.subscriber_id, subscription.id, subscription.newsletter, happened)
 
 
 def _record(session: Session, subscription: Subscription, type: EventType, act: Act) -> None:
     consent.record(session, steps.step(type, subscription, clock.now()), act)
+
+
+_TOLD = (
+    Subscription.id,
+    Subscription.subscriber_id,
+    Subscription.newsletter,
+    Subscription.ended_as,
+    Subscription.ended_at,
+    Subscription.lapses_at,
+)
+_BACK = (
+    update(Subscription.__table__)  # type: ignore[arg-type]
+    .where(Subscription.id == bindparam("which"))
+    .values(
+        status=Subscription.ended_as,
+        since=Subscription.ended_at,
+        expires_at=None,
+        nonce=bindparam("fresh"),
+        version=Subscription.version + 1,
+    )
+)

@@ -4,13 +4,15 @@ The address is erased with the request. Its keyed digest leads to the evidence f
 names the address it can be answered that a form was filled in, when, and that nothing but one letter came of it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, Select, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.database import Base, Instant
+from app import rows
+from app.database import AnyRow, Base, Instant
 from app.subscriptions.model import Subscriber, Subscription
 
 
@@ -27,17 +29,20 @@ class Stub(Base):
     lapsed_at: Mapped[datetime] = mapped_column(Instant)
 
 
-def leave(session: Session, subscription: Subscription, now: datetime) -> None:
-    digest = session.scalars(select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id)).one()
-    session.add(
-        Stub(
-            subscription_id=subscription.id,
-            subscriber_id=subscription.subscriber_id,
-            newsletter=subscription.newsletter,
-            digest=digest,
-            lapsed_at=now,
-        )
-    )
+def leave(session: Session, subscriptions: Sequence[Subscription | AnyRow], now: datetime) -> None:
+    theirs = Subscriber.id.in_({each.subscriber_id for each in subscriptions})
+    digests = {row.id: row.digest for row in session.execute(select(Subscriber.id, Subscriber.digest).where(theirs))}
+    values = [
+        {
+            "subscription_id": each.id,
+            "subscriber_id": each.subscriber_id,
+            "newsletter": each.newsletter,
+            "digest": digests[each.subscriber_id],
+            "lapsed_at": now,
+        }
+        for each in subscriptions
+    ]
+    rows.insert_all(session.connection(), Stub, values)
 
 
 def earlier(digest: str) -> Select[UUID]:
