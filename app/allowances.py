@@ -136,10 +136,11 @@ def used_up(connection: Connection) -> Mapping[str, int]:
     return Counter(key.partition(":")[0] for key in connection.scalars(waited_for))
 
 
-def purge(session: Session, now: datetime) -> None:
-    """Those at rest: they are as if they had never been used."""
-    at_rest = select(Allowance.key).where(Allowance.used_until <= now, Allowance.turns_until <= now)
-    session.execute(delete(Allowance).where(Allowance.key.in_(at_rest.with_for_update(skip_locked=True))))
+def purge(session: Session, now: datetime, *, at_most: int) -> int:
+    """Those at rest: they are as if they had never been used. Returns how many."""
+    at_rest = select(Allowance.key).where(Allowance.used_until <= now, Allowance.turns_until <= now).limit(at_most)
+    purged = delete(Allowance).where(Allowance.key.in_(at_rest.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(Allowance.key)).all())
 
 
 def _whole(interval: timedelta) -> timedelta:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Protocol
 
-from sqlalchemy import Engine, bindparam, case, delete
+from sqlalchemy import Engine, bindparam, case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
@@ -144,5 +144,8 @@ def _hit(dialect: str) -> ReturningInsert[int]:
     )
 
 
-def purge(session: Session, now: datetime) -> None:
-    session.execute(delete(RateLimit).where(RateLimit.expires_at <= now))
+def purge(session: Session, now: datetime, *, at_most: int) -> int:
+    """Forget the counts of windows that are over. Returns how many."""
+    over = select(RateLimit.key).where(RateLimit.expires_at <= now).limit(at_most)
+    purged = delete(RateLimit).where(RateLimit.key.in_(over.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(RateLimit.key)).all())

@@ -1,6 +1,6 @@
 """`jawel privacy`: what the worker purges every minute, now and with a report; and the record of processing."""
 
-import sys
+import time
 from collections import Counter
 from typing import Any
 
@@ -11,6 +11,7 @@ from app.newsletters import catalogue
 from app.privacy import retention
 from app.privacy.retention import Kind
 
+TOLD_EVERY_SECONDS = 5.0
 WORDS = {
     Kind.EXPIRED: "requests lapsed, for nobody confirmed them",
     Kind.BOUNCED: "bounced requests erased, for nobody had confirmed them",
@@ -35,12 +36,16 @@ def privacy() -> None:
 @click.pass_obj
 def purge(context: Any) -> None:
     """Erase all whose time has come, and report how much of each kind. Safe while workers run; idempotent."""
-    counts = Counter(dict.fromkeys(Kind, 0))
+    counts: Counter[str] = Counter(dict.fromkeys(Kind, 0))
     with context.database.read_only() as connection:
         due = list(retention.chores(catalogue.load(connection)))
-    with click.progressbar(due, label="Purging", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        for chore in bar:
-            counts[chore.kind] += retention.carry_out(context.database, chore)
+    told_at = time.monotonic()
+    for chore in due:
+        for done in retention.steps(context.database, chore):
+            counts[chore.kind] += done
+            if time.monotonic() >= told_at + TOLD_EVERY_SECONDS:
+                click.echo(f"So far: {counts[chore.kind]} {WORDS[Kind(chore.kind)]}.", err=True)
+                told_at = time.monotonic()
     if not context.database.scrub():
         click.echo("Its bytes are on the disk until whoever reads them is done, and a minute longer.", err=True)
     for kind, words in WORDS.items():

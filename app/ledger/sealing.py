@@ -41,6 +41,10 @@ def is_due(connection: Connection) -> bool:
     return connection.execute(_WAITING).first() is not None
 
 
+def are_waiting(connection: Connection, *, more_than: int) -> bool:
+    return connection.execute(_WAITING_BEYOND, {"others": more_than}).first() is not None
+
+
 def waiting(connection: Connection) -> Waiting:
     since = connection.scalar(_WAITING_SINCE)
     events, aside = connection.execute(_COUNTS, {"at_most": COUNTED}).one()
@@ -145,6 +149,7 @@ def _now(connection: Connection) -> datetime:
 
 
 _WAITING = select(UnsealedEvent.number).limit(1)
+_WAITING_BEYOND = _WAITING.offset(bindparam("others"))
 _COUNTS = select(
     select(func.count()).select_from(_WAITING.limit(bindparam("at_most")).subquery()).scalar_subquery(),
     refused.COUNT.scalar_subquery(),

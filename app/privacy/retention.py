@@ -1,10 +1,11 @@
 """Retention (GDPR Art. 5(1)(e)): what is kept no longer than it is needed for, and who sees to it.
 
-A chore is one function that does a bounded piece of work in a transaction of its own. Whatever another process has
-locked is passed over: any number may carry them out at once, and doing so again changes nothing.
+A step of a chore is a bounded piece of work in a transaction of its own. Whatever another process has locked is passed
+over: any number may carry them out at once, and doing so again changes nothing.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -24,7 +25,6 @@ from app.subscriptions.model import HAS_ENDED, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub
 
-AT_MOST = 200
 KEPT_LONG_ENOUGH = Act(Actor.SERVICE, {"method": "kept long enough"})
 
 
@@ -46,42 +46,85 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    kind: Kind
-    step: Callable[[Session], int]
-    """Does AT_MOST at once; returns how many it did."""
+    kind: str
+    """In logs the name of the event."""
+    step: Callable[[Session, int], int]
+    """Does so many at most; returns how many it did."""
     newsletter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a purge leaves room for everybody else."""
+
+    rows: int
+    """In a step."""
+    rest: float
+    """After a step, in the time that it took."""
+
+
+PACES: Mapping[str, Pace] = {
+    # There is one writer at a time: whoever signs up waits for the step to end, and looks again up to 25 ms later.
+    "sqlite": Pace(rows=20, rest=2.0),
+    "postgresql": Pace(rows=250, rest=0.5),
+}
 
 
 def chores(catalogue: Catalogue) -> Iterator[Chore]:
     for slug, newsletter in catalogue.newsletters.items():
         yield Chore(Kind.EXPIRED, partial(_expire, newsletter), slug)
         yield Chore(Kind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
-    yield Chore(Kind.BOUNCED, lambda session: ending.erase_unconfirmed(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.BOUNCED, _ended_by(ending.erase_unconfirmed))
     yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
-    yield Chore(Kind.SUPPRESSIONS, lambda session: suppressions.purge(session, clock.now(), at_most=AT_MOST))
-    yield Chore(Kind.ADDRESS_CHANGES, lambda session: changes.purge(session, clock.now(), at_most=AT_MOST))
-    yield Chore(Kind.BREAKER_COUNTS, lambda session: switching.purge_minutes(session, clock.now(), at_most=AT_MOST))
-    yield Chore(Kind.BREAKER_CHANGES, lambda session: switching.purge_changes(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.SUPPRESSIONS, _ended_by(suppressions.purge))
+    yield Chore(Kind.ADDRESS_CHANGES, _ended_by(changes.purge))
+    yield Chore(Kind.BREAKER_COUNTS, _ended_by(switching.purge_minutes))
+    yield Chore(Kind.BREAKER_CHANGES, _ended_by(switching.purge_changes))
     yield Chore(Kind.FEEDBACK, _forget_reports)
-    yield Chore(Kind.BUDGETS, lambda session: budgets.purge(session, clock.now(), at_most=AT_MOST))
-    yield Chore(Kind.PROOFS, lambda session: proof_of_work.purge(session, clock.now(), at_most=AT_MOST))
+    yield Chore(Kind.BUDGETS, _ended_by(budgets.purge))
+    yield Chore(Kind.PROOFS, _ended_by(proof_of_work.purge))
+
+
+def step(database: Database, chore: Chore, rest: Callable[[float], object] = time.sleep) -> int:
+    """A transaction, and after it a rest, in seconds. Returns how many were purged."""
+    begun = time.monotonic()
+    with database.transaction() as session:
+        done = chore.step(session, _pace(database).rows)
+    if done:
+        rest(_pace(database).rest * (time.monotonic() - begun))
+    return done
+
+
+def goes_on(database: Database, done: int) -> bool:
+    """Whether a step that did so many may have left some."""
+    return done == _pace(database).rows
+
+
+def steps(database: Database, chore: Chore) -> Iterator[int]:
+    """Until nothing is due but what others have in hand: how many were purged by each."""
+    yield (done := step(database, chore))
+    while goes_on(database, done):
+        yield (done := step(database, chore))
 
 
 def carry_out(database: Database, chore: Chore) -> int:
-    """Step by step until nothing is due but what others have in hand. Returns how many were purged."""
-    total, done = 0, AT_MOST
-    while done == AT_MOST:
-        with database.transaction() as session:
-            done = chore.step(session)
-        total += done
-    return total
+    """All steps. Returns how many were purged."""
+    return sum(steps(database, chore))
 
 
-def _expire(newsletter: Newsletter, session: Session) -> int:
-    return ending.expire(session, newsletter, clock.now(), at_most=AT_MOST)
+def _pace(database: Database) -> Pace:
+    return PACES[database.writer.dialect.name]
 
 
-def _erase_withdrawn(newsletter: Newsletter, session: Session) -> int:
+def _ended_by(purge: Callable[..., int]) -> Callable[[Session, int], int]:
+    return lambda session, at_most: purge(session, clock.now(), at_most=at_most)
+
+
+def _expire(newsletter: Newsletter, session: Session, at_most: int) -> int:
+    return ending.expire(session, newsletter, clock.now(), at_most=at_most)
+
+
+def _erase_withdrawn(newsletter: Newsletter, session: Session, at_most: int) -> int:
     """The proof of a consent that is over is kept for claims about it (Art. 17(3)(e)), and then for nothing more."""
     over = clock.now() - newsletter.keep_evidence
     due = session.scalars(
@@ -92,7 +135,7 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session) -> int:
             Subscription.ended_at <= over,
         )
         .order_by(Subscription.ended_at)
-        .limit(AT_MOST)
+        .limit(at_most)
         .with_for_update(skip_locked=True)
     ).all()
     # All who take several subscribers take them in this order, and so never wait for each other.
@@ -103,17 +146,17 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session) -> int:
     return len(due)
 
 
-def _forget_reports(session: Session) -> int:
-    return feedback.purge(session, clock.now() - TRACES_KEPT_FOR, at_most=AT_MOST)
+def _forget_reports(session: Session, at_most: int) -> int:
+    return feedback.purge(session, clock.now() - TRACES_KEPT_FOR, at_most=at_most)
 
 
-def _erase_unconfirmed(session: Session) -> int:
+def _erase_unconfirmed(session: Session, at_most: int) -> int:
     """The evidence of a request that came to nothing outlives its address by as long as its stub is kept."""
     due = (
         select(Stub.subscription_id)
         .where(Stub.lapsed_at <= clock.now() - TRACES_KEPT_FOR)
         .order_by(Stub.lapsed_at)
-        .limit(AT_MOST)
+        .limit(at_most)
         .with_for_update(skip_locked=True)
     )
     return erasure.erase_stubs(session, Stub.subscription_id.in_(due), Reason.UNCONFIRMED, KEPT_LONG_ENOUGH)

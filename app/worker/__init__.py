@@ -3,7 +3,7 @@
 A step is one function that does a bounded piece of work and says how much; the loops only sleep. Any number of workers
 may run at once: letters are claimed under a lease, what is kept no longer is purged past what others have locked, one
 seals at a time, one watches for attacks, one audits a night. Each kind of work has a thread of its own, so that neither
-a slow mail server nor a slow authority delays a checkpoint.
+a slow mail server nor a slow authority delays a checkpoint, and no purge, however large, a letter.
 """
 
 import threading
@@ -11,7 +11,8 @@ import threading
 from flask import Flask
 
 from app import services
-from app.worker import anchoring, auditing, errands, watching
+from app.worker import anchoring, auditing, errands, housekeeping, watching
+from app.worker.housekeeping import Housekeeper
 from app.worker.sealer import Sealer
 
 
@@ -19,6 +20,7 @@ def run_once(app: Flask) -> None:
     """Do all that is due now."""
     at_hand = services.of(app)
     errands.run_once(app)
+    housekeeping.keep_house(at_hand)
     sealer = Sealer(at_hand.database, at_hand.log)
     while sealer.step():
         pass
@@ -33,6 +35,7 @@ def run(app: Flask, stop: threading.Event) -> None:
     sealer = Sealer(at_hand.database, at_hand.log)
     beside = [
         threading.Thread(target=sealer.run, args=(stop,), name="sealing"),
+        threading.Thread(target=Housekeeper(at_hand).run, args=(stop,), name="housekeeping"),
         threading.Thread(target=watching.run, args=(at_hand.database, stop), name="watching"),
         threading.Thread(target=auditing.run, args=(at_hand, stop), name="audit"),
     ]

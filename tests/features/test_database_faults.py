@@ -26,7 +26,7 @@ from app.ledger import audit
 from app.ledger.audit.stored import stream
 from app.postgresql import POOL_SIZE
 from app.web import attempts, health
-from app.worker import errands, sealer
+from app.worker import errands, housekeeping, sealer
 from tests import machine
 from tests.commands import PATIENCE_SECONDS, Jawel, eventually
 from tests.features.conftest import CATALOGUE, OpenService
@@ -271,7 +271,7 @@ def test_a_restart_of_the_server_costs_an_answer_and_no_restart_of_ours(
 def test_worker_and_sealer_outlive_the_server(
     mortal: Service, server: MortalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (errands, sealer):
+    for module in (errands, housekeeping, sealer):
         monkeypatch.setattr(module, "TROUBLE_SECONDS", 0.1)
     stop = threading.Event()
     working = threading.Thread(target=worker.run, args=(mortal.app, stop))
@@ -391,8 +391,8 @@ def test_a_chore_that_fails_keeps_no_other_waiting(service: Service) -> None:
         service.post(f"{link}/decline")
         clock.shift(timedelta(days=31))
         with refusing(service, "suppressions"):
-            errands.keep_house(at_hand.database, at_hand.catalogue.get())
+            housekeeping.keep_house(at_hand)
             assert service.counts()["suppressions"] == 2
             assert service.counts()["mail_budgets"] == 0
-        errands.keep_house(at_hand.database, at_hand.catalogue.get())
+        housekeeping.keep_house(at_hand)
         assert service.counts()["suppressions"] == 0

@@ -11,7 +11,7 @@ import time_machine
 
 from app import postgresql, services
 from app.web import attempts
-from app.worker import errands
+from app.worker import housekeeping
 from tests.commands import eventually
 from tests.features.conftest import OpenService
 from tests.features.test_database_faults import away, on_postgresql
@@ -78,7 +78,7 @@ def test_a_chore_that_meets_a_lock_keeps_no_other_waiting(impatient: Service) ->
         impatient.deliver()
         clock.shift(timedelta(hours=97))
         with holding(impatient, "SELECT id FROM subscribers FOR UPDATE"):
-            errands.keep_house(at_hand.database, at_hand.catalogue.get())
+            housekeeping.keep_house(at_hand)
             assert (impatient.counts()["subscriptions"], impatient.counts()["mail_budgets"]) == (1, 0)
-        errands.keep_house(at_hand.database, at_hand.catalogue.get())
+        housekeeping.keep_house(at_hand)
         assert impatient.counts()["subscriptions"] == 0

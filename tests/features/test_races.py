@@ -16,7 +16,7 @@ from app import clock as clock_module
 from app import services, worker
 from app.newsletters import apply
 from app.subscriptions import ending
-from app.worker import errands
+from app.worker import housekeeping
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, COOL_DOWN, Service
@@ -171,9 +171,7 @@ def test_asking_again_while_the_request_lapses_loses_nothing(service: Service) -
             service.subscribe()
             service.deliver()
             clock.shift(timedelta(hours=97))
-            answer, _ = at_once(
-                [service.subscribe, lambda: errands.keep_house(at_hand.database, at_hand.catalogue.get())]
-            )
+            answer, _ = at_once([service.subscribe, lambda: housekeeping.keep_house(at_hand)])
             assert answer.status_code == 202
             assert service.post(service.letter().link).status_code == 200
             service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(at_hand.settings.public_url))

@@ -11,7 +11,8 @@ from app import services
 from app.addresses import EmailAddress
 from app.newsletters.terms import TRACES_KEPT_FOR
 from app.privacy import retention
-from app.worker import errands
+from app.privacy.retention import Pace
+from app.worker import housekeeping
 from tests.commands import Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
@@ -190,7 +191,7 @@ def report(jawel: Jawel) -> list[int]:
 def test_several_workers_share_the_work_and_do_none_of_it_twice(
     open_service: OpenService, moved: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_MOST", 3)
+    monkeypatch.setattr(retention, "PACES", dict.fromkeys(retention.PACES, Pace(rows=3, rest=0)))
     service = open_service(rate_limit_subscribe=10_000)
     for number in range(CROWD):
         service.confirmed(f"ada{number}@example.org", newsletters=BOTH)
@@ -201,9 +202,9 @@ def test_several_workers_share_the_work_and_do_none_of_it_twice(
     moved.shift(LAPSE)
     at_hand = services.of(service.app)
     for _ in range(2):
-        at_once([lambda: errands.keep_house(at_hand.database, at_hand.catalogue.get())] * 4)
+        at_once([lambda: housekeeping.keep_house(at_hand)] * 4)
         moved.shift(KEPT + HOUR)
-    at_once([lambda: errands.keep_house(at_hand.database, at_hand.catalogue.get())] * 4)
+    at_once([lambda: housekeeping.keep_house(at_hand)] * 4)
     assert service.rows("SELECT id FROM subscribers") == service.rows("SELECT * FROM stubs") == []
     assert set(with_evidence(service)) == {"subscriber.erased"}
     assert len(tombstones(service)) == 4 * CROWD
