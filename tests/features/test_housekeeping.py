@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app import postgresql, services, worker
+from app import clock, postgresql, services, worker
 from app.privacy import retention
 from app.privacy.retention import Pace
 from app.worker import housekeeping
@@ -23,6 +23,7 @@ from tests.features.conftest import OpenService
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_locks_that_are_not_given_up import holding
 from tests.service import ADA, COOL_DOWN, Service
+from trials import filling
 
 BOTH = ["weekly", "events"]
 LAPSE = timedelta(hours=97)
@@ -233,3 +234,11 @@ def stubs(service: Service) -> list[tuple[Any, Any, Any]]:
 
 def is_gone(service: Service, subscription_id: Any) -> bool:
     return subscription_id not in {row.id for row in service.rows("SELECT id FROM subscriptions")}
+
+
+@pytest.mark.usefixtures("step_by_step")
+def test_what_the_trial_of_a_purge_fills_in_lapses(service: Service) -> None:
+    filling.fill(service.database, MANY, clock.now() - timedelta(hours=1))
+    assert (filling.purged(service.database), filling.left(service.database)) == (0, MANY)
+    service.deliver()
+    assert (filling.purged(service.database), filling.left(service.database)) == (MANY, 0)
