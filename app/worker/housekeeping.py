@@ -28,7 +28,7 @@ Name = tuple[str, str | None]
 EVERY_SECONDS = 60
 ROUND_SECONDS = 10
 TROUBLE_SECONDS = 5
-UNSEALED_AT_MOST = 500
+UNSEALED_AT_MOST = 1000
 """More events than these are let be sealed first: what a purge writes must not outrun the sealer."""
 HOLDING_BACK_SECONDS = (0.1,) * 10
 """No longer than that in all: where sealing is refused, erasure goes on."""
