@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import breakers, database, logs, macs, services
+from app.clock_watch import ClockWatch
 from app.counters import Counters
 from app.keys import KeyRing
 from app.lately import Lately
@@ -85,6 +86,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         limiter=limits.counter(settings, opened),
         counters=Counters(opened.writer),
         writable=LatelyWritable(opened),
+        clock_watch=ClockWatch.of_now(),
     )
     services.install(app, at_hand)
     logs.count_dropped(partial(at_hand.counters.add, logs.LINES_DROPPED, "all"))

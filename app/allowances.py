@@ -82,12 +82,11 @@ class Tally:
         self._now = now
 
     def room(self, key: str, rate: Rate) -> int:
-        used = max(self._now, self._rows[key].used_until)
+        used = max(self._now, self._used_until(key, rate))
         return max(0, (self._now + rate.burst * rate.interval - used) // rate.interval)
 
     def spend(self, key: str, rate: Rate, letters: int = 1) -> None:
-        row = self._rows[key]
-        row.used_until = max(self._now, row.used_until) + letters * rate.interval
+        self._rows[key].used_until = max(self._now, self._used_until(key, rate)) + letters * rate.interval
 
     def take(self, rates: Mapping[str, Rate]) -> bool:
         """Spend one of each; or nothing, and False, where one has no room."""
@@ -103,8 +102,8 @@ class Tally:
 
     def turn(self, rates: Mapping[str, Rate]) -> datetime:
         """When to come, for one that is new: behind all that wait."""
-        turn = max(self._rows[key].turns_until for key in rates)
-        turn = max(turn, self.again(rates))
+        turn = self.again(rates)
+        turn = max(turn, *(self._rows[key].turns_until for key in rates))
         for key, rate in rates.items():
             if self._rows[key].turns_until > self._now or not self.room(key, rate):
                 self._rows[key].turns_until = turn + rate.interval
@@ -115,7 +114,14 @@ class Tally:
         return max(self._now, *(self._frees(key, rate) for key, rate in rates.items()))
 
     def _frees(self, key: str, rate: Rate) -> datetime:
-        return self._rows[key].used_until - (rate.burst - 1) * rate.interval
+        return self._used_until(key, rate) - (rate.burst - 1) * rate.interval
+
+    def _used_until(self, key: str, rate: Rate) -> datetime:
+        """All of it is used at most. What is used beyond was so by a clock that was ahead, and its turns with it."""
+        row, most = self._rows[key], self._now + rate.burst * rate.interval
+        if row.used_until > most + clock.AHEAD:
+            row.used_until, row.turns_until = most, self._now
+        return row.used_until
 
 
 def lock(session: Session, keys: Collection[str]) -> Tally:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Index, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app import clock
 from app.addresses import Digests
 from app.database import AnyRow, Base, Instant
 
@@ -46,7 +47,9 @@ class MailBudget(Base):
 
 
 def recent(confirmations: list[int], now: datetime) -> list[int]:
-    return [sent for sent in confirmations if sent > (now - DAY).timestamp()]
+    """Those of the last day. None falls due later than the cool-down allows: a clock that was ahead may say so."""
+    earliest, latest = (now - DAY).timestamp(), int((now + COOL_DOWN).timestamp())
+    return [min(sent, latest) for sent in confirmations if sent > earliest]
 
 
 def next_confirmation(confirmations: list[int], to_mailbox: list[int], now: datetime) -> datetime | None:
@@ -68,12 +71,13 @@ def counted_together(confirmations: list[int], to_mailbox: list[int] | None) -> 
 
 
 def may_tell(told_at: datetime | None, now: datetime) -> bool:
-    return told_at is None or told_at <= now - DAY
+    return told_at is None or not now - DAY < told_at <= now + clock.AHEAD
 
 
 def take_link(session: Session, digest: str, now: datetime) -> bool:
     """Whether a fresh link may be mailed now. Then none may for the next 10 minutes, whoever asks."""
-    may = or_(MailBudget.linked_at.is_(None), MailBudget.linked_at <= now - COOL_DOWN)
+    is_over = or_(MailBudget.linked_at <= now - COOL_DOWN, MailBudget.linked_at > now + clock.AHEAD)
+    may = or_(MailBudget.linked_at.is_(None), is_over)
     written = _write(session, digest, {"linked_at": now, "used_at": now}, may)
     return session.scalars(written.returning(MailBudget.digest)).first() is not None
 

@@ -65,6 +65,9 @@ _IS_OWED = "state IN ('queued', 'deferred')"
 IS_OWED = text(_IS_OWED)
 _IS_FAILED = "state = 'failed'"
 
+LONGEST_LEASE = timedelta(hours=1)
+"""Where nobody says how long leases are. One that runs for longer was taken while a clock was ahead."""
+
 COUNTED = 100_000
 """No more letters owed are counted: the first of them by when they are due."""
 
@@ -185,7 +188,7 @@ def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Lette
     now = clock.now()
     due = (
         select(Letter.id)
-        .where(text(_IS_OWED), Letter.due_at <= now, is_free(now))
+        .where(text(_IS_OWED), Letter.due_at <= now, is_free(now, lease_for + clock.AHEAD))
         .order_by(Letter.due_at, Letter.created_at)
         .limit(at_most)
         .with_for_update(skip_locked=True)
@@ -229,8 +232,16 @@ def come_back(session: Session, letter_id: UUID, state: State, code: str) -> Non
     session.execute(update(Letter).where(Letter.id == letter_id, stands).values(**values))
 
 
-def is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(Letter.leased_until.is_(None), Letter.leased_until <= now)
+def is_free(now: datetime, longest: timedelta = LONGEST_LEASE) -> ColumnElement[bool]:
+    """Whether nobody holds a lease. One that runs for longer than the longest holds nothing."""
+    return or_(Letter.leased_until.is_(None), Letter.leased_until <= now, Letter.leased_until > now + longest)
+
+
+def is_held(letter: Letter, lease_for: timedelta, *, at_least: timedelta) -> bool:
+    """Whether others pass a claimed letter by for so long at least; not where the clock was set back since."""
+    now = clock.now()
+    assert letter.leased_until is not None
+    return now + at_least <= letter.leased_until <= now + lease_for + clock.AHEAD
 
 
 def write(session: Session, letter: Letter, **values: object) -> bool:

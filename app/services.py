@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Flask
 
+from app.clock_watch import ClockWatch
 from app.counters import Counters
 from app.database import Database
 from app.keys import KeyRing
@@ -29,6 +30,7 @@ class Services:
     limiter: Counter
     counters: Counters
     writable: LatelyWritable
+    clock_watch: ClockWatch
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app import clock
 from app.breakers.model import BreakerMinute, BreakerProgress
 from app.breakers.rules import HOUR, Counts
 from app.consent import ConsentEvent, EventType
@@ -46,15 +47,16 @@ def count(session: Session, now: datetime) -> int:
     position = connection.scalar(select(BreakerProgress.next_position)) or 0
     entries = connection.execute(_ENTRIES, {"position": position, "at_most": AT_MOST}).all()
     if entries:
-        # A long log that is met for the first time says nothing about the last hour.
-        _add(connection, _by_minute(each for each in entries if each.occurred_at > now - HOUR))
+        # A long log that is met for the first time says nothing about the last hour; nor does a clock that was ahead.
+        lately = (each for each in entries if now - HOUR < each.occurred_at <= now + clock.AHEAD)
+        _add(connection, _by_minute(lately))
         _go_on_from(connection, entries[-1].position + 1)
     return len(entries)
 
 
 def last_hour(connection: Connection, now: datetime) -> dict[str, Counts]:
     """By newsletter; those without an entry had nothing."""
-    found = connection.execute(_LAST_HOUR, {"since": now - HOUR})
+    found = connection.execute(_LAST_HOUR, {"since": now - HOUR, "until": now + clock.AHEAD})
     return {row.newsletter: Counts(row.requests, row.confirmations, row.declines) for row in found}
 
 
@@ -105,6 +107,6 @@ _LAST_HOUR = (
         func.sum(BreakerMinute.confirmations).label("confirmations"),
         func.sum(BreakerMinute.declines).label("declines"),
     )
-    .where(BreakerMinute.minute > bindparam("since"))
+    .where(BreakerMinute.minute > bindparam("since"), BreakerMinute.minute <= bindparam("until"))
     .group_by(BreakerMinute.newsletter)
 )

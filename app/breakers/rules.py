@@ -44,10 +44,13 @@ def sign_of_attack(hour: Counts) -> str | None:
 
 
 def judge(attacked_at: datetime | None, hour: Counts, now: datetime) -> Switch | None:
-    """What becomes of a breaker that last saw an attack then; None, if it has not tripped. None: it stays as it is."""
+    """What becomes of a breaker that last saw an attack then; None, if it has not tripped. None: it stays as it is.
+
+    An attack that is yet to come was seen by a clock that was ahead.
+    """
     sign = sign_of_attack(hour)
     if sign and attacked_at is None:
         return Switch(True, sign, hour)
-    if not sign and attacked_at is not None and attacked_at <= now - HOUR:
+    if not sign and attacked_at is not None and not now - HOUR < attacked_at <= now + HOUR:
         return Switch(False, "nothing looked like an attack for an hour", hour)
     return None

@@ -73,7 +73,7 @@ def _of(hours: dict[str, Counts], breaker: Breaker) -> Counts:
 
 
 def _note_attacks(session: Session, attacked: Iterable[Breaker], now: datetime) -> None:
-    stale = [each.newsletter for each in attacked if each.attacked_at <= now - OFTEN_ENOUGH]
+    stale = [each.newsletter for each in attacked if abs(now - each.attacked_at) >= OFTEN_ENOUGH]
     if stale:
         session.execute(update(Breaker).where(Breaker.newsletter.in_(stale)).values(attacked_at=now))
 

@@ -2,18 +2,19 @@
 
 import shlex
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, private_files, schema, sqlite, writable
+from app import clock, clock_watch, private_files, schema, sqlite, writable
 from app.database import Database, described
 from app.errors import JawelError
 from app.ledger import refused
 from app.ledger.audit import results
+from app.ledger.last_written import last_written
 from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
 from app.mail.delivery import exposure
@@ -135,10 +136,18 @@ def _catalogue(database: Database) -> str:
 
 
 def _clock(database: Database) -> str:
+    """Where a worker erases nothing, it says so in the log; of a jump that it alone has seen only there."""
     with database.read_only() as connection:
-        theirs = connection.execute(select(func.current_timestamp())).scalar_one()
-    instant = theirs if isinstance(theirs, datetime) else datetime.fromisoformat(str(theirs))
-    apart = abs((clock.now() - (instant if instant.tzinfo else instant.replace(tzinfo=UTC))).total_seconds())
+        if not schema.is_current(connection):
+            raise Ailment("waits for the schema; run `jawel migrate`")
+        doubt = clock_watch.doubt(connection)
+        ahead = clock_watch.ahead_of_the_database(connection)
+        written = last_written(connection)
+    if doubt:
+        raise Ailment(f"{doubt}, and nothing is erased meanwhile. {doubt.remedy}")
+    if ahead is None:
+        return f"not behind what was written last, at {written:%Y-%m-%d %H:%M} UTC" if written else "nothing to compare"
+    apart = abs(ahead.total_seconds())
     if apart > CLOCK_TOLERANCE_SECONDS:
         raise Ailment(f"{apart:.0f} s away from the database's; set both by NTP")
     return f"within {CLOCK_TOLERANCE_SECONDS} s of the database's"

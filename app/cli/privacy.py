@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app import clock_watch
 from app.cli.record import record
 from app.newsletters import catalogue
 from app.privacy import retention
@@ -35,9 +36,14 @@ def privacy() -> None:
 @privacy.command()
 @click.pass_obj
 def purge(context: Any) -> None:
-    """Erase all whose time has come, and report how much of each kind. Safe while workers run; idempotent."""
+    """Erase all whose time has come, and report how much of each kind. Safe while workers run; idempotent.
+
+    Nothing is erased where the clock is not to be believed.
+    """
     counts: Counter[str] = Counter(dict.fromkeys(Kind, 0))
     with context.database.read_only() as connection:
+        if doubt := clock_watch.doubt(connection):
+            raise click.ClickException(f"Nothing is erased: {doubt}. {doubt.remedy}.")
         due = list(retention.chores(catalogue.load(connection)))
     told_at = time.monotonic()
     for chore in due:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, ForeignKey, LargeBinary, Text, bindparam, func, select
+from sqlalchemy import Connection, ForeignKey, LargeBinary, Text, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.database import Base, Instant
+from app import clock
+from app.database import AnyRow, Base, Instant
 from app.errors import JawelError
 from app.ledger.model import Number, SignedCheckpoint
 
@@ -65,15 +66,15 @@ def due(connection: Connection, schedule: Schedule, now: datetime) -> list[Due]:
     return [
         Due(authority, newest.size, newest.note)
         for authority in schedule.authorities
-        if _is_due(connection.execute(_LAST, {"authority": authority}).one(), newest.size, now - schedule.every)
+        if _is_due(connection.execute(_LAST, {"authority": authority}).first(), newest.size, schedule.every, now)
     ]
 
 
-def _is_due(last: Sequence[object], size: int, before: datetime) -> bool:
-    anchored, obtained_at = last
-    if not isinstance(anchored, int) or not isinstance(obtained_at, datetime):
+def _is_due(last: AnyRow | None, size: int, every: timedelta, now: datetime) -> bool:
+    """Of a time that is yet to come, by a clock that was ahead, it is not known how long ago it was."""
+    if last is None:
         return True
-    return anchored < size and obtained_at <= before
+    return last.size < size and not now - every < last.obtained_at <= now + clock.AHEAD
 
 
 def ask(authority: str, note: str) -> bytes:
@@ -149,6 +150,9 @@ _NEWEST_BY = (
     .order_by(Anchor.size.desc())
     .limit(1)
 )
-_LAST = select(func.max(Anchor.size), func.max(Anchor.obtained_at, type_=Instant)).where(
-    Anchor.authority == bindparam("authority", type_=Text)
+_LAST = (
+    select(Anchor.size, Anchor.obtained_at)
+    .where(Anchor.authority == bindparam("authority", type_=Text))
+    .order_by(Anchor.size.desc())
+    .limit(1)
 )

@@ -4,6 +4,7 @@ Between claim and mark no transaction is open: a slow mail server holds no lock.
 letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) is found right before sending.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,7 @@ from app.database import AnyRow, Database
 from app.links import Links
 from app.mail import acceptance, admission, moves, retries
 from app.mail.admission import Measure
+from app.mail.calling_back import CallingBack
 from app.mail.delivery import Carrier
 from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAway, RelayBusy, TemporaryFailure
 from app.mail.letters import Owed, compose
@@ -50,6 +52,7 @@ class PostOffice:
     slowest: timedelta
     """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
     relay: Relay = field(default_factory=Relay)
+    calling_back: CallingBack = field(default_factory=CallingBack)
     stop: Event = field(default_factory=Event)
     """Set: what is not begun is given back."""
 
@@ -59,6 +62,7 @@ def deliver_due(database: Database, office: PostOffice) -> int:
 
     Returns how many were in hand; 0 means there is nothing to do for now.
     """
+    office.calling_back.call(database)
     at_most = office.relay.room(AT_MOST)
     if not at_most:
         return 0
@@ -66,8 +70,7 @@ def deliver_due(database: Database, office: PostOffice) -> int:
     with database.transaction() as session:
         admitted = admission.claim(session, office.measure, lease_for=lease_for, at_most=at_most)
     for begun, letter in enumerate(admitted.letters):
-        assert letter.leased_until is not None
-        is_too_late = clock.now() + office.slowest > letter.leased_until
+        is_too_late = not outbox.is_held(letter, lease_for, at_least=office.slowest)
         if is_too_late or office.stop.is_set() or not office.relay.room(AT_MOST):
             with database.transaction() as session:
                 outbox.release(session, admitted.letters[begun:])
@@ -111,15 +114,15 @@ def _insist(stop: Event, letter: Letter, record: Callable[[], None]) -> None:
     Doing it twice is harmless: the first time ends the lease.
     """
     assert letter.leased_until is not None
-    until = letter.leased_until
+    until = time.monotonic() + (letter.leased_until - clock.now()).total_seconds()
     while True:
         try:
             return record()
         except SQLAlchemyError as error:
             if stop.is_set():
-                until = min(until, clock.now() + LAST_TRIES)
+                until = min(until, time.monotonic() + LAST_TRIES.total_seconds())
                 stop = Event()
-            if clock.now() + PAUSE > until:
+            if time.monotonic() + PAUSE.total_seconds() > until:
                 raise
             log.warning("letter.not_marked", letter=str(letter.id), kind=type(error).__name__)
             stop.wait(PAUSE.total_seconds())

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
 
-from app import budgets
+from app import budgets, clock
 from app.addresses import EmailAddress
 from app.consent import JsonValue
 from app.database import AnyRow
@@ -111,5 +111,6 @@ def _was_just_asked(subscription: AnyRow | None, now: datetime) -> bool:
     return (
         subscription is not None
         and subscription.status == Status.PENDING
-        and subscription.asked_at > now - budgets.COOL_DOWN
+        # It may be due at the end of a cool-down, and no later: a clock that was ahead asked for nothing.
+        and now - budgets.COOL_DOWN < subscription.asked_at <= now + budgets.COOL_DOWN + clock.AHEAD
     )

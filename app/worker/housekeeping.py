@@ -39,7 +39,9 @@ UNTOLD = (COUNTS_OF_REQUESTS, ALLOWANCES)
 
 
 def keep_house(at_hand: Services) -> None:
-    """All that is due, until nothing is left but what others have in hand."""
+    """All that is due, until nothing is left but what others have in hand. Nothing by a clock that is in doubt."""
+    if not at_hand.clock_watch.vouches(at_hand.database):
+        return
     purged: Counter[Chore] = Counter()
     for chore in _chores(at_hand):
         with _by_itself(chore):
@@ -69,7 +71,9 @@ class Housekeeper:
                 stop.wait(EVERY_SECONDS if is_done else 0)
 
     def round(self, stop: threading.Event) -> bool:
-        """Steps until the round's time is over, one at least, or `stop` is set. True where nothing is left to do."""
+        """Steps until the time of the round is over, one at least, or `stop` is set. True where none is left to do."""
+        if not self._at_hand.clock_watch.vouches(self._at_hand.database):
+            return True
         ends_at = time.monotonic() + ROUND_SECONDS
         waiting, purged = self._waiting(), Counter[Chore]()
         try:

@@ -10,6 +10,7 @@ import pytest
 from jinja2 import FileSystemBytecodeCache
 
 from app import create_app, services
+from app.clock_watch import ClockWatch
 from app.newsletters import apply
 from config import Settings
 from tests import smtp, timestamps
@@ -63,6 +64,8 @@ def authority(tmp_path: Path) -> Iterator[Authority]:
 @contextmanager
 def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]) -> Iterator[Service]:
     app = create_app(settings)
+    # The clock is moved by tests on purpose, and nothing that it could be held against moves with it.
+    services.install(app, replace(services.of(app), clock_watch=ClockWatch([])))
     app.jinja_env.bytecode_cache = COMPILED_TEMPLATES
     with services.of(app).database.transaction() as session:
         apply.apply(session, catalogue)

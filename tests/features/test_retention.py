@@ -13,6 +13,7 @@ from app.newsletters.terms import TRACES_KEPT_FOR
 from app.privacy import retention
 from app.privacy.retention import Pace
 from app.worker import housekeeping
+from tests import clocks
 from tests.commands import Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
@@ -183,6 +184,7 @@ def test_purge_reports_what_it_erased_and_the_next_time_nothing(service: Service
 
 
 def report(jawel: Jawel) -> list[int]:
+    clocks.move_databases_clock_along(jawel.environment["DATABASE_URL"])
     result = jawel("privacy", "purge")
     assert result.exit_code == 0
     return [int(line.split()[0]) for line in result.stdout.splitlines()]

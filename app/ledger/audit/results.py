@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,8 @@ from app.ledger.model import Audit
 NIGHT = timedelta(hours=2)
 """After midnight UTC."""
 ABANDONED_AFTER = timedelta(hours=6)
+AHEAD = timedelta(hours=1)
+"""By which the clocks of several machines may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,15 @@ def claim(session: Session, now: datetime) -> bool:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     mine = insert(Audit).values(day=_day(now), begun_at=now)
     abandoned = and_(Audit.finished_at.is_(None), Audit.begun_at < now - ABANDONED_AFTER)
-    claimed = mine.on_conflict_do_update(index_elements=[Audit.day], set_={"begun_at": now}, where=abandoned)
-    return session.execute(claimed.returning(Audit.day)).first() is not None
+    # Begun by a clock that was ahead: another night than this.
+    not_yet = Audit.begun_at > now + AHEAD
+    anew = {"begun_at": now, "finished_at": None}
+    claimed = mine.on_conflict_do_update(index_elements=[Audit.day], set_=anew, where=or_(abandoned, not_yet))
+    if session.execute(claimed.returning(Audit.day)).first() is None:
+        return False
+    # One of a night to come would pass for the newest until then.
+    session.execute(delete(Audit).where(Audit.day > _day(now + AHEAD)))
+    return True
 
 
 def give_back(session: Session, begun_at: datetime) -> None:

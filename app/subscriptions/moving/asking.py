@@ -70,6 +70,7 @@ def _may_ask(session: Session, person: Subscriber, digest: str, now: datetime) -
         AddressChange.confirmed_at.is_(None),
         AddressChange.wanted_digest == digest,
         AddressChange.asked_at > now - budgets.COOL_DOWN,
+        AddressChange.asked_at <= now + clock.AHEAD,
     )
     lately = AddressChange.asked_at > now - budgets.DAY
     counted = select(func.count(), func.count().filter(*just_asked)).where(

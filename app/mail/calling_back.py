@@ -1,0 +1,48 @@
+"""Letters that wait for an instant of a clock that was ahead are called back: due now, and not when it is that late."""
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy.orm import Session
+
+from app import clock, outbox
+from app.clock import Strides
+from app.database import Database
+from app.outbox import Letter
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 60
+
+
+class CallingBack:
+    """Of one worker: now and then what others left, and all that waits where its own clock was set back."""
+
+    def __init__(self) -> None:
+        self._strides = Strides()
+        self._called_at = float("-inf")
+
+    def call(self, database: Database) -> None:
+        whose = self._whose()
+        if whose is None:
+            return
+        with database.transaction() as session:
+            letters = _due_now(session, clock.now(), whose)
+        self._strides.accept()
+        self._called_at = clock.steady()
+        if letters:
+            log.warning("letters.called_back", count=letters)
+
+    def _whose(self) -> ColumnElement[bool] | None:
+        if self._strides.far() < -clock.AHEAD:
+            # Nobody knows what they wait for.
+            return true()
+        is_time = clock.steady() - self._called_at >= EVERY_SECONDS
+        return Letter.state_at > clock.now() + clock.AHEAD if is_time else None
+
+
+def _due_now(session: Session, now: datetime, whose: ColumnElement[bool]) -> int:
+    waits = select(Letter.id).where(outbox.IS_OWED, Letter.due_at > now + clock.AHEAD, whose, outbox.is_free(now))
+    called = update(Letter).where(Letter.id.in_(waits.with_for_update(skip_locked=True)))
+    return len(session.scalars(called.values(due_at=now, state_at=now).returning(Letter.id)).all())
