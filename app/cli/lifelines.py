@@ -5,6 +5,7 @@ end reads then is nothing, on any system. The lookout counts its own rounds, not
 or got no time on a busy machine, it did not count either, and whoever it looks after has not missed anything.
 """
 
+import asyncio
 import os
 import signal
 import socket
@@ -67,6 +68,27 @@ class Lifeline:
         _ours.discard(self._end)
         self._end.close()
         self.theirs.close()
+
+
+class Turns:
+    """Whether a loop still turns: it did since this was last asked. Until it runs, it is taken for well."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turned = threading.Event()
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turned.set()
+        self._loop = loop
+
+    def go_on(self) -> bool:
+        if self._loop is None:
+            return True
+        if not self._turned.is_set():
+            return False
+        self._turned.clear()
+        self._loop.call_soon_threadsafe(self._turned.set)
+        return True
 
 
 def hold_inherited(grace_seconds: float) -> None:

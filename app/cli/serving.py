@@ -5,14 +5,16 @@ On SIGTERM or SIGINT both take no new work, finish what is in flight, and exit 0
 
 import errno
 import os
+import resource
 import signal
 import socket
 import threading
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import click
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from app import create_app, logs, services
@@ -27,7 +29,10 @@ STOPPED_BY = (signal.SIGTERM, signal.SIGINT)
 
 HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024)
 """Ten seconds for all headers of a request, or for the next request to come; at most 32 KiB of them, and a hundred.
-How large a body may be is for each endpoint; how long it may take is for the proxy in front, which has to buffer it."""
+How large a body may be is for each endpoint; how long it may take is for the gateway."""
+MOST_CONNECTIONS = 4096
+OWN_DESCRIPTORS = 128
+"""What a process opens besides: the database, the log, files that it sends."""
 
 
 @click.command()
@@ -52,20 +57,21 @@ def serve(
         "wsgi:app",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        loop=Loops.asyncio,
         # A proxy in front speaks HTTP/2 with browsers. Here it would be a second set of limits.
         http=HTTPModes.http1,
         http1_settings=HEADERS,
         websockets=False,
         workers=processes or (1 if on_sqlite else os.cpu_count() or 1),
-        blocking_threads=threads,
+        backpressure=_connections(),
         log_enabled=False,
     )
     _announce(settings, f"{host}:{port}")
     if context.waits_for_migration():
         click.echo("The schema is not the newest: until `jawel migrate` has run, all answers are 503.", err=True)
     with taken, nullcontext() if no_worker else worker_process.beside(server.stopping):
-        server.serve(target_loader=load)
+        server.serve(target_loader=partial(load, threads))
 
 
 @click.command()
@@ -107,6 +113,12 @@ def _set_on_signal() -> threading.Event:
     for each in STOPPED_BY:
         signal.signal(each, handle)
     return stop
+
+
+def _connections() -> int:
+    """How many a process holds at once. With more it would have no descriptor left; they wait in the kernel's queue."""
+    descriptors, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(MOST_CONNECTIONS, descriptors - OWN_DESCRIPTORS))
 
 
 def _take_port(host: str, port: int, share_port: bool) -> socket.socket:

@@ -11,14 +11,15 @@ from typing import Any
 import structlog
 from granian import Granian
 
+from app import services
 from app.cli import lifelines
-from app.cli.lifelines import Lifeline
+from app.cli.lifelines import Lifeline, Turns
+from app.web import stopping
+from app.web.gateway import Gateway
 
 log = structlog.get_logger()
 
 GRACE_SECONDS = 8
-
-Loader = Callable[[], Any]
 
 
 class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or another, as Python has a GIL or not
@@ -41,7 +42,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
     def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
         """Granian would start all processes anew, with the settings and the program of before: nobody needs that."""
 
-    def _spawn_worker(self, idx: int, target: Any, callback_loader: Loader) -> Any:
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         before = self._lifelines.get(idx)
         line = self._lifelines[idx] = Lifeline()
         if before:
@@ -63,16 +64,20 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
                     process.inner.kill()
 
 
-def load(target: str) -> Any:
+def load(threads: int, target: str) -> Gateway:
+    app = resolve_name(target)
+    return Gateway(app, threads, lambda _loop: stopping.watch(services.of(app).stopping))
+
+
+def _load_tied(end: socket.socket, load: Callable[[], Gateway]) -> Gateway:
     """In each of the processes that answer.
 
     They are told to stop by SIGTERM from the one that looks after them. With Ctrl-C at the same instant, which reaches
-    all processes of a terminal, Granian was seen to wait for ever.
+    all processes of a terminal, Granian was seen to wait for ever. Each thread inherits what is blocked.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    return resolve_name(target)
-
-
-def _load_tied(end: socket.socket, load: Loader) -> Any:
-    lifelines.hold(end, GRACE_SECONDS)
-    return load()
+    turns = Turns()
+    lifelines.hold(end, GRACE_SECONDS, turns.go_on)
+    gateway = load()
+    gateway.when_ready.append(turns.of)
+    return gateway

@@ -3,8 +3,8 @@
 Of a body that says how long it is, Werkzeug reads nothing where that is too long. One that does not say it (chunked)
 is cut off in silence at what is allowed, as if it had ended there; here it is refused like the other.
 
-Werkzeug hands every body to the server as an iterator. Granian sends a list at once, but carries an iterator over to
-its own threads piece by piece, which for answers as short as ours is work without use.
+Werkzeug hands every body to the server as an iterator, which servers carry over to their own threads piece by piece:
+for answers as short as ours that is work without use.
 """
 
 from collections.abc import Iterable

@@ -1,13 +1,18 @@
 """Requests that are too large, too many-headed, too slow or crooked, sent to `jawel serve` byte by byte."""
 
+import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
-from tests.commands import PATIENCE_SECONDS, Jawel, Running, serving
-from tests.service import Service
+from tests.commands import PATIENCE_SECONDS, Jawel, Running, answers, eventually, serving
+from tests.service import ADA, Service
 
 HOST = b"Host: subscribe.example.org\r\n"
 POST = b"POST /subscribe HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
@@ -76,3 +81,73 @@ def test_headers_that_drip_are_cut_off_and_hold_up_nobody(running: Running) -> N
         with client:
             assert not client.recv(100).startswith(b"HTTP/1.1 200")
     assert time.monotonic() - began > CUT_OFF_SECONDS - 1
+
+
+SIGNUP = {"email": ADA, "newsletters": "weekly", "consent": True}
+MORE_THAN_THREADS = 40
+
+
+def test_bodies_that_drip_take_no_thread_and_hold_up_nobody(running: Running) -> None:
+    dripping = [connected(running) for _ in range(MORE_THAN_THREADS)]
+    for number, client in enumerate(dripping):
+        said = b"Content-Length: 1000\r\n\r\n{" if number % 2 else b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+        client.sendall(POST + said)
+    assert "alive" in running.get("/healthz")
+    assert running.post("/subscribe", SIGNUP) == 202
+    # Answered while they are still waited for: none is read from as long as it hangs.
+    dripping[-1].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        dripping[-1].recv(100)
+    for client in dripping:
+        client.close()
+
+
+@pytest.mark.parametrize("said", [b"Content-Length: 10000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_does_not_come_in_time_is_told_so_and_cut_off(running: Running, said: bytes) -> None:
+    with connected(running) as client:
+        client.sendall(POST + said + b"\r\n\r\n")
+        drip = b"1\r\n \r\n" if b"chunked" in said else b" "
+        heard, given_up = b"", time.monotonic() + PATIENCE_SECONDS
+        client.settimeout(1)
+        while not heard:
+            assert time.monotonic() < given_up
+            client.sendall(drip)
+            with suppress(TimeoutError):
+                heard = client.recv(4096)
+        client.settimeout(PATIENCE_SECONDS)
+        while more := client.recv(4096):
+            heard += more
+    head, _, document = heard.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    problem = json.loads(document)
+    assert (problem["status"], problem["detail"]) == (408, "Send the body within 20 seconds.")
+
+
+def most_open(running: Running) -> int:
+    """Descriptors of the process that has most of them."""
+    pid = running.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return max(len([*Path(f"/proc/{child}/fd").iterdir()]) for child in children)
+
+
+FEW = 200
+
+
+def test_more_connections_than_there_are_descriptors_wait_and_those_that_are_served_are_served(
+    service: Service, jawel: Jawel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = tmp_path / "limited"
+    limited.write_text(f'#!/bin/sh\nulimit -n {FEW}\nexec {sys.executable} "$@"\n')
+    limited.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(limited))
+    with ExitStack() as held:
+        running = held.enter_context(serving(jawel, "--no-worker"))
+        kept = HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_SECONDS)
+        held.callback(kept.close)
+        kept.connect()
+        for _ in range(300):
+            held.enter_context(connected(running))
+        assert most_open(running) < FEW - 10
+        kept.request("POST", "/subscribe", json.dumps(SIGNUP), {"Content-Type": "application/json"})
+        assert kept.getresponse().status == 202
+        eventually(lambda: answers(running))

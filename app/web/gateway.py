@@ -1,0 +1,138 @@
+"""Between the server and the application: a request takes a thread when its body is here in whole, and not before.
+
+The server speaks RSGI, whose requests are coroutines on one loop. Bodies are waited for there, for so long and no
+longer, however many there are. The application is plain WSGI and runs in threads, as under any other server. One more
+thread is for the question whether the process lives, so that it is answered while all others are busy.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import RequestTimeout
+
+from app.web import feedback
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+WhenReady = Callable[[asyncio.AbstractEventLoop], None]
+
+BODY_SECONDS = 20
+LARGEST = feedback.MAX_BYTES
+SMALL = 64 * 1024
+LARGE_ONES_AT_ONCE = 8
+"""So much is kept in memory: for each connection a small body at most, and a few that are larger."""
+ALIVE = "/healthz"
+
+
+class Overdue:
+    """In the place of a body that did not come in time. Whoever reads it has the request answered with 408."""
+
+    def read(self, *_: object) -> bytes:
+        raise RequestTimeout(f"Send the body within {BODY_SECONDS} seconds.")
+
+    readline = readlines = read
+
+
+class Gateway:
+    def __init__(self, application: "WSGIApplication", threads: int, when_ready: WhenReady) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, "request")
+        self._spare = ThreadPoolExecutor(1, "alive")
+        self._large = asyncio.Semaphore(LARGE_ONES_AT_ONCE)
+        self.when_ready = [when_ready]
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        for each in self.when_ready:
+            each(loop)
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        body = await self._body(scope, proto)
+        threads = self._spare if scope.path == ALIVE else self._threads
+        await asyncio.get_running_loop().run_in_executor(threads, self._answer, scope, proto, body)
+
+    async def _body(self, scope: Any, proto: Any) -> Any:
+        length = scope.headers.get("content-length")
+        if length is None and "transfer-encoding" not in scope.headers:
+            return BytesIO()
+        if length is not None and int(length) > LARGEST:
+            # Refused for what it says, unread.
+            return BytesIO()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                if length is not None and int(length) <= SMALL:
+                    return BytesIO(await proto())
+                return await self._read(proto)
+        except TimeoutError:
+            return Overdue()
+        except RuntimeError:
+            # It was cut off: the application finds less than was said.
+            return BytesIO()
+
+    async def _read(self, chunks: Any) -> BytesIO:
+        body = BytesIO()
+        async with AsyncExitStack() as held:
+            async for chunk in chunks:
+                before = body.tell()
+                body.write(chunk)
+                if not chunk or body.tell() > LARGEST:
+                    break
+                if before <= SMALL < body.tell():
+                    await held.enter_async_context(self._large)
+        body.seek(0)
+        return body
+
+    def _answer(self, scope: Any, proto: Any, body: Any) -> None:
+        told: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[..., Any]:
+            told[:] = [int(status[:3]), headers]
+            return told.append
+
+        chunks = self._application(environ(scope, body), start_response)
+        try:
+            content = b"".join(chunks)
+        finally:
+            if close := getattr(chunks, "close", None):
+                close()
+        status, headers = told[:2]
+        if isinstance(body, Overdue):
+            headers = [*headers, ("Connection", "close")]
+        proto.response_bytes(status, headers, content)
+
+
+def environ(scope: Any, body: Any) -> dict[str, Any]:
+    """PEP 3333. Headers whose names have an underscore are left out: they would pass for those with a hyphen."""
+    name, _, port = scope.server.rpartition(":")
+    found: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": name.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "HTTP_HOST": scope.authority or "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": None,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    met: set[str] = set()
+    for header, value in scope.headers.items():
+        if "_" in header:
+            continue
+        key = header.upper().replace("-", "_")
+        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+        found[key] = f"{found[key]}{';' if header == 'cookie' else ','}{value}" if key in met else value
+        met.add(key)
+    return found
