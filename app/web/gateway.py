@@ -6,6 +6,7 @@ thread is for the question whether the process lives, so that it is answered whi
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -122,7 +123,7 @@ def environ(scope: Any, body: Any) -> dict[str, Any]:
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": body,
         "wsgi.input_terminated": True,
-        "wsgi.errors": None,
+        "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,

@@ -18,6 +18,7 @@ from app.privacy import retention
 from app.privacy.retention import Pace
 from app.worker import housekeeping
 from app.worker.housekeeping import Housekeeper
+from tests import clocks
 from tests.commands import Jawel, eventually
 from tests.features.conftest import OpenService
 from tests.features.test_database_faults import on_postgresql
@@ -160,6 +161,7 @@ def test_a_purge_by_hand_goes_on_until_nothing_is_left_and_says_how_far_it_has_c
 ) -> None:
     monkeypatch.setattr(import_module("app.cli.privacy"), "TOLD_EVERY_SECONDS", 0)
     many_lapse(service, moved)
+    clocks.move_databases_clock_along(jawel.environment["DATABASE_URL"])
     result = jawel("privacy", "purge")
     assert f"So far: {MANY - 1} requests lapsed, for nobody confirmed them." in result.stderr
     assert f"{MANY} requests lapsed, for nobody confirmed them" in result.stdout
