@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import time_machine
 from werkzeug.datastructures import MultiDict
 
 from tests.features.conftest import CATALOGUE, OpenService
@@ -166,6 +167,7 @@ def test_a_browser_is_told_on_a_page_when_a_body_is_too_big_or_of_another_kind(s
     assert (strange.status_code, strange.mimetype) == (415, "text/html")
 
 
+@time_machine.travel("2026-11-23 08:00:00+00:00", tick=False)
 def test_one_client_that_asks_too_often_is_told_when_to_come_back(service: Service) -> None:
     answers = [service.subscribe(f"reader{number}@example.org") for number in range(61)]
     assert {each.status_code for each in answers[:60]} == {202}
