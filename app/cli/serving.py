@@ -58,7 +58,7 @@ def serve(
         address=host,
         port=port,
         interface=Interfaces.RSGI,
-        loop=Loops.asyncio,
+        loop=Loops.uvloop,
         # A proxy in front speaks HTTP/2 with browsers. Here it would be a second set of limits.
         http=HTTPModes.http1,
         http1_settings=HEADERS,

@@ -66,7 +66,8 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
 
 def load(threads: int, target: str) -> Gateway:
     app = resolve_name(target)
-    return Gateway(app, threads, lambda _loop: stopping.watch(services.of(app).stopping))
+    # Once the loop runs: uvloop takes the descriptor for signals when it begins, whoever has it.
+    return Gateway(app, threads, lambda loop: loop.call_soon(stopping.watch, services.of(app).stopping))
 
 
 def _load_tied(end: socket.socket, load: Callable[[], Gateway]) -> Gateway:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-WhenReady = Callable[[asyncio.AbstractEventLoop], None]
+WhenReady = Callable[[asyncio.AbstractEventLoop], object]
 
 BODY_SECONDS = 20
 LARGEST = feedback.MAX_BYTES

@@ -88,6 +88,8 @@ def test_a_second_serve_finds_the_port_taken_and_is_told_what_to_do(running: Run
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_a_process_that_is_stopped_is_replaced(running: Running, command: str) -> None:
     before = started(running, command)
+    # One that has not beaten yet is given longer: then a thread of it does.
+    eventually(lambda: len(os.listdir(f"/proc/{before[0]}/task")) > 1)
     os.kill(before[0], signal.SIGSTOP)
     eventually(lambda: before[0] not in processes(running))
     eventually(lambda: len(started(running, command)) == len(before))
