@@ -66,16 +66,10 @@ def find_go_mod() -> Path | None:
     return path if (path / "src/golang.org/x/mod/sumdb/tlog").is_dir() else None
 
 
-def find_faketime() -> Path | None:
-    """The library that gives threads another clock, by LD_PRELOAD."""
-    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-
-
 POSTGRESQL = Program("PostgreSQL", "postgresql", find_postgresql)
 CHROMIUM = Program("browser", "chromium", find_chromium)
 PLAYWRIGHT = Program("browser", "libatomic1", find_playwright)
 OPENSSL = Program("time-stamping", "openssl", find_openssl)
-FAKETIME = Program("clock", "faketime", find_faketime)
 GO = Program("Go", "golang-go", find_go)
 GO_MOD = Program("Go", "golang-golang-x-mod-dev", find_go_mod)
 

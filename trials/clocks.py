@@ -83,6 +83,14 @@ class Outcome:
         return self.unmailed + self.repeats + self.erased + self.unsealed + self.audit
 
 
+def followed(folder: Path) -> tuple[Path, dict[str, str]]:
+    """A file that says how far clocks are off, and the environment of processes that follow it."""
+    ahead = folder / "ahead"
+    ahead.write_text("0")
+    (folder / "sitecustomize.py").write_text(FOLLOW)
+    return ahead, {"PYTHONPATH": os.pathsep.join([str(folder), str(Path.cwd())]), "TRIAL_CLOCK": str(ahead)}
+
+
 @contextmanager
 def _service(engine: str, sink: smtp.MailServer) -> Iterator[tuple[Jawel, int, Path]]:
     """`jawel serve` with its worker, and the file that its clocks follow."""
@@ -93,12 +101,8 @@ def _service(engine: str, sink: smtp.MailServer) -> Iterator[tuple[Jawel, int, P
             cluster = stack.enter_context(running_cluster(stage.postgresql()))
             url = cluster.url(stack.enter_context(cluster.new_database()))
         stage.furnish(url)
-        ahead = folder / "ahead"
-        ahead.write_text("0")
-        (folder / "sitecustomize.py").write_text(FOLLOW)
-        path = os.pathsep.join([str(folder), str(Path.cwd())])
-        follows = {"PYTHONPATH": path, "TRIAL_CLOCK": str(ahead), "LOG_FORMAT": "json"}
-        jawel = Jawel({**stage.environment(url, sink.port), **follows}, folder)
+        ahead, follows = followed(folder)
+        jawel = Jawel({**stage.environment(url, sink.port), **follows, "LOG_FORMAT": "json"}, folder)
         port = stage.free_port()
         stack.enter_context(stage.kept(jawel, "serve", "--port", str(port), "--processes", "1"))
         stage.await_answer(port)
@@ -117,11 +121,11 @@ def rehearse(engine: str, seconds: float) -> Outcome:
         for jump in JUMPS:
             sink.answers_to_rcpt = [BUSY]
             _sign_up(port, outcome, 2)
-            _set(ahead, jump)
+            set_clock(ahead, jump)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 _sign_up(port, outcome, 1)
-            _set(ahead, timedelta())
+            set_clock(ahead, timedelta())
             _sign_up(port, outcome, 10)
             _await_letters(outcome)
         time.sleep(BETWEEN_SECONDS * 4)
@@ -132,7 +136,7 @@ def rehearse(engine: str, seconds: float) -> Outcome:
     return outcome
 
 
-def _set(ahead: Path, by: timedelta) -> None:
+def set_clock(ahead: Path, by: timedelta) -> None:
     new = ahead.with_suffix(".new")
     new.write_text(str(by.total_seconds()))
     new.rename(ahead)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -19,14 +20,13 @@ import psycopg
 from tests.disks import Disk
 from tests.postgresql import MortalServer
 from tests.smtp import MailServer
+from trials import clocks
 from trials.people import World
 from trials.stage import Kept
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 2, 25
 DRIPPING = 64
 """Connections, each with a body that comes a byte a second."""
-JUMPS = ("+3600", "-3600", "+86400", "-86400")
-"""Seconds by which the clock is off, as libfaketime reads them."""
 CONFUSED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 
 
@@ -41,8 +41,8 @@ class Scene:
     """None: SQLite."""
     mail: MailServer
     chance: random.Random
-    clock: Path | None
-    """What libfaketime reads; None where it is missing."""
+    clock: Path
+    """What its clocks follow."""
     disks: tuple[Disk, ...] = ()
     """File systems of their own: of the database, and of the logs."""
 
@@ -54,13 +54,14 @@ Fault = Callable[[Scene, float], None]
 def playable(scene: Scene) -> dict[str, Fault]:
     """By name; those that take what is missing here are left out."""
     found: dict[str, Fault] = {
-        "web process killed": _killed,
+        "process killed": _killed,
         "server killed": _server_killed,
-        "web process stopped": _stopped,
+        "process stopped": _stopped,
         "signals": _signals,
         "mail server away": _mail_away,
         "bodies drip": _dripping,
         "descriptors run out": _without_descriptors,
+        "clock jumps": _clock_jumped,
     }
     if scene.server:
         found |= {
@@ -70,8 +71,6 @@ def playable(scene: Scene) -> dict[str, Fault]:
             "connections used up": _connections_used_up,
             "table locked": _table_locked,
         }
-    if scene.clock:
-        found["clock jumps"] = _clock_jumped
     if scene.disks:
         found |= {"disk of the database full": _database_disk_full, "disk of the logs full": _log_disk_full}
     return found
@@ -198,10 +197,9 @@ def _table_locked(scene: Scene, seconds: float) -> None:
 
 def _clock_jumped(scene: Scene, seconds: float) -> None:
     """There, and back again."""
-    assert scene.clock
-    scene.clock.write_text(scene.chance.choice(JUMPS))
+    clocks.set_clock(scene.clock, scene.chance.choice(clocks.JUMPS))
     time.sleep(seconds)
-    scene.clock.write_text("+0")
+    clocks.set_clock(scene.clock, timedelta())
 
 
 def _database_disk_full(scene: Scene, seconds: float) -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 import click
 
 from app import database as databases
-from tests import disks, machine
+from tests import disks
 from tests.commands import Jawel
 from tests.disks import Disk
 from tests.postgresql import SHORT, MortalServer, mortal_server
 from tests.smtp import MailServer
-from trials import faults, kills, stage, verdicts
+from trials import clocks, faults, kills, stage, verdicts
 from trials.faults import LONGEST_SECONDS, SHORTEST_SECONDS, Scene
 from trials.people import World
 from trials.stage import Kept
@@ -94,8 +94,8 @@ def rehearse(plan: Plan) -> Outcome:
         jawel = Jawel(stage.environment(url, mail.port), logs)
         world = _world(jawel, plan, url, stack)
         world.receive_from(mail)
-        clock, pretended = _clock(folder)
-        web = Kept(Jawel({**jawel.environment, **pretended}, jawel.folder), _serve(world.port))
+        clock, follows = clocks.followed(folder)
+        web = Kept(Jawel({**jawel.environment, **follows}, jawel.folder), _serve(world.port))
         scene = Scene(world, web, server, mail, random.Random(plan.seed), clock, mounted)
         try:
             outcome = _let_live(plan, scene)
@@ -128,23 +128,6 @@ def _world(jawel: Jawel, plan: Plan, url: str, stack: ExitStack) -> World:
 
 def _serve(port: int) -> tuple[str, ...]:
     return "serve", "--port", str(port), "--processes", "2"
-
-
-def _clock(folder: Path) -> tuple[Path | None, dict[str, str]]:
-    """What says how far the clock is off, and the environment of whoever goes by it."""
-    library = machine.find_or_install(machine.FAKETIME)
-    if library is None:
-        return None, {}
-    clock = folder / "clock"
-    clock.write_text("+0")
-    return clock, {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        # A jump moves the wall clock alone.
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def _let_live(plan: Plan, scene: Scene) -> Outcome:

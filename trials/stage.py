@@ -123,7 +123,9 @@ class Kept:
         assert self.process is not None
         with suppress(OSError):
             pid = self.process.pid
-            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            # Those that each of its threads has started.
+            threads = Path(f"/proc/{pid}/task").glob("*/children")
+            return [int(child) for thread in threads for child in thread.read_text().split()]
         return []
 
     def _clear(self) -> None:
