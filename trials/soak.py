@@ -25,10 +25,11 @@ from tests.smtp import MailServer
 from trials import clocks, faults, kills, stage, verdicts
 from trials.faults import LONGEST_SECONDS, SHORTEST_SECONDS, Scene
 from trials.people import World
+from trials.purge import UNBOUNDED
 from trials.stage import Kept
 from trials.verdicts import Verdict
 
-DATABASE_DISK_MEGABYTES, LOG_DISK_MEGABYTES = 300, 64
+LOG_DISK_MEGABYTES = 128
 RECOVERY_SECONDS = 120
 SPARE_DESCRIPTORS, SPARE_MEMORY = 16, 1.5
 """A process may have so many more, and so many times as much, as the largest had after the first fault."""
@@ -42,6 +43,8 @@ class Plan:
     seed: int
     every_seconds: float = 60
     longest_seconds: float = LONGEST_SECONDS
+    disk_megabytes: int = 2048
+    """For the database: people who do nothing else for an hour fill a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,14 @@ class Outcome:
 def rehearse(plan: Plan) -> Outcome:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jawel-soak-", dir=SHORT)))
-        mounted = _disks(stack)
+        mounted = _disks(plan, stack)
         data, logs = (disk.folder for disk in mounted) if mounted else (SHORT, folder)
         server = _server(plan, data, stack)
         url = server.url("jawel") if server else f"sqlite:///{(data if mounted else folder) / 'jawel.sqlite'}"
         stage.furnish(url)
         mail = MailServer()
         mail.start()
-        jawel = Jawel(stage.environment(url, mail.port), logs)
+        jawel = Jawel({**stage.environment(url, mail.port), **UNBOUNDED}, logs)
         world = _world(jawel, plan, url, stack)
         world.receive_from(mail)
         clock, follows = clocks.followed(folder)
@@ -104,9 +107,9 @@ def rehearse(plan: Plan) -> Outcome:
             scene.mail.stop()
 
 
-def _disks(stack: ExitStack) -> tuple[Disk, ...]:
+def _disks(plan: Plan, stack: ExitStack) -> tuple[Disk, ...]:
     """None at all where we may not mount one."""
-    sizes = (DATABASE_DISK_MEGABYTES, LOG_DISK_MEGABYTES)
+    sizes = (plan.disk_megabytes, LOG_DISK_MEGABYTES)
     return tuple(disk for size in sizes if (disk := stack.enter_context(disks.mounted(size))))
 
 
