@@ -30,8 +30,9 @@ def beside(stopping: threading.Event) -> Iterator[None]:
 
 
 def _keep(stopping: threading.Event) -> None:
-    # Its process inherits this: Ctrl-C, which reaches all processes of a terminal, is for this one to pass on.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Its process inherits this: Ctrl-C, which reaches all processes of a terminal, is for this one to pass on. And the
+    # others would end it before it has begun, as Granian has a handler for SIGHUP, which no program inherits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *lifelines.IGNORED})
     while not stopping.is_set():
         line = Lifeline()
         try:
