@@ -92,13 +92,8 @@ class Counters:
                 self._is_away_in = self._minute
 
 
-def read(connection: Connection, name: str) -> Mapping[str, int]:
-    """By kind, as far as something was counted."""
-    return {row.kind: row.total for row in connection.execute(_OF_NAME, {"name": name})}
-
-
-def read_several(connection: Connection, names: Collection[str]) -> Mapping[str, Mapping[str, int]]:
-    """Of each name, by kind, at once: whoever asks often asks few questions."""
+def read(connection: Connection, names: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+    """Of each name by kind, as far as something was counted. One statement."""
     found: dict[str, dict[str, int]] = {name: {} for name in names}
     for row in connection.execute(_OF_NAMES, {"names": list(names)}):
         found[row.name][row.kind] = row.total
@@ -116,4 +111,3 @@ def _add(dialect: str) -> Insert:
 _OF_NAMES = select(CounterRow.name, CounterRow.kind, CounterRow.total).where(
     CounterRow.name.in_(bindparam("names", expanding=True))
 )
-_OF_NAME = select(CounterRow.kind, CounterRow.total).where(CounterRow.name == bindparam("name"))

@@ -23,7 +23,6 @@ from app import database as databases
 from app.subscriptions.model import Subscription
 from tests import smtp
 from tests.commands import Jawel
-from tests.postgresql import running_cluster
 from trials import stage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -96,11 +95,7 @@ def _service(engine: str, sink: smtp.MailServer) -> Iterator[tuple[Jawel, int, P
     """`jawel serve` with its worker, and the file that its clocks follow."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'jawel.sqlite'}"
-        if engine == "postgresql":
-            cluster = stack.enter_context(running_cluster(stage.postgresql()))
-            url = cluster.url(stack.enter_context(cluster.new_database()))
-        stage.furnish(url)
+        url = stack.enter_context(stage.furnished(engine, folder))
         ahead, follows = followed(folder)
         jawel = Jawel({**stage.environment(url, sink.port), **follows, "LOG_FORMAT": "json"}, folder)
         port = stage.free_port()

@@ -27,7 +27,6 @@ from app.mail import sending, turns
 from app.mail.relay import Relay
 from app.worker import errands
 from tests import smtp
-from tests.postgresql import running_cluster
 from trials import stage
 
 A_DAY = timedelta(days=1)
@@ -138,14 +137,10 @@ def trial(signups: int, rate: int, engine: tuple[str, ...]) -> None:
 def _service(engine: str, plan: Plan) -> Iterator[tuple[Flask, int]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'jawel.sqlite'}"
-        if engine == "postgresql":
-            cluster = stack.enter_context(running_cluster(stage.postgresql()))
-            url = cluster.url(stack.enter_context(cluster.new_database()))
-        stage.furnish(url)
+        url = stack.enter_context(stage.furnished(engine, folder))
         port = stage.free_port()
-        limits = {"SEND_RATE": str(plan.letters_a_minute), "MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0"}
-        many = {"MAIL_BUDGET_NEWSLETTER": "0", "RATE_LIMIT_SUBSCRIBE": "1000000", "RATE_LIMIT_FORM": "1000000"}
+        limits = {"SEND_RATE": str(plan.letters_a_minute), **stage.UNBOUNDED}
+        many = {"RATE_LIMIT_SUBSCRIBE": "1000000", "RATE_LIMIT_FORM": "1000000"}
         os.environ.update({**stage.environment(url, port), **limits, **many})
         app = create_app(config.load(folder))
         # Thousands of lines a minute, of which nobody would read one.

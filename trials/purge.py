@@ -37,8 +37,6 @@ LETTERS_WITHIN_SECONDS = 60
 LEFT_FOR_THE_STOP = 0.05
 """The service is told to stop when so little is left: in the midst of the purge."""
 TIMES_SLOWER = 3
-UNBOUNDED = {"MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0", "MAIL_BUDGET_NEWSLETTER": "0"}
-"""Everybody here has the same domain, and asks for the same newsletter."""
 SEALED_WITHIN_SECONDS = 5
 STOPPED_LATER_SECONDS = 2
 """In the midst of the purge, than with nothing to do."""
@@ -110,7 +108,7 @@ def purge(plan: Plan) -> Outcome:
         stack.callback(database.dispose)
         sink = stack.enter_context(smtp.running())
         sink.on_taken = lambda: outcome.arrived.setdefault(sink.letters[-1].recipient, time.monotonic())
-        jawel, port = Jawel({**stage.environment(url, sink.port), **UNBOUNDED}, folder), stage.free_port()
+        jawel, port = Jawel({**stage.environment(url, sink.port), **stage.UNBOUNDED}, folder), stage.free_port()
         with _serving(jawel, port) as process:
             time.sleep(CHUNK_SECONDS)
             outcome.idle_stopped_after = _stop(process)

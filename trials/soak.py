@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -25,7 +25,6 @@ from tests.smtp import MailServer
 from trials import clocks, faults, kills, stage, verdicts
 from trials.faults import LONGEST_SECONDS, SHORTEST_SECONDS, Scene
 from trials.people import World
-from trials.purge import UNBOUNDED
 from trials.stage import Kept
 from trials.verdicts import Verdict
 
@@ -55,22 +54,22 @@ class Size:
     descriptors: int
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Outcome:
     verdict: Verdict
     recoveries: Mapping[str, list[float]]
     """By fault: seconds from its end to the first signup that was answered 202."""
     sizes: list[Size]
     """Once after each fault, when the service had answered again for a while."""
-    without: list[str] = field(default_factory=list)
+    without: list[str]
     """What could not be played here."""
 
     def lines(self) -> Iterator[str]:
         for name, seconds in sorted(self.recoveries.items()):
-            yield f"{name:<22}{len(seconds)} times, answered again after {max(seconds):.1f} s at most"
+            yield f"{name:<28}{len(seconds)} times, answered again after {max(seconds):.1f} s at most"
         first, last = self.sizes[0], self.sizes[-1]
-        yield f"{'memory':<22}{first.memory / MEBIBYTE:.0f} MiB, in the end {last.memory / MEBIBYTE:.0f} MiB"
-        yield f"{'descriptors':<22}{first.descriptors}, in the end {last.descriptors}"
+        yield f"{'memory':<28}{first.memory / MEBIBYTE:.0f} MiB, in the end {last.memory / MEBIBYTE:.0f} MiB"
+        yield f"{'descriptors':<28}{first.descriptors}, in the end {last.descriptors}"
         yield from self.verdict.lines()
         yield from (f"not played: {each}" for each in self.without)
 
@@ -94,15 +93,15 @@ def rehearse(plan: Plan) -> Outcome:
         stage.furnish(url)
         mail = MailServer()
         mail.start()
-        jawel = Jawel({**stage.environment(url, mail.port), **UNBOUNDED}, logs)
+        jawel = Jawel({**stage.environment(url, mail.port), **stage.UNBOUNDED}, logs)
         world = _world(jawel, plan, url, stack)
         world.receive_from(mail)
         clock, follows = clocks.followed(folder)
         web = Kept(Jawel({**jawel.environment, **follows}, jawel.folder), _serve(world.port))
         scene = Scene(world, web, server, mail, random.Random(plan.seed), clock, mounted)
         try:
-            outcome = _let_live(plan, scene)
-            return _judge(outcome, jawel, scene)
+            recoveries, sizes = _let_live(plan, scene)
+            return Outcome(_judge(jawel, scene), recoveries, sizes, _missing(scene))
         finally:
             scene.mail.stop()
 
@@ -133,7 +132,7 @@ def _serve(port: int) -> tuple[str, ...]:
     return "serve", "--port", str(port), "--processes", "2"
 
 
-def _let_live(plan: Plan, scene: Scene) -> Outcome:
+def _let_live(plan: Plan, scene: Scene) -> tuple[Mapping[str, list[float]], list[Size]]:
     played = faults.playable(scene)
     recoveries: dict[str, list[float]] = defaultdict(list)
     sizes: list[Size] = []
@@ -152,8 +151,8 @@ def _let_live(plan: Plan, scene: Scene) -> Outcome:
                 recoveries[name].append(recovered)
                 time.sleep(max(0, begun + plan.every_seconds - time.monotonic()))
                 sizes.append(_size(scene.web))
-                click.echo(f"  {name:<22}{lasted:5.1f} s, answered again after {recovered:.1f} s", err=True)
-    return Outcome(Verdict(*[0] * 12), recoveries, sizes, _missing(scene))
+                click.echo(f"  {name:<28}{lasted:5.1f} s, answered again after {recovered:.1f} s", err=True)
+    return recoveries, sizes
 
 
 def _by_chance(chance: random.Random, names: list[str]) -> Iterator[str]:
@@ -194,13 +193,13 @@ def _missing(scene: Scene) -> list[str]:
     return [what for what, is_lacking in lacking.items() if is_lacking]
 
 
-def _judge(outcome: Outcome, jawel: Jawel, scene: Scene) -> Outcome:
+def _judge(jawel: Jawel, scene: Scene) -> Verdict:
     if scene.server:
         kills.await_recovery(scene.server)
     owed = kills.settle(jawel, scene.world)
     audit = jawel("ledger", "audit").exit_code
     verdict = verdicts.reach(jawel.environment["DATABASE_URL"], scene.world)
-    return replace(outcome, verdict=replace(verdict, audit=audit, owed=owed))
+    return replace(verdict, audit=audit, owed=owed)
 
 
 @click.command("soak")

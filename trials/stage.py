@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,14 @@ from app import schema
 from app.newsletters import apply
 from tests import machine
 from tests.commands import VARIABLES, Jawel
+from tests.postgresql import running_cluster
 
 ORIGIN = "https://subscribe.example.org"
 PATIENCE_SECONDS = 30
 AWAY = 0
 """In the place of a status: nobody answered."""
+UNBOUNDED = {"MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0", "MAIL_BUDGET_NEWSLETTER": "0"}
+"""For trials in which everybody has the same domain, and asks for the same newsletter."""
 CATALOGUE: dict[str, Any] = {
     "controller": {
         "name": "Voorbeeld BV",
@@ -83,6 +86,18 @@ def furnish(database_url: str) -> None:
     with opened.transaction() as session:
         apply.apply(session, CATALOGUE)
     opened.dispose()
+
+
+@contextmanager
+def furnished(engine: str, folder: Path) -> Iterator[str]:
+    """The URL of such a database: a file in the folder, or one of a server that is there for the block."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'jawel.sqlite'}"
+        if engine == "postgresql":
+            cluster = stack.enter_context(running_cluster(postgresql()))
+            url = cluster.url(stack.enter_context(cluster.new_database()))
+        furnish(url)
+        yield url
 
 
 @dataclass

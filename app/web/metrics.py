@@ -152,7 +152,7 @@ class _Figures(Collector):
         yield family
 
     def _counters(self) -> Iterator[Metric]:
-        counted = counters.read_several(self._connection, (REFUSED, LINES_DROPPED))
+        counted = counters.read(self._connection, (REFUSED, LINES_DROPPED))
         family = CounterMetricFamily(
             "jawel_refused_requests",
             "Requests turned away for want of a key, a scope or a secret, by kind.",

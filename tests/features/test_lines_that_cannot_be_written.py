@@ -161,6 +161,6 @@ def test_what_cannot_be_told_yet_is_told_later(service: Service, monkeypatch: py
 
     def told() -> int:
         with service.database.read_only() as connection:
-            return sum(counters.read(connection, logs.LINES_DROPPED).values())
+            return sum(counters.read(connection, [logs.LINES_DROPPED])[logs.LINES_DROPPED].values())
 
     eventually(lambda: told() == 8)

@@ -94,7 +94,7 @@ def test_whoever_is_let_in_leaves_neither(service: Service) -> None:
 
 def counted(service: Service, name: str = REFUSED) -> dict[str, int]:
     with service.database.read_only() as connection:
-        return dict(counters.read(connection, name))
+        return dict(counters.read(connection, [name])[name])
 
 
 def test_a_flood_of_them_is_no_flood_of_writes(service: Service) -> None:
