@@ -19,7 +19,7 @@ from granian.http import HTTP1Settings
 
 from app import create_app, logs, services
 from app import worker as working
-from app.cli import lifelines, worker_process
+from app.cli import heartbeats, worker_process
 from app.cli.web_processes import GRACE_SECONDS, Server, load
 from app.mail.delivery import exposure
 from config import Settings
@@ -50,7 +50,7 @@ def serve(
     logs.take_over()
     settings = context.settings
     taken = _take_port(host, port, share_port)
-    lifelines.ignore_what_is_for_nobody()
+    heartbeats.ignore_what_is_for_nobody()
     logs.configure(settings)
     on_sqlite = settings.database_url.startswith("sqlite")
     server = Server(
@@ -80,8 +80,8 @@ def serve(
 def worker(context: Any, once: bool) -> None:
     """Deliver letters, purge what is kept no longer. Any number may run at once."""
     logs.take_over()
-    lifelines.ignore_what_is_for_nobody()
-    lifelines.hold_inherited(GRACE_SECONDS)
+    heartbeats.ignore_what_is_for_nobody()
+    heartbeats.hold_inherited(GRACE_SECONDS)
     app = create_app(context.settings)
     # A resolver may take its time; nothing waits for it but the end of a worker that would have been quicker.
     warning = threading.Thread(target=exposure.warn, args=(context.settings,), name="exposure", daemon=True)

@@ -12,8 +12,8 @@ import structlog
 from granian import Granian
 
 from app import services
-from app.cli import lifelines
-from app.cli.lifelines import Lifeline, Turns
+from app.cli import heartbeats
+from app.cli.heartbeats import Heartbeat, LoopHeartbeat
 from app.web import stopping
 from app.web.gateway import Gateway
 
@@ -31,9 +31,9 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, workers_kill_timeout=GRACE_SECONDS, respawn_failed_workers=True, **kwargs)
         self.stopping = threading.Event()
-        self._lifelines: dict[int, Lifeline] = {}
+        self._heartbeats: dict[int, Heartbeat] = {}
         self._silent: set[int] = set()
-        self.on_startup(threading.Thread(target=self._look_after_processes, name="lookout", daemon=True).start)
+        self.on_startup(threading.Thread(target=self._look_after_processes, name="watchdog", daemon=True).start)
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         self.stopping.set()
@@ -43,11 +43,11 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
         """Granian would start all processes anew, with the settings and the program of before: nobody needs that."""
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
-        before = self._lifelines.get(idx)
-        line = self._lifelines[idx] = Lifeline()
+        before = self._heartbeats.get(idx)
+        heartbeat = self._heartbeats[idx] = Heartbeat()
         if before:
             before.close()
-        return super()._spawn_worker(idx, target, partial(_load_tied, line.theirs, callback_loader))
+        return super()._spawn_worker(idx, target, partial(_load_tied, heartbeat.theirs, callback_loader))
 
     def _respawn_workers(self, workers: list[int], *args: Any, **kwargs: Any) -> None:
         for idx in workers:
@@ -56,9 +56,9 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
         super()._respawn_workers(workers, *args, **kwargs)
 
     def _look_after_processes(self) -> None:
-        while not self.stopping.wait(lifelines.BEAT_SECONDS):
+        while not self.stopping.wait(heartbeats.BEAT_SECONDS):
             for process in list(self.wrks):
-                if self._lifelines[process.idx].is_silent():
+                if self._heartbeats[process.idx].is_silent():
                     self._silent.add(process.idx)
                     # Not `process.kill()`: Granian would take it for an end that was wanted.
                     process.inner.kill()
@@ -77,8 +77,8 @@ def _load_tied(end: socket.socket, load: Callable[[], Gateway]) -> Gateway:
     all processes of a terminal, Granian was seen to wait for ever. Each thread inherits what is blocked.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    turns = Turns()
-    lifelines.hold(end, GRACE_SECONDS, turns.go_on)
+    of_loop = LoopHeartbeat()
+    heartbeats.hold(end, GRACE_SECONDS, of_loop.go_on)
     gateway = load()
-    gateway.when_ready.append(turns.of)
+    gateway.when_ready.append(of_loop.of)
     return gateway

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from app.cli import lifelines
-from app.cli.lifelines import Lifeline
+from app.cli import heartbeats
+from app.cli.heartbeats import Heartbeat
 from app.cli.web_processes import GRACE_SECONDS
 
 log = structlog.get_logger()
@@ -32,32 +32,32 @@ def beside(stopping: threading.Event) -> Iterator[None]:
 def _keep(stopping: threading.Event) -> None:
     # Its process inherits this: Ctrl-C, which reaches all processes of a terminal, is for this one to pass on. And the
     # others would end it before it has begun, as Granian has a handler for SIGHUP, which no program inherits.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *lifelines.IGNORED})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *heartbeats.IGNORED})
     while not stopping.is_set():
-        line = Lifeline()
+        heartbeat = Heartbeat()
         try:
-            _look_after(_start(line), line, stopping)
+            _look_after(_start(heartbeat), heartbeat, stopping)
         except OSError as error:
             # No descriptor is left, or no process.
             log.error("process.not_started", kind="worker", error=type(error).__name__)
-            stopping.wait(lifelines.BEAT_SECONDS)
+            stopping.wait(heartbeats.BEAT_SECONDS)
         finally:
-            line.close()
+            heartbeat.close()
 
 
-def _start(line: Lifeline) -> "subprocess.Popen[bytes]":
-    number = line.theirs.fileno()
-    environment = {**os.environ, lifelines.INHERITED: str(number)}
+def _start(heartbeat: Heartbeat) -> "subprocess.Popen[bytes]":
+    number = heartbeat.theirs.fileno()
+    environment = {**os.environ, heartbeats.INHERITED: str(number)}
     return subprocess.Popen([sys.executable, "-m", "app", "worker"], pass_fds=[number], env=environment)
 
 
-def _look_after(process: "subprocess.Popen[bytes]", line: Lifeline, stopping: threading.Event) -> None:
+def _look_after(process: "subprocess.Popen[bytes]", heartbeat: Heartbeat, stopping: threading.Event) -> None:
     reason = "ended"
-    while not stopping.wait(lifelines.BEAT_SECONDS):
+    while not stopping.wait(heartbeats.BEAT_SECONDS):
         if process.poll() is not None:
             log.warning("process.replaced", kind="worker", reason=reason)
             return
-        if line.is_silent():
+        if heartbeat.is_silent():
             reason = "silent"
             process.kill()
     process.terminate()

@@ -13,7 +13,7 @@ from tests.service import ADA, BROWSER, Service
 CLIENTS = {"aiohttp", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket", "urllib.request", "urllib3"}
 MAY = {
     "app/cli/serving.py": {"socket"},  # listens
-    "app/cli/lifelines.py": {"socket"},  # pairs of them, between a process and those that it started
+    "app/cli/heartbeats.py": {"socket"},  # pairs of them, between a process and those that it started
     "app/cli/web_processes.py": {"socket"},  # hands one end of a pair over
     "app/web/stopping.py": {"socket"},  # asks whether the client is still there
     "app/ledger/anchors.py": {"urllib3"},  # authorities of the settings

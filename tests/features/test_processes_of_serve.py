@@ -16,7 +16,7 @@ from tests.service import ADA
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
 IN_TIME_SECONDS = 120
 """Reached only by what hangs: a busy machine is no fault."""
-LONGER_THAN_THE_LOOKOUT_WAITS = 13
+LONGER_THAN_THE_WATCHDOG_WAITS = 13
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_a_second_serve_finds_the_port_taken_and_is_told_what_to_do(running: Run
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_a_process_that_is_stopped_is_replaced(running: Running, command: str) -> None:
     before = started(running, command)
-    # One that has not beaten yet is given longer: then a thread of it does.
-    eventually(lambda: len(os.listdir(f"/proc/{before[0]}/task")) > 1)
+    # One that has not beaten yet is given longer. The thread that beats is the first; those that work come after.
+    eventually(lambda: len(os.listdir(f"/proc/{before[0]}/task")) > 4)
     os.kill(before[0], signal.SIGSTOP)
     eventually(lambda: before[0] not in processes(running))
     eventually(lambda: len(started(running, command)) == len(before))
@@ -105,7 +105,7 @@ def test_nobody_is_replaced_because_all_were_stopped_together(running: Running) 
     before = processes(running)
     for told in (signal.SIGSTOP, signal.SIGCONT):
         os.killpg(running.process.pid, told)
-        time.sleep(LONGER_THAN_THE_LOOKOUT_WAITS)
+        time.sleep(LONGER_THAN_THE_WATCHDOG_WAITS)
     assert answers(running)
     assert processes(running) == before
     assert "process.replaced" not in said(running)

@@ -1,7 +1,7 @@
 """What ties a process to those that it started: each tells each second that it runs, and ends when the other is gone.
 
 A line is a pair of sockets. The kernel closes the end of a process that is gone, however it went, and what the other
-end reads then is nothing, on any system. The lookout counts its own rounds, not seconds: while it was stopped itself,
+end reads then is nothing, on any system. The watchdog counts its own rounds, not seconds: while it was stopped itself,
 or got no time on a busy machine, it did not count either, and whoever it looks after has not missed anything.
 """
 
@@ -17,7 +17,7 @@ BEAT_SECONDS = 1.0
 ROUNDS_OF_SILENCE = 10
 ROUNDS_TO_BEGIN = 120
 """A busy machine may take a minute to load a program."""
-INHERITED = "JAWEL_LIFELINE"
+INHERITED = "JAWEL_HEARTBEAT"
 """In the environment of a program: the number of the descriptor."""
 IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Left alone they would end a process: not those it started, and without finishing what is in flight."""
@@ -41,7 +41,7 @@ def ignore_what_is_for_nobody() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-class Lifeline:
+class Heartbeat:
     """The end of the process that looks after another. `theirs` is for that one."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Lifeline:
         self.theirs.close()
 
 
-class Turns:
+class LoopHeartbeat:
     """Whether a loop still turns: it did since this was last asked. Until it runs, it is taken for well."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ def hold_inherited(grace_seconds: float) -> None:
 
 def hold(end: socket.socket, grace_seconds: float, is_well: Callable[[], bool] = lambda: True) -> None:
     """From now on beat while `is_well`; end as on SIGTERM when the other end is gone, by force after the grace."""
-    threading.Thread(target=_hold, args=(end, grace_seconds, is_well), name="lifeline", daemon=True).start()
+    threading.Thread(target=_hold, args=(end, grace_seconds, is_well), name="heartbeat", daemon=True).start()
 
 
 def _hold(end: socket.socket, grace_seconds: float, is_well: Callable[[], bool]) -> None:
