@@ -9,9 +9,10 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 BEAT_SECONDS = 1.0
 ROUNDS_OF_SILENCE = 10
@@ -23,7 +24,7 @@ IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Left alone they would end a process: not those it started, and without finishing what is in flight."""
 
 _ours: set[socket.socket] = set()
-
+_starting = threading.Lock()
 
 def _let_go() -> None:
     for end in _ours:
@@ -33,6 +34,8 @@ def _let_go() -> None:
 
 # A process that is forked gets a copy of each end. While that is open, nobody would notice that this one is gone.
 os.register_at_fork(after_in_child=_let_go)
+# It gets a copy, too, of the pipe on which `Popen` waits for the new program, and that wait would last as long as it.
+os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
 def ignore_what_is_for_nobody() -> None:
@@ -89,6 +92,13 @@ class LoopHeartbeat:
         self._turned.clear()
         self._loop.call_soon_threadsafe(self._turned.set)
         return True
+
+
+def start(command: Sequence[str], heartbeat: Heartbeat) -> "subprocess.Popen[bytes]":
+    """A program that is to call `hold_inherited`. From any thread, also while another one forks."""
+    number = heartbeat.theirs.fileno()
+    with _starting:
+        return subprocess.Popen(command, pass_fds=[number], env={**os.environ, INHERITED: str(number)})
 
 
 def hold_inherited(grace_seconds: float) -> None:

@@ -1,6 +1,5 @@
 """The worker that `jawel serve` has beside it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from app.cli.heartbeats import Heartbeat
 from app.cli.web_processes import GRACE_SECONDS
 
 log = structlog.get_logger()
+
+WORKER = (sys.executable, "-m", "app", "worker")
 
 
 @contextmanager
@@ -36,19 +37,13 @@ def _keep(stopping: threading.Event) -> None:
     while not stopping.is_set():
         heartbeat = Heartbeat()
         try:
-            _look_after(_start(heartbeat), heartbeat, stopping)
+            _look_after(heartbeats.start(WORKER, heartbeat), heartbeat, stopping)
         except OSError as error:
             # No descriptor is left, or no process.
             log.error("process.not_started", kind="worker", error=type(error).__name__)
             stopping.wait(heartbeats.BEAT_SECONDS)
         finally:
             heartbeat.close()
-
-
-def _start(heartbeat: Heartbeat) -> "subprocess.Popen[bytes]":
-    number = heartbeat.theirs.fileno()
-    environment = {**os.environ, heartbeats.INHERITED: str(number)}
-    return subprocess.Popen([sys.executable, "-m", "app", "worker"], pass_fds=[number], env=environment)
 
 
 def _look_after(process: "subprocess.Popen[bytes]", heartbeat: Heartbeat, stopping: threading.Event) -> None:
