@@ -1,6 +1,6 @@
 """What ties a process to those that it started: each tells each second that it runs, and ends when the other is gone.
 
-A line is a pair of sockets. The kernel closes the end of a process that is gone, however it went, and what the other
+They share a pair of sockets. The kernel closes the end of a process that is gone, however it went, and what the other
 end reads then is nothing, on any system. The watchdog counts its own rounds, not seconds: while it was stopped itself,
 or got no time on a busy machine, it did not count either, and whoever it looks after has not missed anything.
 """
@@ -26,6 +26,7 @@ IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _ours: set[socket.socket] = set()
 _starting = threading.Lock()
 
+
 def _let_go() -> None:
     for end in _ours:
         end.close()
@@ -34,7 +35,7 @@ def _let_go() -> None:
 
 # A process that is forked gets a copy of each end. While that is open, nobody would notice that this one is gone.
 os.register_at_fork(after_in_child=_let_go)
-# It gets a copy, too, of the pipe on which `Popen` waits for the new program, and that wait would last as long as it.
+# It gets a copy, too, of the pipe on which `Popen` waits for the new program: the wait would last until it ends, too.
 os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 

@@ -8,9 +8,8 @@ import sys
 import threading
 
 from app.cli.heartbeats import LoopHeartbeat
-from tests.commands import ROOT, eventually
+from tests.commands import PATIENCE_SECONDS, ROOT, eventually
 
-IN_TIME_SECONDS = 120
 FORKS_WHILE_IT_STARTS_PROGRAMS = """
 import os, threading, time
 from app.cli import heartbeats
@@ -49,6 +48,6 @@ def test_a_loop_that_hangs_does_not_beat() -> None:
 def test_a_program_is_started_while_processes_are_forked_that_live_on() -> None:
     forking = subprocess.Popen([sys.executable, "-c", FORKS_WHILE_IT_STARTS_PROGRAMS], cwd=ROOT, start_new_session=True)
     try:
-        assert forking.wait(IN_TIME_SECONDS) == 0
+        assert forking.wait(PATIENCE_SECONDS) == 0
     finally:
         os.killpg(forking.pid, signal.SIGKILL)

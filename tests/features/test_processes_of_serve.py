@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, Jawel, Running, answers, eventually, serving
+from tests.commands import PATIENCE_SECONDS, ROOT, Jawel, Running, answers, eventually, serving
 from tests.service import ADA
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
-IN_TIME_SECONDS = 120
-"""Reached only by what hangs: a busy machine is no fault."""
 LONGER_THAN_THE_WATCHDOG_WAITS = 13
 
 
@@ -52,7 +50,7 @@ def is_free(port: int) -> bool:
 
 def said(running: Running) -> str:
     running.process.send_signal(signal.SIGTERM)
-    printed: str = running.process.communicate(timeout=IN_TIME_SECONDS)[0]
+    printed: str = running.process.communicate(timeout=PATIENCE_SECONDS)[0]
     assert running.process.returncode == 0
     return printed
 
@@ -70,7 +68,7 @@ def test_signals_that_are_for_nobody_end_nothing(running: Running) -> None:
 
 def test_what_serve_started_ends_with_it_however_it_goes(running: Running) -> None:
     running.process.kill()
-    running.process.wait(IN_TIME_SECONDS)
+    running.process.wait(PATIENCE_SECONDS)
     eventually(lambda: processes(running) == {})
     eventually(lambda: is_free(running.port))
 
