@@ -1,4 +1,4 @@
-"""A database whose clock is not ours: on PostgreSQL, for connections that are opened from now on."""
+"""Clocks that are set: that of this process, and on PostgreSQL that of a database, for connections opened later."""
 
 from datetime import timedelta
 
@@ -7,6 +7,8 @@ import time_machine
 from psycopg import sql
 
 from app import clock
+
+Clock = time_machine.Traveller
 
 
 def set_databases_clock(database_url: str, ahead: timedelta) -> None:

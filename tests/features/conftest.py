@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from jinja2 import FileSystemBytecodeCache
 
 from app import create_app, services
@@ -14,6 +15,7 @@ from app.clock_watch import ClockWatch
 from app.newsletters import apply
 from config import Settings
 from tests import smtp, timestamps
+from tests.clocks import Clock
 from tests.service import Service
 from tests.timestamps import Authority
 
@@ -59,6 +61,13 @@ def authority(tmp_path: Path) -> Iterator[Authority]:
     """States the time of checkpoints."""
     with timestamps.running(tmp_path / "authority") as running:
         yield running
+
+
+@pytest.fixture
+def moved() -> Iterator[Clock]:
+    """To be set on by a test; it goes on between."""
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        yield clock
 
 
 @contextmanager

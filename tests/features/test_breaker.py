@@ -17,6 +17,7 @@ from app.breakers import counting, rules, switching
 from app.breakers.model import BreakerMinute
 from app.breakers.rules import Counts, judge, sign_of_attack
 from app.worker import watching
+from tests.clocks import Clock
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.features.test_metrics import figure
@@ -28,8 +29,6 @@ from tests.service import Service
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 NOW = clock.now()
-
-Clock = time_machine.Traveller
 
 
 @pytest.fixture

@@ -12,13 +12,12 @@ from structlog.testing import capture_logs
 from app import clock, clock_watch, services
 from app.clock_watch import ClockWatch
 from tests import clocks
+from tests.clocks import Clock
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.features.test_commands import findings
-from tests.features.test_jumping_clocks import HOUR, Clock, by_hour_or_day, either_way, moved
+from tests.features.test_jumping_clocks import HOUR, by_hour_or_day, either_way
 from tests.service import Service
-
-__all__ = ["moved"]
 
 LAPSE = timedelta(hours=96)
 """Three days to confirm, and one more until it is purged."""

@@ -16,8 +16,8 @@ from app.newsletters import catalogue
 from app.privacy import access
 from app.subscriptions import feedback
 from app.subscriptions.feedback import Kind, Outcome, Report
-from tests.features.test_change_of_address import NEW, gone
 from tests.features.test_races import at_once
+from tests.moving import NEW, gone
 from tests.service import ADA, COOL_DOWN, Letter, Service
 
 HARD = Report(Kind.HARD_BOUNCE, "dsn", "hard", code="5.1.1")

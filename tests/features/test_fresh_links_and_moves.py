@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from tests.features.test_change_of_address import INTRUDER, NEW, Clock, asked, gone
+from tests.clocks import Clock
+from tests.moving import INTRUDER, NEW, asked, gone
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
 WITHIN_A_SECOND = timedelta(milliseconds=200)

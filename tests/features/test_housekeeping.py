@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-import time_machine
 from sqlalchemy import text
 
 from app import clock, postgresql, services, worker
@@ -19,6 +18,7 @@ from app.privacy.retention import Pace
 from app.worker import housekeeping
 from app.worker.housekeeping import Housekeeper
 from tests import clocks
+from tests.clocks import Clock
 from tests.commands import Jawel, eventually
 from tests.features.conftest import OpenService
 from tests.features.test_database_faults import on_postgresql
@@ -31,14 +31,6 @@ LAPSE = timedelta(hours=97)
 AN_AGE = 1e6
 """In the time that a step takes."""
 MANY = 5
-
-Clock = time_machine.Traveller
-
-
-@pytest.fixture
-def moved() -> Iterator[Clock]:
-    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
-        yield clock
 
 
 @pytest.fixture

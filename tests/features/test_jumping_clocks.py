@@ -1,12 +1,10 @@
 """The clock is set, by an hour or a day, forward and back: nothing waits for as long."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-import time_machine
 from structlog.testing import capture_logs
 
 from app import allowances, clock, outbox, worker
@@ -19,6 +17,7 @@ from app.mail.relay import Relay
 from app.mail.sending import LEASE
 from app.worker import errands
 from config import SendLimits
+from tests.clocks import Clock
 from tests.commands import Jawel, eventually
 from tests.features.conftest import OpenService
 from tests.service import ADA, COOL_DOWN, Service
@@ -26,17 +25,10 @@ from tests.service import ADA, COOL_DOWN, Service
 START = "2026-11-23 20:00:00+00:00"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
-Clock = time_machine.Traveller
 by_hour_or_day = pytest.mark.parametrize("jump", [HOUR, DAY], ids=["an_hour", "a_day"])
 either_way = pytest.mark.parametrize(
     "jump", [HOUR, DAY, -HOUR, -DAY], ids=["an_hour_forward", "a_day_forward", "an_hour_back", "a_day_back"]
 )
-
-
-@pytest.fixture
-def moved() -> Iterator[Clock]:
-    with time_machine.travel(START, tick=True) as clock:
-        yield clock
 
 
 @either_way

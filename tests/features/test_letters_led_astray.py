@@ -13,9 +13,9 @@ from sqlalchemy import text
 from app import clock
 from app.ledger.verifier import Trust, examine_receipt
 from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_change_of_address import ask as ask_to_move
 from tests.features.test_receipts import KEY, ask
 from tests.log import audited
+from tests.moving import ask as ask_to_move
 from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
 
 MALLORY, VICTIM = "mallory@example.org", "victim@example.org"

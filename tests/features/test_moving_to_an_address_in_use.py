@@ -3,23 +3,16 @@
 What left keeps its evidence, and a request on top of it may lapse without erasing that: so there is somebody there.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import time_machine
 
-from tests.features.test_change_of_address import Clock, ask, asked, gone, left
+from tests.clocks import Clock
 from tests.log import audited
+from tests.moving import ask, asked, gone, left
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
 GRACE = "grace@example.org"
-
-
-@pytest.fixture
-def moved() -> Iterator[Clock]:
-    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
-        yield clock
 
 
 def somebody_left_and_asked_again(service: Service, clock: Clock, email: str) -> None:

@@ -13,7 +13,7 @@ from app import services
 from config import Settings
 from tests import machine
 from tests.features.conftest import OpenService
-from tests.features.test_change_of_address import asked, person
+from tests.moving import asked, person
 from tests.service import Service
 from tests.tombstones import erase
 

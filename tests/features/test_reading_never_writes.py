@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock, services
 from app.keys import Scope
-from tests.features.test_change_of_address import asked, gone
+from tests.moving import asked, gone
 from tests.service import ADA, BROWSER, Service
 
 READ_ONLY = {"sqlite": "PRAGMA query_only=ON", "postgresql": "SET default_transaction_read_only TO on"}

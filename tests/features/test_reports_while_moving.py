@@ -8,10 +8,10 @@ from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.subscriptions.feedback import Report
 from app.subscriptions.moving import settling
-from tests.features.test_change_of_address import NEW, asked
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_feedback import COMPLAINT, HARD, UNSUBSCRIBE, known_by, suppressed, take
 from tests.features.test_races import await_lock
+from tests.moving import NEW, asked
 from tests.service import ADA, Service
 
 

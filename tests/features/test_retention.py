@@ -1,10 +1,8 @@
 """Retention: what is kept, until when, and that it is gone after. The clock is moved; the worker does the rest."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import time_machine
 from sqlalchemy import text
 
 from app import services
@@ -14,6 +12,7 @@ from app.privacy import retention
 from app.privacy.retention import Pace
 from app.worker import housekeeping
 from tests import clocks
+from tests.clocks import Clock
 from tests.commands import Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
@@ -26,14 +25,6 @@ LAPSE = timedelta(hours=97)
 KEPT = timedelta(days=3 * 365)
 HOUR = timedelta(hours=1)
 CROWD = 5
-
-Clock = time_machine.Traveller
-
-
-@pytest.fixture
-def moved() -> Iterator[Clock]:
-    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
-        yield clock
 
 
 def leave(service: Service, newsletter: str = "weekly", email: str = ADA) -> None:

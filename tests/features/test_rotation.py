@@ -11,7 +11,7 @@ from app.keys import Scope
 from tests.commands import ROOT
 from tests.correspondence import HOST
 from tests.features.conftest import OpenService
-from tests.features.test_change_of_address import asked, gone
+from tests.moving import asked, gone
 from tests.service import ADA, BROWSER, Service
 
 NEW_KEY = "a newer secret key for tests, of some length"

@@ -13,13 +13,12 @@ from app import allowances, worker
 from app.allowances import Rate
 from app.database import Database
 from config import SendLimits
+from tests.clocks import Clock
 from tests.features.conftest import OpenService
 from tests.service import Service
 
 SECOND = timedelta(seconds=1)
 MILLISECOND = timedelta(milliseconds=1)
-
-Clock = time_machine.Traveller
 
 
 @pytest.fixture

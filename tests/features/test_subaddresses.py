@@ -14,11 +14,12 @@ from app import services
 from app.addresses import EmailAddress
 from app.keys import Scope
 from app.subscriptions.feedback import Outcome
-from tests.features.test_change_of_address import ask, asked, fresh, gone
+from tests.clocks import Clock
 from tests.features.test_feedback import COMPLAINT, HARD, id_of, take
 from tests.features.test_preferences import send
 from tests.features.test_races import at_once
 from tests.features.test_rights import download
+from tests.moving import ask, asked, fresh, gone
 from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
 from tests.tombstones import erase
 
@@ -26,7 +27,6 @@ A_DAY = timedelta(days=1, minutes=1)
 TAGGED = [ADA, *(f"ada+{number}@example.org" for number in range(44))]
 GMAIL = "adalovelace@gmail.com"
 
-Clock = time_machine.Traveller
 _clients = count(1)
 
 

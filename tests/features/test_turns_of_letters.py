@@ -12,10 +12,9 @@ from app.mail import sending
 from app.mail.sending import AT_MOST
 from app.worker import errands
 from config import SendLimits
+from tests.clocks import Clock
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import Letter, Service
-
-Clock = time_machine.Traveller
 
 BACKLOG = 100
 MANY_TURNS = 40
