@@ -1,6 +1,7 @@
 """What tests are given: a database of their own on either engine, settings, a mail server, a browser.
 
-Every database is made by the real migrations, once, and copied for each test.
+Every database is made by the real migrations, once, and copied: for each test on SQLite, on PostgreSQL for those that
+follow one that changed more than rows.
 """
 
 import os
@@ -19,6 +20,7 @@ from app.database import Database
 from config import ClientIp, Environment, LogPublish, Settings
 from tests import machine, smtp
 from tests.commands import Jawel, environment
+from tests.emptied import Turns
 from tests.postgresql import Cluster, running_cluster
 
 BROWSER_FLAGS = (
@@ -53,7 +55,8 @@ def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) ->
         yield f"sqlite:///{copy}"
     else:
         cluster: Cluster = request.getfixturevalue("cluster")
-        with cluster.new_database(request.getfixturevalue("postgresql_template")) as name:
+        turns: Turns = request.getfixturevalue("turns")
+        with turns.turn() as name:
             yield cluster.url(name)
 
 
@@ -87,6 +90,13 @@ def postgresql_template(cluster: Cluster) -> Iterator[str]:
     with cluster.new_database() as name:
         _migrate(cluster.url(name))
         yield name
+
+
+@pytest.fixture(scope="session")
+def turns(cluster: Cluster, postgresql_template: str) -> Iterator[Turns]:
+    turns = Turns(cluster, postgresql_template)
+    yield turns
+    turns.close()
 
 
 @pytest.fixture(scope="session")
