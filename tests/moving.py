@@ -73,7 +73,7 @@ def left(service: Service, email: str, newsletter: str) -> None:
     status = service.status(email)
     assert status
     service.post(status[newsletter]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org"))
-    service.deliver()
+    service.work()
 
 
 def main(answer: TestResponse) -> str:

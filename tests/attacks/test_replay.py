@@ -32,7 +32,7 @@ def life(service: Service) -> list[Sent]:
     undo = page.partition('name="undo" value="')[2].partition('"')[0]
     send(f"{leave}/undo", data={"undo": undo}, headers=BROWSER)
     send(leave, data={"List-Unsubscribe": "One-Click"})
-    service.deliver()
+    service.work()
     return kept
 
 
@@ -43,7 +43,7 @@ def test_nothing_brings_back_who_has_gone(service: Service, life: list[Sent]) ->
     assert service.status() == before
     assert before["weekly"]["status"] == "unsubscribed"
     assert service.events() == events
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_nothing_brings_back_who_was_erased(service: Service, life: list[Sent]) -> None:
@@ -79,4 +79,4 @@ def test_a_confirmation_that_was_declined_is_over(service: Service) -> None:
         assert service.post(letter.link, headers=BROWSER).status_code in {404, 410}
         assert service.type_code(ATTEMPT, letter.code).status_code == 422
     assert service.status() is None
-    assert service.deliver() == []
+    assert service.work() == []

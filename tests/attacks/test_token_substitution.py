@@ -48,14 +48,14 @@ def subjects(service: Service) -> list[UUID]:
     """Of each kind that a token may be about: somebody who confirmed, and asks to be written to elsewhere."""
     service.confirmed(newsletters="weekly")
     service.subscribe(newsletters="events")
-    service.deliver()
+    service.work()
     until = clock.now() + timedelta(minutes=30)
     (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
     fresh = (
         services.of(service.app).links.manage(UUID(str(ada.id)), until).removeprefix("https://subscribe.example.org")
     )
     assert service.post(f"{fresh}/address", data={"email": NEW}, headers=BROWSER).status_code == 200
-    service.deliver()
+    service.work()
     tables = ("subscribers", "subscriptions", "letters", "address_changes")
     return [UUID(str(row.id)) for table in tables for row in service.rows(f"SELECT id FROM {table}")]
 

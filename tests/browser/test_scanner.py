@@ -39,11 +39,11 @@ def links(service: Service) -> list[str]:
     """Those of every kind of letter, while what they are about is still open; and what senders are given."""
     service.confirmed("carl@example.org")
     service.post(service.status("carl@example.org")["weekly"]["links"]["unsubscribe"].removeprefix(HOST))
-    service.deliver()
+    service.work()
     service.confirmed("dora@example.org")
     doras = leave_link(service, "dora@example.org")
     undo(service, doras, undo_token(leave(service, doras)))
-    service.deliver()
+    service.work()
     service.confirmed("bea@example.org")
     gone(service, "bea@example.net", "bea@example.org")
     asked(service, "bea@example.com", "bea@example.net")
@@ -51,7 +51,7 @@ def links(service: Service) -> list[str]:
     service.subscribe()
     service.post("/preferences", data={"email": ADA}, headers=BROWSER)
     service.subscribe("grace@example.org", newsletters=["weekly", "events"], attempt="an id that the form has chosen")
-    service.deliver()
+    service.work()
     assert {row.kind for row in service.rows("SELECT kind FROM letters")} == set(Kind)
     letters = [Letter(each) for each in service.mail.letters]
     found = {path for letter in letters for path in letter.links}
@@ -104,5 +104,5 @@ def test_a_scanner_that_opens_every_link_changes_nothing(
     assert len(seen) > len(links)
     assert set(sent) == {"GET"}
     assert everything(service) == before
-    assert service.deliver() == []
+    assert service.work() == []
     assert len(service.mail.letters) == letters

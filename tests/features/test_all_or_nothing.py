@@ -75,7 +75,7 @@ def leave(service: Service) -> Callable[[], object]:
 
 def expire(service: Service) -> Callable[[], object]:
     service.subscribe()
-    service.deliver()
+    service.work()
     return lambda: carry_out(service, Kind.EXPIRED)
 
 

@@ -28,7 +28,7 @@ def anchored(open_service: OpenService, authority: Authority) -> Service:
 
 def test_the_newest_checkpoint_is_anchored_with_an_authority(anchored: Service, authority: Authority) -> None:
     anchored.confirmed()
-    anchored.deliver()
+    anchored.work()
     anchor = anchored.rows("SELECT size, response FROM anchors ORDER BY size")[0]
     note = anchored.rows(f"SELECT note FROM checkpoints WHERE size = {anchor.size}")[0].note
     root = x509.load_pem_x509_certificate(authority.root.read_bytes())
@@ -39,16 +39,16 @@ def test_the_newest_checkpoint_is_anchored_with_an_authority(anchored: Service, 
 def test_it_is_asked_again_after_an_hour_and_only_if_the_log_has_grown(anchored: Service, authority: Authority) -> None:
     with time_machine.travel(clock.now(), tick=False) as time:
         anchored.subscribe("first@example.org")
-        anchored.deliver()
+        anchored.work()
         assert authority.asked == 1
         anchored.subscribe("second@example.org")
-        anchored.deliver()
+        anchored.work()
         assert authority.asked == 1, "not twice within the hour"
         time.shift(3600)
-        anchored.deliver()
+        anchored.work()
         assert authority.asked == 2
         time.shift(3600)
-        anchored.deliver()
+        anchored.work()
         assert authority.asked == 2, "nothing was added since"
 
 
@@ -61,28 +61,28 @@ def test_an_authority_that_answers_badly_holds_nothing_up_and_is_asked_again(
 ) -> None:
     authority.status, authority.answer_with = status, answer
     anchored.confirmed()
-    anchored.deliver()
+    anchored.work()
     assert "\n3\n" in newest(anchored)
     assert anchored.counts()["anchors"] == 0
     authority.status, authority.answer_with = 200, None
-    anchored.deliver()
+    anchored.work()
     assert anchored.counts()["anchors"] == 1
 
 
 def test_an_answer_to_another_question_is_not_kept(anchored: Service, authority: Authority) -> None:
     anchored.subscribe("first@example.org")
-    anchored.deliver()
+    anchored.work()
     authority.answer_with = bytes(anchored.rows("SELECT response FROM anchors")[0].response)
     with time_machine.travel(clock.now().replace(year=clock.now().year + 1)):
         anchored.subscribe("second@example.org")
-        anchored.deliver()
+        anchored.work()
     assert anchored.counts()["anchors"] == 1
 
 
 def test_an_authority_that_is_down_holds_nothing_up(open_service: OpenService) -> None:
     service = open_service(timestamp_authorities=("http://127.0.0.1:1/stamp",))
     service.confirmed()
-    service.deliver()
+    service.work()
     assert "\n3\n" in newest(service)
     assert service.counts()["anchors"] == 0
 
@@ -116,11 +116,11 @@ def test_a_stamp_of_an_authority_that_was_not_named_is_refuted(anchored: Service
 def test_the_proof_leads_to_the_first_checkpoint_that_was_stamped(anchored: Service) -> None:
     with time_machine.travel(clock.now(), tick=False) as time:
         anchored.confirmed()
-        anchored.deliver()
+        anchored.work()
         first = anchored.rows("SELECT min(size) FROM anchors")[0][0]
         time.shift(7200)
         anchored.subscribe("later@example.org", newsletters="events")
-        anchored.deliver()
+        anchored.work()
         found = receipt(anchored)
     requested = InclusionProof.parse(found["record"]["events"][0]["tlog_proof"])
     assert int(requested.checkpoint.split("\n")[1]) == first
@@ -133,7 +133,7 @@ def test_the_checkpoints_of_a_receipt_are_tied_together(anchored: Service, jawel
         for _ in range(3):
             time.shift(7200)
             anchored.subscribe(f"{clock.now():%H%M}@example.org", newsletters="events")
-            anchored.deliver()
+            anchored.work()
         anchored.post(link)
         found = receipt(anchored)
     proofs = [InclusionProof.parse(each["tlog_proof"]) for each in found["record"]["events"]]

@@ -202,7 +202,7 @@ def test_pages_bring_everybody_once(service: Service) -> None:
 
 def test_a_page_may_be_of_one_status(service: Service) -> None:
     service.subscribe("grace@example.org")
-    service.deliver()
+    service.work()
     service.confirmed()
     key = service.key()
     (entry,) = service.get(f"{PAGE}?status=confirmed", headers=key).get_json()["results"]
@@ -244,7 +244,7 @@ def test_ending_a_subscription_on_behalf_of_a_person(service: Service) -> None:
 
 def test_a_limited_key_sees_and_ends_nothing_of_other_newsletters(service: Service) -> None:
     service.confirmed(newsletters=["weekly", "events"])
-    service.deliver()
+    service.work()
     service.confirmed("grace@example.org", newsletters="events")
     key = service.key(Scope.STATUS_READ, Scope.SUBSCRIBERS_WRITE, newsletters=["weekly"])
     seen = service.get(PERSON, headers=key).get_json()

@@ -79,7 +79,7 @@ def test_of_the_address_as_much_is_kept_as_of_any_other(
 def test_the_receipt_says_how_it_was_asked(service: Service) -> None:
     ask(service, **STATED)
     service.post(service.letter().link)
-    service.deliver()
+    service.work()
     subscription = service.status()["weekly"]["id"]
     receipt = service.get(f"/api/v1/subscriptions/{subscription}/receipt", headers=service.key(Scope.RECEIPTS_READ))
     assert receipt.get_json()["record"]["collection_method"] == "api:shop, then double opt-in by e-mail"

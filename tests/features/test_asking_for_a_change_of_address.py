@@ -26,7 +26,7 @@ def test_only_a_fresh_link_may_ask(service: Service, moved: Clock) -> None:
         answer = service.post(f"{each}/address", data={"email": NEW}, headers=BROWSER)
         assert (answer.status_code, f'action="{each}/link"' in answer.text) == (403, True)
         assert service.post(f"{each}/address", json={"email": NEW}).content_type == "application/problem+json"
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.post("/preferences/forged/address", data={"email": NEW}).status_code == 404
 
 
@@ -39,7 +39,7 @@ def test_what_is_no_address_is_said_to_be_none_beside_its_field(service: Service
     assert 'aria-invalid="true"' in answer.text
     problem = service.post(f"{fresh(service)}/address", json={"email": given})
     assert (problem.status_code, list(problem.get_json()["errors"])) == (422, ["email"])
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @pytest.mark.parametrize("given", ["\ud800@example.org", "\0", 17, None, [ADA], {"a": ADA}, 1.5e308])
@@ -47,7 +47,7 @@ def test_nor_is_what_only_a_program_can_send(service: Service, given: object) ->
     service.confirmed()
     for headers in (BROWSER, {}):
         assert service.post(f"{fresh(service)}/address", json={"email": given}, headers=headers).status_code == 422
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_the_form_stands_on_its_page_where_the_link_is_fresh(service: Service) -> None:
@@ -62,10 +62,10 @@ def test_the_form_stands_on_its_page_where_the_link_is_fresh(service: Service) -
 def test_the_address_that_one_has_brings_no_letter(service: Service) -> None:
     service.confirmed()
     expected = ask(service)
-    service.deliver()
+    service.work()
     same = ask(service, ADA.upper())
     assert same.text == expected.text
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def nothing_is_known(_service: Service) -> None:
@@ -78,7 +78,7 @@ def somebody_is_there(service: Service) -> None:
 
 def somebody_asked_there(service: Service) -> None:
     service.subscribe(NEW)
-    service.deliver()
+    service.work()
 
 
 def it_is_suppressed(service: Service) -> None:
@@ -107,7 +107,7 @@ def test_whoever_asks_learns_nothing_of_the_new_address(
     sent = {"data": {"email": "nobody@example.net"}, "headers": BROWSER}
     link, other = fresh(service), fresh(service, "grace@example.org")
     expected, work = watched(service, lambda: service.post(f"{link}/address", **sent))
-    service.deliver()
+    service.work()
     arrange(service)
     there = {**sent, "data": {"email": NEW}}
     answer, worked = watched(service, lambda: service.post(f"{other}/address", **there))
@@ -121,14 +121,14 @@ def test_an_address_that_must_not_be_asked_gets_no_letter(service: Service, arra
     service.confirmed()
     arrange(service)
     ask(service)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_an_address_that_is_suppressed_before_the_letter_leaves_gets_none(service: Service) -> None:
     service.confirmed()
     ask(service)
     it_is_suppressed(service)
-    assert service.deliver() == []
+    assert service.work() == []
     assert "address_change" in [row.kind for row in service.rows("SELECT kind FROM letters WHERE state = 'dropped'")]
 
 
@@ -141,12 +141,12 @@ def test_nobody_is_flooded_through_it(service: Service, moved: Clock) -> None:
     ask(service, email="grace@example.org")
     assert len(service.deliver()) == 1
     moved.shift(COOL_DOWN)
-    assert len(service.deliver()) == 1
+    assert len(service.work()) == 1
     moved.shift(timedelta(days=1, minutes=1))
     strangers = [f"stranger{number}@example.net" for number in range(8)]
     for each in strangers:
         ask(service, each, "eve@example.org")
-        service.deliver()
+        service.work()
     written = [letter.recipient for letter in service.mail.letters if letter.recipient in strangers]
     assert written == strangers[:5]
     moved.shift(timedelta(days=1, minutes=1))
@@ -188,7 +188,7 @@ def test_the_link_works_for_three_days(service: Service, moved: Clock) -> None:
     assert service.get(letter.link, headers=BROWSER).status_code == 410
     assert service.post(letter.link).status_code == 410
     assert service.status()
-    service.deliver()
+    service.work()
     assert service.rows("SELECT id FROM address_changes") == []
     assert service.post(letter.link).status_code == 410
     assert service.post("/address/forged").status_code == 404
@@ -213,7 +213,7 @@ def test_whoever_has_the_new_mailbox_may_turn_it_down(service: Service) -> None:
     }
     assert NEW not in str(service.rows("SELECT * FROM address_changes"))
     ask(service)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_turning_it_down_after_it_was_confirmed_changes_nothing(service: Service) -> None:

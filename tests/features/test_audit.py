@@ -22,7 +22,7 @@ from tests.service import ADA, Service
 def test_a_log_that_nobody_touched_is_clean(service: Service, jawel: Jawel) -> None:
     service.post(service.confirmed().one_click)
     service.subscribe("grace@example.org")
-    service.deliver()
+    service.work()
     write_events(service.database, 3)
     result = jawel("ledger", "audit")
     written, sealed = service.counts()["consent_events"], service.counts()["log_entries"]
@@ -103,12 +103,12 @@ def test_values_that_no_column_should_hold_are_findings_and_not_the_end_of_the_a
 def test_an_erasure_leaves_a_log_that_is_clean(service: Service) -> None:
     service.confirmed(newsletters=["weekly", "events"])
     service.confirmed("grace@example.org")
-    service.deliver()
+    service.work()
     for newsletters in (["events"], None):
         key = service.key(Scope.SUBSCRIBERS_WRITE, newsletters=newsletters)
         assert service.app.test_client().delete(f"/api/v1/subscribers/{ADA}", headers=key).status_code == 204
         assert audited(service) == []
-        service.deliver()
+        service.work()
         assert audited(service) == []
     assert service.events().count("subscriber.erased") == 2
 

@@ -20,7 +20,7 @@ def anchored(open_service: OpenService, authority: Authority) -> Service:
     """A log of three events, and one time stamp."""
     service = open_service(timestamp_authorities=(authority.url.replace("http://", "http://jawel:sesame@"),))
     service.confirmed()
-    service.deliver()
+    service.work()
     assert service.counts()["anchors"] == 1
     assert audited(service) == []
     return service

@@ -107,10 +107,10 @@ def test_requests_that_nobody_confirms_trip_the_breaker_of_their_newsletter_alon
 ) -> None:
     logs.configure(services.of(service.app).settings)  # from here on to what this test captures
     attack(service, 9)
-    service.deliver()
+    service.work()
     assert attacked(service) == frozenset()
     attack(service, 10)
-    service.deliver()
+    service.work()
     assert attacked(service) == {"weekly"}
     assert figure(service, "breaker_tripped", "weekly") == 1
     assert figure(service, "breaker_tripped", "events") == 0
@@ -124,7 +124,7 @@ def test_requests_that_nobody_confirms_trip_the_breaker_of_their_newsletter_alon
 def test_people_who_confirm_trip_nothing(service: Service, moved: Clock) -> None:
     for number in range(10):
         service.confirmed(f"reader{number}@example.org")
-    service.deliver()
+    service.work()
     assert attacked(service) == frozenset()
     assert figure(service, "breaker_confirmations", "weekly") == 10
 
@@ -135,7 +135,7 @@ def test_people_who_say_that_it_was_not_them_trip_it(service: Service, moved: Cl
         service.subscribe(email, newsletters="events")
         assert service.post(service.letter().link + "/decline").status_code == 200
     assert attacked(service) == frozenset()
-    service.deliver()
+    service.work()
     assert attacked(service) == {"events"}
     assert figure(service, "breaker_declines", "events") == 2
 
@@ -143,17 +143,17 @@ def test_people_who_say_that_it_was_not_them_trip_it(service: Service, moved: Cl
 @pytest.mark.usefixtures("small")
 def test_it_resets_an_hour_after_it_last_looked_like_an_attack(service: Service, moved: Clock) -> None:
     attack(service)
-    service.deliver()
+    service.work()
     for minutes in (30, 29):
         moved.shift(minutes * MINUTE)
-        service.deliver()
+        service.work()
     assert attacked(service) == {"weekly"}, "the hour still holds all of it"
     moved.shift(2 * MINUTE)
-    service.deliver()
+    service.work()
     assert figure(service, "breaker_requests", "weekly") == 0
     assert attacked(service) == {"weekly"}, "it is not an hour yet that the counts were calm"
     moved.shift(HOUR)
-    service.deliver()
+    service.work()
     assert attacked(service) == frozenset()
     history = service.rows("SELECT newsletter, is_tripped, reason, requests FROM breaker_changes ORDER BY changed_at")
     assert [tuple(each) for each in history] == [
@@ -167,7 +167,7 @@ def test_an_attack_that_goes_on_keeps_it_tripped(open_service: OpenService, move
     service = open_service(NEVER)
     for _ in range(5):
         attack(service)
-        service.deliver()
+        service.work()
         moved.shift(45 * MINUTE)
     assert attacked(service) == {"weekly"}
     assert len(service.rows("SELECT * FROM breaker_changes")) == 1
@@ -229,20 +229,20 @@ def test_a_long_log_says_nothing_of_the_last_hour(service: Service, moved: Clock
 
 def test_counts_are_forgotten_after_two_hours_and_changes_after_ninety_days(service: Service, moved: Clock) -> None:
     write_events(service.database, 3)
-    service.deliver()
+    service.work()
     with service.database.transaction() as session:
         switching.trip(session, "weekly", clock.now())
     moved.shift(2 * HOUR - MINUTE)
-    service.deliver()
+    service.work()
     assert counted(service) == 3
     moved.shift(MINUTE)
-    service.deliver()
+    service.work()
     assert counted(service) == 0
     moved.shift(timedelta(days=90) - 2 * HOUR - MINUTE)
-    service.deliver()
+    service.work()
     assert service.counts()["breaker_changes"] == 2, "it tripped, and was reset"
     moved.shift(MINUTE)
-    service.deliver()
+    service.work()
     assert service.counts()["breaker_changes"] == 1
 
 
@@ -257,10 +257,10 @@ def test_an_operator_sees_and_switches(service: Service, jawel: Jawel, moved: Cl
         ]
     assert attacked(service) == {"weekly"}
     moved.shift(HOUR - MINUTE)
-    service.deliver()
+    service.work()
     assert jawel("newsletters", "attacks").stdout.startswith("attacked\tweekly")
     moved.shift(MINUTE)
-    service.deliver()
+    service.work()
     assert jawel("newsletters", "attacks").stderr == "No newsletter is attacked.\n"
 
 
@@ -269,7 +269,7 @@ def test_what_was_seen_before_a_reset_by_hand_is_held_against_nobody(
     service: Service, jawel: Jawel, moved: Clock
 ) -> None:
     attack(service)
-    service.deliver()
+    service.work()
     moved.shift(MINUTE)
     for _ in range(2):
         reset = jawel("newsletters", "attacks", "--reset", "weekly")
@@ -277,7 +277,7 @@ def test_what_was_seen_before_a_reset_by_hand_is_held_against_nobody(
             ["reset", "by hand"],
             ["tripped", "10 requests and 0 confirmations in an hour: fewer than 5 %"],
         ]
-    service.deliver()
+    service.work()
     assert attacked(service) == frozenset()
 
 

@@ -54,7 +54,7 @@ def test_the_status_of_other_services_follows_in_the_feed(service: Service) -> N
     service.confirmed()
     who = person(service)
     gone(service)
-    service.deliver()
+    service.work()
     feed = service.get("/api/v1/events", headers=service.key(Scope.EVENTS_READ)).get_json()["events"]
     assert {each["subscriber"] for each in feed} == {str(who)}
     assert [each["type"] for each in feed] == [
@@ -113,7 +113,7 @@ def test_one_press_in_the_old_mailbox_undoes_it(service: Service) -> None:
     assert service.events() == events
     assert wrong(service) == []
     assert any("changes: 2" in each for each in findings(service))
-    assert service.deliver() == []
+    assert service.work() == []
     assert audited(service) == []
 
 
@@ -150,7 +150,7 @@ def test_moving_while_being_erased_ends_in_nothing(service: Service) -> None:
         assert service.status(email) is None
         assert service.status(new) is None
         assert service.post(link).status_code == 410
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.counts()["address_changes"] == service.counts()["letters"] == 0
     assert_each_blank_event_is_named(service)
 
@@ -181,7 +181,7 @@ def test_signing_up_for_either_address_while_moving_leaves_one_of_each(service: 
         found = service.status(new)
         assert found
         assert found["weekly"]["status"] == "confirmed"
-        service.deliver()
+        service.work()
         assert service.rows("SELECT canonical FROM subscribers GROUP BY canonical HAVING count(*) > 1") == []
         for row in service.rows("SELECT former_commitment FROM subscriptions WHERE status = 'pending'"):
             assert row.former_commitment is None

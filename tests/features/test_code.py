@@ -96,7 +96,7 @@ def test_asking_again_at_once_gives_no_more_tries(service: Service) -> None:
         service.type_code(ATTEMPT, another(code, by))
     service.subscribe(attempt=ATTEMPT)
     service.subscribe(attempt=OTHER)
-    assert service.deliver() == []
+    assert service.work() == []
     assert refused(service.type_code(ATTEMPT, code))
     assert refused(service.type_code(OTHER, code))
 
@@ -151,7 +151,7 @@ def test_a_letter_that_is_still_to_come_does_not_take_the_code_of_the_one_that_c
         first = service.letter()
         clock.shift(timedelta(minutes=1))
         service.subscribe(attempt=ATTEMPT, newsletters=BOTH)
-        assert service.deliver() == []
+        assert service.work() == []
         assert service.type_code(ATTEMPT, first.code).get_json()["newsletters"] == ["weekly"]
         clock.shift(COOL_DOWN)
         assert service.type_code(ATTEMPT, service.letter().code).get_json()["newsletters"] == BOTH

@@ -120,4 +120,4 @@ def test_asking_for_a_new_mail_while_being_erased_brings_nobody_back(service: Se
         ]
         assert {answer.status_code for answer in at_once(acts)} <= {200, 204, 410}
         assert service.status() is None
-        assert service.deliver() == []
+        assert service.work() == []

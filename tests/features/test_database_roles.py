@@ -59,18 +59,18 @@ def test_all_that_the_service_does_goes_by_the_role_that_serves(
         service.subscribe("declining@example.org")
         assert service.post(f"{service.letter().link}/decline").status_code == 200
         service.subscribe("never@example.org")
-        service.deliver()
+        service.work()
         assert service.post(letter.one_click).status_code == 200
-        service.deliver()
+        service.work()
         complaining = service.confirmed("complaining@example.org")
         take(service, COMPLAINT, letter_id=id_of(complaining))
         assert jawel("suppressions", "lift", "complaining@example.org", "--why", "they asked", "--yes").exit_code == 0
         for _ in range(3):
             clock.shift(timedelta(days=40))
-            service.deliver()
+            service.work()
         key = service.key(Scope.SUBSCRIBERS_WRITE)
         assert service.app.test_client().delete(f"/api/v1/subscribers/{ADA}", headers=key).status_code == 204
-        service.deliver()
+        service.work()
         assert service.status() is None
         assert "Clean" in jawel("ledger", "audit").stdout
         clocks.move_databases_clock_along(cluster.url("jawel"))

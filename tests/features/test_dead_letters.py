@@ -9,7 +9,7 @@ def dead(service: Service) -> str:
     """Its id."""
     service.subscribe()
     service.mail.answers_to_data = ["554 5.7.1 we do not like it"]
-    assert service.deliver() == []
+    assert service.work() == []
     return str(service.rows("SELECT id FROM letters")[0].id)
 
 
@@ -23,7 +23,7 @@ def test_a_letter_refused_for_good_is_kept_and_goes_when_it_is_tried_again(servi
     dead(service)
     (line,) = listed(jawel, "--state", "failed")
     assert (*line[1:4], *line[5:]) == ("confirmation", "weekly", "failed", "1", "554 5.7.1")
-    assert service.deliver() == []
+    assert service.work() == []
     assert jawel("letters", "retry", line[0]).stdout == "1 letter is owed anew.\n"
     assert listed(jawel)[0][3] == "queued"
     assert service.post(service.letter().link).status_code == 200
@@ -44,7 +44,7 @@ def test_a_letter_that_is_dropped_is_never_sent(service: Service, jawel: Jawel) 
     service.subscribe()
     (line,) = listed(jawel)
     assert jawel("letters", "drop", line[0]).stdout == "1 letter is dropped.\n"
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.status()["weekly"]["status"] == "pending"
     again = jawel("letters", "drop", line[0])
     assert again.exit_code == 1

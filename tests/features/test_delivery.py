@@ -84,7 +84,7 @@ def test_a_server_that_signed_for_itself_gets_nothing(reach: Reach, authority: A
     with smtp.running(**{option: authority.server()}) as server:
         service = reach(server, **{way: True})
         service.subscribe()
-        assert service.deliver() == []
+        assert service.work() == []
         assert (state(service), replies(service)) == ("deferred", ["tls"])
 
 
@@ -92,14 +92,14 @@ def test_a_server_with_the_papers_of_another_gets_nothing(reach: Reach, trusted:
     with smtp.running(tls_context=trusted.server(ELSEWHERE)) as server:
         service = reach(server, starttls=True)
         service.subscribe()
-        assert service.deliver() == []
+        assert service.work() == []
         assert (state(service), replies(service)) == ("deferred", ["tls"])
 
 
 def test_without_starttls_nothing_is_sent_in_the_clear(reach: Reach, mail_server: smtp.MailServer) -> None:
     service = reach(mail_server, starttls=True, username="jawel", password="correct horse")
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
     assert mail_server.options_to_mail == []
     assert (state(service), replies(service)) == ("deferred", ["tls"])
 
@@ -114,7 +114,7 @@ def test_a_password_that_is_refused_is_no_fault_of_the_letter(
     with smtp.running(tls_context=trusted.server(), authenticator=check, auth_required=True) as server:
         service = reach(server, starttls=True, username="jawel", password=password)
         service.subscribe()
-        service.deliver()
+        service.work()
         assert state(service) == expected
 
 
@@ -141,7 +141,7 @@ def test_what_the_server_says_decides(
     service.subscribe()
     assert state(service) == "queued"
     service.mail.answers_to_rcpt, service.mail.answers_to_data = [*to_rcpt], [*to_data]
-    assert service.deliver() == []
+    assert service.work() == []
     assert (state(service), replies(service)) == (expected, [kept])
     assert service.status()["weekly"]["status"] == ("bounced" if expected == "bounced" else "pending")
     assert "letter.accepted" not in service.events()
@@ -158,7 +158,7 @@ def test_the_trouble_of_one_letter_is_not_that_of_the_next(service: Service, tro
             service.subscribe(email)
             moved.shift(timedelta(milliseconds=1))
         service.mail.answers_to_rcpt = [trouble]
-        assert [letter.delivered.recipient for letter in service.deliver()] == people[1:]
+        assert [letter.delivered.recipient for letter in service.work()] == people[1:]
 
 
 @pytest.mark.parametrize("busy", ["421 4.3.2 closing", "452 4.3.1 disk full", "452 4.5.3 too many recipients"])
@@ -169,14 +169,14 @@ def test_a_server_that_wants_nothing_for_now_is_let_be_and_then_gets_all(service
             service.subscribe(email)
             moved.shift(timedelta(seconds=1))
         service.mail.answers_to_rcpt = [busy]
-        assert service.deliver() == []
+        assert service.work() == []
         assert [service.status(email)["weekly"]["confirmation_mail"]["state"] for email in people] == [
             "deferred",
             "queued",
             "queued",
         ]
         moved.shift(timedelta(seconds=6))
-        assert sorted(letter.delivered.recipient for letter in service.deliver()) == sorted(people)
+        assert sorted(letter.delivered.recipient for letter in service.work()) == sorted(people)
 
 
 def test_a_busy_server_uses_up_no_tries(service: Service) -> None:
@@ -184,10 +184,10 @@ def test_a_busy_server_uses_up_no_tries(service: Service) -> None:
         service.subscribe()
         for _ in range(90):
             service.mail.answers_to_rcpt = ["421 4.3.2 closing"]
-            service.deliver()
+            service.work()
             moved.shift(timedelta(minutes=5, seconds=1))
         service.mail.answers_to_rcpt = ["450 4.2.0 greylisted"]
-        service.deliver()
+        service.work()
         assert state(service) == "deferred"
 
 
@@ -212,7 +212,7 @@ def test_what_is_sent_while_the_database_goes_away_is_marked_when_it_is_back(
     assert len(refused) == 3
     assert service.status()["weekly"]["confirmation_mail"]["state"] == "sent"
     assert "letter.accepted" in service.events()
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_several_letters_go_over_one_connection(service: Service) -> None:
@@ -231,7 +231,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(
         port = silent.getsockname()[1]
         service = open_service(mail_server=replace(settings.mail_server, port=port, timeout=0.2))
         service.subscribe()
-        assert service.deliver() == []
+        assert service.work() == []
         assert (state(service), replies(service)) == ("deferred", ["connection"])
 
 
@@ -241,7 +241,7 @@ def test_a_server_that_is_not_there_is_tried_again(open_service: OpenService, se
         port = closed.getsockname()[1]
     service = open_service(mail_server=replace(settings.mail_server, port=port))
     service.subscribe()
-    service.deliver()
+    service.work()
     assert (state(service), replies(service)) == ("deferred", ["connection"])
 
 
@@ -260,9 +260,9 @@ def test_a_server_that_says_when_to_come_back_is_believed_up_to_an_hour(
     with time_machine.travel(clock.now(), tick=False) as moved:
         service.subscribe()
         service.mail.answers_to_rcpt = [f"450 4.2.0 greylisted, {told}"]
-        assert service.deliver() == []
+        assert service.work() == []
         moved.shift(timedelta(seconds=seconds - 1))
-        assert service.deliver() == []
+        assert service.work() == []
         moved.shift(timedelta(seconds=1))
         assert service.letter().delivered.recipient == ADA
 
@@ -273,19 +273,19 @@ def test_a_letter_is_tried_after_5_s_30_s_2_min_10_min_and_then_hourly_for_3_day
         service.mail.on_rcpt = lambda: tried.append(datetime.now(UTC) - START)
         service.mail.answers_to_rcpt = ["451 4.3.0 later"] * 100
         service.subscribe()
-        service.deliver()
+        service.work()
         for wait in [*STEPS, *[HOUR] * 71]:
             assert state(service) == "deferred"
             clock.shift(wait - timedelta(milliseconds=1))
             before = len(tried)
-            service.deliver()
+            service.work()
             assert len(tried) == before
             clock.shift(timedelta(milliseconds=1))
-            service.deliver()
+            service.work()
             assert len(tried) == before + 1
         assert state(service) == "failed"
         clock.shift(HOUR)
-        service.deliver()
+        service.work()
     waits = [later - earlier for earlier, later in pairwise(tried)]
     assert waits == [*STEPS, *[HOUR] * 71]
     assert tried[-1] <= timedelta(days=3)
@@ -319,7 +319,7 @@ def test_what_became_untrue_meanwhile_is_never_sent(service: Service, change: Ca
         assert state(service) == "deferred"
         change(service)
         clock.shift(timedelta(hours=1))
-        acknowledgements = [letter.subject for letter in service.deliver()]
+        acknowledgements = [letter.subject for letter in service.work()]
         assert all("uitgeschreven" in subject for subject in acknowledgements)
         kept = [row.state for row in service.rows("SELECT state FROM letters WHERE kind = 'confirmation'")]
         assert kept in ([], ["dropped"])

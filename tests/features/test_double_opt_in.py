@@ -56,7 +56,7 @@ def test_one_click_from_the_mail_program_ends_it_at_once(service: Service) -> No
     assert service.events().count("subscription.unsubscribed") == 1
     acknowledgement = service.letter()
     assert acknowledgement.subject == "Je bent uitgeschreven: Weekbrief"
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_an_old_confirmation_link_cannot_undo_leaving(service: Service) -> None:
@@ -72,7 +72,7 @@ def test_whoever_left_may_come_back_by_a_new_letter(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         letter = service.confirmed()
         service.post(letter.one_click)
-        service.deliver()
+        service.work()
         clock.shift(COOL_DOWN)
         service.subscribe()
         again = service.letter()
@@ -92,7 +92,7 @@ def test_this_was_not_me_erases_the_address_and_silences_the_form_for_30_days(se
         assert service.rows("SELECT * FROM subscribers") == []
         clock.shift(timedelta(days=29))
         assert service.subscribe().status_code == 202
-        assert service.deliver() == []
+        assert service.work() == []
         clock.shift(timedelta(days=2))
         service.subscribe()
         assert service.letter().link
@@ -115,10 +115,10 @@ def test_what_nobody_confirms_is_erased_within_a_day_of_expiry(service: Service)
         service.subscribe()
         link = service.letter().link
         clock.shift(timedelta(hours=95))
-        service.deliver()
+        service.work()
         assert service.status()["weekly"]["status"] == "pending"
         clock.shift(timedelta(hours=2))
-        service.deliver()
+        service.work()
         assert service.status() is None
         assert service.rows("SELECT * FROM subscribers") == []
         assert service.rows("SELECT * FROM letters") == []
@@ -131,9 +131,9 @@ def test_a_request_that_lapses_does_not_wipe_out_a_withdrawal(service: Service) 
         service.post(service.confirmed().one_click)
         clock.shift(timedelta(days=1))
         service.subscribe()
-        service.deliver()
+        service.work()
         clock.shift(timedelta(days=5))
-        service.deliver()
+        service.work()
         assert service.status()["weekly"]["status"] == "unsubscribed"
         assert service.status()["weekly"]["since"].startswith("2026-11-23")
 
@@ -179,7 +179,7 @@ def test_declining_after_all_is_acknowledged_like_any_leaving(service: Service) 
     assert service.status()["weekly"]["status"] == "unsubscribed"
     assert service.letter().subject == "Je bent uitgeschreven: Weekbrief"
     service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"})
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @pytest.mark.parametrize(

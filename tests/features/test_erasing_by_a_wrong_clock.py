@@ -56,27 +56,27 @@ def test_nothing_is_erased_by_a_clock_that_was_set_ahead_and_letters_leave(
             clocks.move_databases_clock_along(database_url)
 
     watched.subscribe()
-    watched.deliver()
+    watched.work()
     moved.shift(LAPSE - HOUR / 2)
     clocks.move_databases_clock_along(database_url)
     watch(watched)
     with capture_logs() as said:
-        watched.deliver()
+        watched.work()
         set_clock(jump)
         watched.subscribe("grace@example.org")
         assert watched.letter().delivered.recipient == "grace@example.org"
-        watched.deliver()
+        watched.work()
         assert about_the_clock(said) == ["housekeeping.waits"], "once"
         assert pending(watched) == 2
         set_clock(-jump)
-        watched.deliver()
+        watched.work()
         assert about_the_clock(said) == ["housekeeping.waits", "housekeeping.goes_on"]
         assert pending(watched) == 2
     watched.subscribe("edith@example.org")
     moved.shift(HOUR)
     clocks.move_databases_clock_along(database_url)
     watch(watched)
-    watched.deliver()
+    watched.work()
     assert pending(watched) == 2, "whose time has come is erased"
 
 
@@ -104,12 +104,12 @@ def test_nothing_is_erased_by_a_clock_that_is_not_the_databases(
     watched: Service, jawel: Jawel, database_url: str, jump: timedelta
 ) -> None:
     watched.subscribe()
-    watched.deliver()
+    watched.work()
     with time_machine.travel(clock.now() + LAPSE + HOUR, tick=True):
         clocks.set_databases_clock(database_url, LAPSE + HOUR - jump)
         watch(watched)
         with capture_logs() as said:
-            watched.deliver()
+            watched.work()
         refused = jawel("privacy", "purge")
         told = jawel("doctor")
         assert about_the_clock(said) == ["housekeeping.waits"]
@@ -130,7 +130,7 @@ def test_nothing_is_erased_by_a_process_that_begins_before_what_was_written_last
     watched: Service, jawel: Jawel, database_url: str, moved: Clock, jump: timedelta
 ) -> None:
     watched.subscribe()
-    watched.deliver()
+    watched.work()
     moved.shift(LAPSE + HOUR + jump)
     clocks.move_databases_clock_along(database_url)
     watched.subscribe("grace@example.org")

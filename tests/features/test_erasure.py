@@ -64,9 +64,9 @@ def test_by_id_nobody_else_is_erased(service: Service) -> None:
         earlier = of(service)
         for email in (ADA, GRACE):
             service.subscribe(email)
-            service.deliver()
+            service.work()
             clock.shift(timedelta(hours=97))
-            service.deliver()
+            service.work()
         service.confirmed()
         with service.database.transaction() as session:
             session.execute(text("UPDATE stubs SET digest = NULL"))
@@ -113,9 +113,9 @@ def test_by_the_address_requests_that_lapsed_are_found_too(service: Service) -> 
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         for _ in range(2):
             service.subscribe()
-            service.deliver()
+            service.work()
             clock.shift(timedelta(hours=97))
-            service.deliver()
+            service.work()
         service.confirmed()
         erase(service)
     assert len(tombstones(service)) == 3
@@ -133,7 +133,7 @@ def test_whoever_said_this_was_not_me_gets_no_mail_after_erasure_either(
         erase(service, newsletters=newsletters)
         clock.shift(COOL_DOWN)
         service.subscribe()
-        assert service.deliver() == []
+        assert service.work() == []
     assert [row.reason for row in service.rows("SELECT reason FROM suppressions")] == ["declined"] * 2
 
 
@@ -146,7 +146,7 @@ def test_a_complaint_outlives_the_erasure_of_who_made_it(service: Service) -> No
     kept = {(row.digest, row.reason, row.until) for row in service.rows("SELECT * FROM suppressions")}
     assert kept == {(digest, "complaint", None) for digest in (digests.address, digests.mailbox)}
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_a_key_limited_to_newsletters_erases_what_they_know_and_the_last_takes_the_address(service: Service) -> None:
@@ -173,7 +173,7 @@ def test_a_letter_in_the_hands_of_the_worker_does_not_bring_the_person_back(serv
             erase(service, email)
 
     service.mail.on_taken = erase_once
-    service.deliver()
+    service.work()
     assert service.status() is None
     assert service.status(GRACE)
     assert_each_blank_event_is_named(service)
@@ -185,7 +185,7 @@ def test_a_letter_in_the_hands_of_the_worker_does_not_bring_the_person_back(serv
 def test_nor_does_a_letter_bring_back_the_one_newsletter_that_was_erased(service: Service) -> None:
     service.subscribe(newsletters=BOTH)
     service.mail.on_taken = lambda: erase(service, newsletters=["weekly"])
-    service.deliver()
+    service.work()
     kept = service.rows("SELECT type, newsletter FROM consent_events WHERE evidence IS NOT NULL")
     assert sorted((row.newsletter, row.type) for row in kept) == [
         ("events", "letter.accepted"),
@@ -197,7 +197,7 @@ def test_nor_does_a_letter_bring_back_the_one_newsletter_that_was_erased(service
 def test_a_letter_still_owed_is_never_sent(service: Service) -> None:
     service.subscribe()
     erase(service)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])

@@ -33,7 +33,7 @@ def pending_and_moved(service: Service, moved: Clock) -> None:
     service.confirmed()
     moved.shift(COOL_DOWN)
     service.subscribe(newsletters="events")
-    service.deliver()
+    service.work()
     gone(service)
     moved.shift(COOL_DOWN)
 

@@ -78,7 +78,7 @@ def test_a_bounced_address_may_ask_again_a_day_later_and_a_press_makes_it_whole(
         take(service, HARD, letter_id=id_of(service.letter()))
         clock.shift(COOL_DOWN)
         service.subscribe()
-        assert service.deliver() == []
+        assert service.work() == []
         clock.shift(timedelta(hours=23, minutes=50))
         # Until it lapses it is still there; the new request goes on with it.
         service.subscribe()
@@ -86,7 +86,7 @@ def test_a_bounced_address_may_ask_again_a_day_later_and_a_press_makes_it_whole(
         assert (status_of(service)["status"], status_of(service)["mailable"]) == ("confirmed", True)
         assert service.counts()["suppressions"] == 0
         clock.shift(timedelta(days=40))
-        service.deliver()
+        service.work()
         assert status_of(service)["status"] == "confirmed"
 
 
@@ -99,7 +99,7 @@ def test_what_was_confirmed_ends_everywhere_when_the_mailbox_is_gone(service: Se
         take(service, HARD, letter_id=id_of(told))
         assert [status_of(service, each)["status"] for each in ("weekly", "events")] == ["bounced", "bounced"]
         clock.shift(timedelta(days=60))
-        service.deliver()
+        service.work()
         # It was a consent: its proof is kept as after a withdrawal.
         assert status_of(service)["status"] == "bounced"
 
@@ -115,16 +115,16 @@ def test_a_request_that_bounced_is_gone_a_day_later_and_leaves_its_stub_for_thir
         service.subscribe()
         take(service, HARD, letter_id=id_of(service.letter()))
         clock.shift(timedelta(hours=23))
-        service.deliver()
+        service.work()
         assert status_of(service)["status"] == "bounced"
         clock.shift(timedelta(hours=2))
-        service.deliver()
+        service.work()
         assert service.status() is None
         counts = service.counts()
         assert (counts["subscribers"], counts["letters"], counts["stubs"], counts["suppressions"]) == (0, 0, 1, 1)
         assert ADA not in str(service.rows("SELECT evidence FROM consent_events"))
         clock.shift(timedelta(days=30))
-        service.deliver()
+        service.work()
         counts = service.counts()
         assert (counts["stubs"], counts["suppressions"], counts["feedback_reports"]) == (0, 0, 0)
         assert service.rows("SELECT evidence FROM consent_events WHERE type = 'subscription.bounced'") == [(None,)]
@@ -137,7 +137,7 @@ def soft(service: Service, letter: Letter, number: int, code: str = "5.2.2") -> 
 def test_soft_bounces_on_five_days_are_a_hard_one(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         service.subscribe("grace@example.org")
-        service.deliver()
+        service.work()
         service.confirmed()
         clock.shift(timedelta(minutes=1))
         service.subscribe()
@@ -177,11 +177,11 @@ def test_who_complains_is_never_written_to_again(service: Service) -> None:
         assert take(service, COMPLAINT, letter_id=id_of(letter)) is Outcome.TAKEN
         assert [status_of(service, each)["status"] for each in ("weekly", "events")] == ["complained", "complained"]
         # Not even the acknowledgement that was owed, nor anything that is asked for later.
-        assert service.deliver() == []
+        assert service.work() == []
         clock.shift(timedelta(days=400))
         service.subscribe()
         service.post("/preferences", data={"email": ADA})
-        assert service.deliver() == []
+        assert service.work() == []
         assert service.rows("SELECT reason, until FROM suppressions") == [("complaint", None)] * 2
 
 
@@ -189,7 +189,7 @@ def test_a_complaint_by_address_holds_where_nobody_is_subscribed(service: Servic
     assert take(service, COMPLAINT, address=EmailAddress.parse(ADA)) is Outcome.TAKEN
     assert suppressed(service) == known_by()
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_a_report_about_who_was_erased_is_about_nobody(service: Service) -> None:
@@ -216,7 +216,7 @@ def test_whatever_is_queued_does_not_go_any_more(service: Service, report: Repor
     assert queued == [("already_confirmed",), ("confirmation",), ("preferences",), ("unsubscribed",)]
     for email in people:
         take(service, report, address=EmailAddress.parse(email), fingerprint=email)
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.rows("SELECT kind FROM letters WHERE state IN ('queued', 'deferred')") == []
 
 
@@ -264,7 +264,7 @@ def test_reports_erasure_and_a_new_request_at_once_leave_nobody_waiting(service:
         erase = partial(service.app.test_client().delete, path, headers=key)
         *_, erased, asked = at_once([*reports, erase, partial(service.subscribe, f"ada{number}@example.org")])
         assert (erased.status_code, asked.status_code) == (204, 202)
-        service.deliver()
+        service.work()
 
 
 def test_the_person_finds_the_reports_among_their_data(service: Service) -> None:

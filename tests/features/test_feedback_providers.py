@@ -96,7 +96,7 @@ def test_a_complaint_silences_every_newsletter_of_that_address(service: Service)
     assert status
     assert {each["status"] for each in status.values()} == {"complained"}
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_nothing_happens_for_what_is_about_nobody_or_of_no_interest(service: Service) -> None:

@@ -382,7 +382,7 @@ def test_a_confirmation_without_a_letter_is_told_in_words_of_its_own(
 def test_the_letter_of_a_consent_that_has_ended_vouches_for_no_later_one(service: Service) -> None:
     with time_machine.travel(clock.now(), tick=True) as time:
         service.post(service.confirmed(language="en").one_click)
-        service.deliver()
+        service.work()
         time.shift(COOL_DOWN)
         service.confirmed(language="en")
         found: Part = json.loads(receipt_text(service))

@@ -145,7 +145,7 @@ def test_a_link_is_fresh_for_half_an_hour_from_when_the_letter_is_written(servic
         service.confirmed(language="en")
         ask(service)
         service.mail.answers_to_data.append("451 4.3.0 later")
-        assert service.deliver() == []
+        assert service.work() == []
         time.shift(timedelta(minutes=40))
         letter = service.letter()
         assert "This works until 23 November 2026, 22:10 CET" in letter.text
@@ -183,9 +183,9 @@ def test_no_state_shows_in_answer_or_work(service: Service, arrange: Callable[[S
         return lambda: ask(service, email, **options)
 
     first, expected = watched(service, asks("somebody.else@example.org", "192.0.2.1"))
-    assert service.deliver() == []
+    assert service.work() == []
     arrange(service)
-    service.deliver()
+    service.work()
     answer, work = watched(service, asks(ADA, "192.0.2.2"))
     assert_alike(answer, first)
     assert work == expected
@@ -232,12 +232,12 @@ def test_asking_again_brings_no_second_letter_for_ten_minutes(service: Service) 
         time.shift(COOL_DOWN)
         assert press(service, link) == first
         assert ask(service).status_code == 200
-        assert len(service.deliver()) == 1
+        assert len(service.work()) == 1
         assert press(service, link) == first
-        assert service.deliver() == []
+        assert service.work() == []
         time.shift(COOL_DOWN)
         assert press(service, link) == first
-        assert len(service.deliver()) == 1
+        assert len(service.work()) == 1
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
@@ -251,11 +251,11 @@ def test_whoever_asks_all_day_in_somebodys_name_brings_them_five_letters(service
         for _ in range(8):
             time.shift(COOL_DOWN)
             assert service.post("/preferences", json={"email": ADA}).status_code == 202
-            came += len(service.deliver())
+            came += len(service.work())
         assert came == 5
         time.shift(timedelta(days=1))
         service.post("/preferences", json={"email": ADA})
-        assert len(service.deliver()) == 1
+        assert len(service.work()) == 1
 
 
 def test_signing_up_in_between_does_not_shorten_the_ten_minutes(service: Service) -> None:
@@ -264,7 +264,7 @@ def test_signing_up_in_between_does_not_shorten_the_ten_minutes(service: Service
     service.letter()
     service.subscribe(newsletters="events")
     ask(service)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_of_many_presses_at_once_one_brings_a_letter(service: Service) -> None:
@@ -277,7 +277,7 @@ def test_of_many_presses_at_once_one_brings_a_letter(service: Service) -> None:
 
 def test_neither_asking_nor_the_letter_adds_to_the_log(service: Service) -> None:
     service.confirmed()
-    service.deliver()
+    service.work()
     before = service.counts()
     ask(service)
     assert service.get(service.letter().link, headers=BROWSER).status_code == 200
@@ -289,10 +289,10 @@ def test_neither_asking_nor_the_letter_adds_to_the_log(service: Service) -> None
 
 def test_who_has_left_everything_still_gets_a_link_and_the_receipt_of_that(service: Service) -> None:
     service.post(service.confirmed(language="en").one_click)
-    service.deliver()
+    service.work()
     link = forwarded(service)
     service.post(link, data={"all": "1"})
-    service.deliver()
+    service.work()
     ask(service)
     page = service.get(service.letter().link, headers=BROWSER).text
     assert "You are not subscribed to anything here." in page
@@ -313,7 +313,7 @@ def test_an_erased_person_is_answered_alike_and_gets_nothing(service: Service) -
         assert "Nothing is kept about you" in page.text
     assert service.get(f"{letter.link}/data.json").status_code == 410
     assert service.post(letter.link, data={"join": "events", "consent": "yes"}, headers=BROWSER).status_code == 200
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.counts()["letters"] == service.counts()["subscribers"] == 0
 
 
@@ -321,7 +321,7 @@ def test_erased_before_the_letter_goes_there_is_none(service: Service) -> None:
     service.confirmed()
     ask(service)
     erase(service)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @pytest.mark.parametrize("reason", [Reason.COMPLAINT, Reason.HARD_BOUNCE])
@@ -330,9 +330,9 @@ def test_an_address_that_complained_or_does_not_exist_gets_no_letter(service: Se
     answer = ask(service)
     with service.database.transaction() as session:
         suppressions.suppress(session, digest(service), reason, since=clock.now())
-    assert service.deliver() == []
+    assert service.work() == []
     assert ask(service).data == answer.data
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_the_letter_is_bare(service: Service) -> None:

@@ -81,6 +81,6 @@ def test_a_link_that_is_mailed_to_the_new_mailbox_is_fresh_from_the_next_second_
 ) -> None:
     service.confirmed(language="en")
     email = move(service)
-    service.deliver()
+    service.work()
     clock.shift(timedelta(seconds=1))
     assert shows_everything(service, fresh(service, email))

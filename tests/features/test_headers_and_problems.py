@@ -147,7 +147,7 @@ def test_logs_hold_nothing_personal(
     leave = found.get_json()["subscriptions"][0]["links"]["unsubscribe"].removeprefix(HOST)
     service.mail.answers_to_rcpt.append("450 4.2.1 <ada.lovelace@analytical.example> come back later")
     client.post(leave, environ_overrides=everyone)
-    service.deliver()
+    service.work()
     with service.database.transaction() as session:
         session.execute(text("ALTER TABLE mail_budgets RENAME TO elsewhere"))
         session.execute(text("ALTER TABLE subscriptions RENAME TO elsewhere_too"))

@@ -47,7 +47,7 @@ def drowsy(monkeypatch: pytest.MonkeyPatch) -> None:
 def many_lapse(service: Service, moved: Clock) -> None:
     for number in range(MANY):
         service.subscribe(f"joan{number}@example.org")
-    service.deliver()
+    service.work()
     moved.shift(LAPSE)
 
 
@@ -165,10 +165,10 @@ def test_requests_of_every_kind_lapse_in_one_step_as_each_would_alone(service: S
     service.confirmed(once_there)
     status = service.status(once_there) or {}
     service.post(status["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org"))
-    service.deliver()
+    service.work()
     service.confirmed(elsewhere, newsletters="events")
     service.subscribe(bounced)
-    service.deliver()
+    service.work()
     moved.shift(COOL_DOWN)
     for email in (once_there, bounced, elsewhere):
         service.subscribe(email)
@@ -181,10 +181,10 @@ def test_requests_of_every_kind_lapse_in_one_step_as_each_would_alone(service: S
                 " WHERE subscriber_id = (SELECT id FROM subscribers WHERE canonical = 'mary@example.org')"
             )
         )
-    service.deliver()
+    service.work()
     before = {row.id: row for row in service.rows("SELECT * FROM subscriptions")}
     moved.shift(LAPSE)
-    service.deliver()
+    service.work()
     assert_back_to_how_it_ended(service, once_there, before)
     assert {name: each["status"] for name, each in (service.status(elsewhere) or {}).items()} == {"events": "confirmed"}
     assert service.status(bounced) is service.status(on_both) is None
@@ -234,5 +234,5 @@ def is_gone(service: Service, subscription_id: Any) -> bool:
 def test_what_the_trial_of_a_purge_fills_in_lapses(service: Service) -> None:
     filling.fill(service.database, MANY, clock.now() - timedelta(hours=1))
     assert (filling.purged(service.database), filling.left(service.database)) == (0, MANY)
-    service.deliver()
+    service.work()
     assert (filling.purged(service.database), filling.left(service.database)) == (MANY, 0)

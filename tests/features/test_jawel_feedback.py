@@ -258,7 +258,7 @@ def test_a_mail_to_the_unsubscribe_address_leaves_and_is_acknowledged(service: S
     assert (found["weekly"]["status"], found["weekly"]["reason"]) == ("unsubscribed", "mailto")
     assert service.letter().delivered.recipient == ADA
     assert lines(jawel.fed(mail, "feedback").stdout)[0]["outcome"] == "repeated"
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @on_sqlite

@@ -71,12 +71,12 @@ def test_letters_owed_before_and_after_leave_once_each(service: Service, moved: 
     service.subscribe("grace@example.org")
     moved.shift(-jump)
     service.subscribe("edith@example.org")
-    assert sorted(letter.delivered.recipient for letter in service.deliver()) == [
+    assert sorted(letter.delivered.recipient for letter in service.work()) == [
         ADA,
         "edith@example.org",
         "grace@example.org",
     ]
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @by_hour_or_day
@@ -87,7 +87,7 @@ def test_a_letter_in_the_hands_of_a_worker_that_died_while_the_clock_was_ahead_i
     moved.shift(jump)
     with service.database.transaction() as session:
         assert outbox.claim(session, lease_for=LEASE, at_most=20)
-    assert service.deliver() == [], "others respect it"
+    assert service.work() == [], "others respect it"
     moved.shift(-jump)
     assert service.letter().delivered.recipient == ADA
 
@@ -99,7 +99,7 @@ def test_a_letter_that_was_tried_while_the_clock_was_ahead_is_tried_again(
     service.subscribe()
     moved.shift(jump)
     service.mail.answers_to_rcpt = ["450 4.2.0 greylisted"]
-    assert service.deliver() == []
+    assert service.work() == []
     moved.shift(-jump)
     assert service.letter().delivered.recipient == ADA
 
@@ -118,8 +118,8 @@ def test_once_the_clock_was_set_back_a_worker_gives_back_what_others_take_for_fr
             pool.submit(worker.run_once, service.app).result()
 
     service.mail.on_taken = set_back
-    service.deliver()
-    service.deliver()
+    service.work()
+    service.work()
     first, *others = [each.recipient for each in service.mail.letters]
     assert sorted(others) == [ADA, "grace@example.org"], "at worst the one in hand goes twice"
     assert first in others
@@ -201,7 +201,7 @@ def test_a_breaker_that_saw_an_attack_while_the_clock_was_ahead_is_reset(
     with service.database.transaction() as session:
         switching.trip(session, "weekly", clock.now())
     moved.shift(-2 * jump)
-    service.deliver()
+    service.work()
     assert service.rows("SELECT newsletter FROM breakers") == []
 
 
@@ -229,20 +229,20 @@ def test_audits_go_on_each_night(service: Service, moved: Clock, jump: timedelta
 def test_checkpoints_are_stamped_again_after_an_hour_as_ever(service: Service, moved: Clock, jump: timedelta) -> None:
     schedule = Schedule(("https://stamps.example.org",), HOUR)
     service.subscribe()
-    service.deliver()
+    service.work()
     moved.shift(jump + HOUR)
     with service.database.transaction() as session:
         (due,) = anchors.due(session.connection(), schedule, clock.now())
         anchors.keep(session, anchor(due))
     moved.shift(-jump)
     service.subscribe("grace@example.org")
-    service.deliver()
+    service.work()
     moved.shift(-HOUR)
     with service.database.transaction() as session:
         (due,) = anchors.due(session.connection(), schedule, clock.now())
         anchors.keep(session, anchor(due))
     service.subscribe("edith@example.org")
-    service.deliver()
+    service.work()
     with service.database.read_only() as connection:
         assert anchors.due(connection, schedule, clock.now()) == [], "not twice within the hour"
 
@@ -258,6 +258,6 @@ def test_events_are_sealed_and_audited_clean(service: Service, jawel: Jawel, mov
     service.confirmed("grace@example.org")
     moved.shift(-jump)
     service.confirmed("edith@example.org")
-    service.deliver()
+    service.work()
     assert service.rows("SELECT event_id FROM unsealed_events") == []
     assert jawel("ledger", "audit").exit_code == 0

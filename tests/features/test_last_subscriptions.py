@@ -45,7 +45,7 @@ def test_two_workers_that_end_the_last_two_subscriptions_of_a_person_leave_no_ad
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
         for newsletter in BOTH:
             service.subscribe(newsletters=newsletter)
-            service.deliver()
+            service.work()
             clock.shift(COOL_DOWN)
         weekly = services.of(service.app).catalogue.get().newsletters["weekly"]
         with service.database.transaction() as session:
@@ -59,7 +59,7 @@ def test_two_workers_that_end_the_last_two_subscriptions_of_a_person_leave_no_ad
 def test_what_somebody_asks_for_while_their_last_request_lapses_is_not_erased_with_it(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(2) as pool:
         service.subscribe()
-        service.deliver()
+        service.work()
         clock.shift(COOL_DOWN)
         with service.database.transaction() as session:
             session.execute(text(HOLD_UP))

@@ -62,7 +62,7 @@ def press(service: Service, link: str) -> None:
 def named(service: Service) -> list[str]:
     """What the audit says of subscriptions, whether the newest events are sealed or wait."""
     found = [line.partition(": ")[2] for line in audited(service) if line.startswith("subscription ")]
-    service.deliver()
+    service.work()
     assert found == [line.partition(": ")[2] for line in audited(service) if line.startswith("subscription ")]
     return found
 
@@ -71,7 +71,7 @@ def told(service: Service, email: str, newsletter: str = "weekly") -> str:
     """What the verifier says of the letter to whoever has the receipt."""
     theirs = f"subscriber_id = {of(email)} AND newsletter = '{newsletter}'"
     (row,) = service.rows(f"SELECT id FROM subscriptions WHERE {theirs}")
-    service.deliver()
+    service.work()
     findings = examine_receipt(ask(service, str(UUID(str(row.id)))).text, Trust([KEY]))
     (line,) = [str(each) for each in findings if each.text.startswith("The letter before it: ")]
     assert [str(each) for each in findings if each.holds is False] in ([], [line])
@@ -81,7 +81,7 @@ def told(service: Service, email: str, newsletter: str = "weekly") -> str:
 @pytest.mark.parametrize("state", ["sent", "queued", "failed"])
 def test_a_press_in_ones_own_letter_that_was_made_anothers_is_named(service: Service, state: str) -> None:
     service.subscribe(VICTIM, language="en")
-    service.deliver()
+    service.work()
     service.subscribe(MALLORY, language="en")
     link = service.letter().link
     lead(service, letter_of(service, MALLORY), VICTIM, state=state)
@@ -98,7 +98,7 @@ def test_a_press_in_a_letter_that_was_ones_own_while_it_was_sent_is_named(
     service: Service, state: str, findings: list[str], verdict: str
 ) -> None:
     service.subscribe(MALLORY, language="en")
-    service.deliver()
+    service.work()
     service.subscribe(VICTIM, language="en")
     letter = letter_of(service, VICTIM)
     lead(service, letter, MALLORY, state="queued")
@@ -136,7 +136,7 @@ def test_a_move_whose_letter_went_elsewhere_is_named(service: Service) -> None:
 def test_who_is_written_to_at_another_address_than_they_are_known_by_is_named(service: Service) -> None:
     service.confirmed("Mallory@Example.org")
     service.subscribe("Grace@example.org", newsletters="events")
-    service.deliver()
+    service.work()
     assert audited(service) == []
     for email in (MALLORY, "grace@example.org"):
         change(service, f"UPDATE subscribers SET address = '{VICTIM}' WHERE canonical = '{email}'")
@@ -152,7 +152,7 @@ def test_who_is_written_to_at_another_address_than_they_are_known_by_is_named(se
 def test_who_presses_before_the_worker_has_noted_the_letter_is_not_named(service: Service) -> None:
     service.subscribe(VICTIM, language="en")
     service.mail.on_taken = lambda: press(service, Letter(service.mail.letters[-1]).link)
-    service.deliver()
+    service.work()
     assert service.events() == ["subscription.requested", "subscription.confirmed", "letter.accepted"]
     assert named(service) == []
     assert told(service, VICTIM).startswith("note   The letter before it: no mail server is on record")

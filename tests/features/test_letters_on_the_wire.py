@@ -112,12 +112,12 @@ def test_the_message_id_stays_the_same_over_retries(service: Service) -> None:
         # Taken, but the answer is lost: the server has a copy and the worker cannot know.
         service.mail.on_taken = lambda: service.mail.answers_to_rcpt.append("451 4.3.0 again")
         service.mail.answers_to_data.append("451 4.3.0 later")
-        assert service.deliver() == []
+        assert service.work() == []
         service.mail.on_taken = _die_once(service.mail)
         clock.shift(timedelta(seconds=6))
-        (first,) = service.deliver()
+        (first,) = service.work()
         clock.shift(timedelta(seconds=31))
-        (second,) = service.deliver()
+        (second,) = service.work()
         assert header(first, "Message-ID") == header(second, "Message-ID")
         assert re.fullmatch(r"<[0-9a-f-]{36}@example\.org>", header(first, "Message-ID"))
         assert service.post(first.link).status_code == service.post(second.link).status_code == 200

@@ -45,7 +45,7 @@ def complain(service: Service) -> None:
 def test_who_complained_may_ask_again_once_it_is_lifted_and_not_before(service: Service, jawel: Jawel) -> None:
     complain(service)
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
     said = lift(jawel)
     assert "a complaint (about events, weekly)" in said
     assert ADA not in said
@@ -67,7 +67,7 @@ def test_it_is_an_event_of_each_subscription_that_says_who_and_why(service: Serv
     for each in evidence:
         assert (each["actor"], each["why"], each["reasons"]) == ("controller", WHY, ["complaint"])
         assert ADA not in json.dumps(each)
-    service.deliver()
+    service.work()
     fed = service.get("/api/v1/events", headers=service.key(Scope.EVENTS_READ)).get_json()["events"]
     assert [each["newsletter"] for each in fed if each["type"] == "suppression.lifted"] == ["events", "weekly"]
 

@@ -30,7 +30,7 @@ LEAVE_ALL = 'name="all"'
 def key(service: Service) -> dict[str, str]:
     """Of somebody who may know of the weekly letter, about Ada, who has events as well."""
     service.confirmed(newsletters=["weekly", "events"])
-    service.deliver()
+    service.work()
     return service.key(Scope.STATUS_READ, Scope.RECEIPTS_READ, newsletters=["weekly"])
 
 
@@ -139,7 +139,7 @@ def test_the_address_to_leave_by_mail_ends_that_one_alone(
     address = "feedback@example.org"
     service = open_service(feedback=replace(settings.feedback, address=address))
     service.confirmed(newsletters=["weekly", "events"])
-    service.deliver()
+    service.work()
     key = service.key(newsletters=["weekly"])
     (weekly,) = service.get(PERSON, headers=key).get_json()["subscriptions"]
     (to,) = re.findall("mailto:([^?]+)", weekly["headers"]["List-Unsubscribe"])
@@ -159,7 +159,7 @@ def test_that_somebody_was_erased_is_told_to_those_who_may_have_known_them(servi
         person = service.get(f"/api/v1/subscribers/{email}", headers=service.key()).get_json()
         ids[email] = person["id"]
         assert service.app.test_client().delete(f"/api/v1/subscribers/{email}", headers=eraser).status_code == 204
-    service.deliver()
+    service.work()
     feed = service.get(
         "/api/v1/events?limit=1000", headers=service.key(Scope.EVENTS_READ, newsletters=["weekly"])
     ).get_json()["events"]

@@ -52,16 +52,16 @@ def test_the_database_gives_up_before_the_request_does(service: Service) -> None
 def test_a_signup_that_was_sent_away_does_not_happen_afterwards(impatient: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         impatient.subscribe()
-        impatient.deliver()
+        impatient.work()
         clock.shift(COOL_DOWN)
         before = everything(impatient)
         with holding(impatient, "SELECT digest FROM mail_budgets FOR UPDATE"):
             assert away(impatient.subscribe())
         eventually(lambda: nobody_is_busy(impatient))
         assert everything(impatient) == before
-        assert impatient.deliver() == []
+        assert impatient.work() == []
         assert impatient.subscribe().status_code == 202
-        assert len(impatient.deliver()) == 1
+        assert len(impatient.work()) == 1
 
 
 def nobody_is_busy(service: Service) -> bool:
@@ -75,7 +75,7 @@ def test_a_chore_that_meets_a_lock_keeps_no_other_waiting(impatient: Service) ->
     at_hand = services.of(impatient.app)
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         impatient.subscribe()
-        impatient.deliver()
+        impatient.work()
         clock.shift(timedelta(hours=97))
         with holding(impatient, "SELECT id FROM subscribers FOR UPDATE"):
             housekeeping.keep_house(at_hand)

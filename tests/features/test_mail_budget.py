@@ -37,16 +37,16 @@ def test_two_requests_within_ten_minutes_are_one_letter(service: Service, clock:
     clock.shift(timedelta(minutes=9))
     assert asked_from_elsewhere(service) == 202
     clock.shift(COOL_DOWN)
-    assert service.deliver() == []
+    assert service.work() == []
     assert asked_from_elsewhere(service) == 202
-    assert len(service.deliver()) == 1
+    assert len(service.work()) == 1
 
 
 def test_another_newsletter_waits_for_the_ten_minutes_to_pass(service: Service, clock: time_machine.Traveller) -> None:
     asked_from_elsewhere(service)
     first = service.letter()
     asked_from_elsewhere(service, "events")
-    assert service.deliver() == []
+    assert service.work() == []
     clock.shift(COOL_DOWN)
     second = service.letter()
     assert service.post(second.link).get_json()["newsletters"] == ["events"]
@@ -58,11 +58,11 @@ def test_a_day_brings_five_letters_at_most(service: Service, clock: time_machine
     for number in range(12):
         assert asked_from_elsewhere(service, ("weekly", "events")[number % 2]) == 202
         clock.shift(COOL_DOWN)
-        letters += len(service.deliver())
+        letters += len(service.work())
     assert letters == 5
     clock.shift(timedelta(days=1))
     assert asked_from_elsewhere(service) == 202
-    assert len(service.deliver()) == 1
+    assert len(service.work()) == 1
 
 
 def test_an_address_of_other_case_has_no_other_budget(service: Service) -> None:
@@ -80,10 +80,10 @@ def test_whoever_is_confirmed_is_told_so_once_a_day(service: Service, clock: tim
     assert "/confirm/" not in told.text
     clock.shift(timedelta(hours=23))
     asked_from_elsewhere(service)
-    assert service.deliver() == []
+    assert service.work() == []
     clock.shift(timedelta(hours=2))
     asked_from_elsewhere(service)
-    assert len(service.deliver()) == 1
+    assert len(service.work()) == 1
     assert service.status()["weekly"]["status"] == "confirmed"
 
 
@@ -103,7 +103,7 @@ def test_whoever_complained_is_never_asked_again(service: Service, clock: time_m
     for newsletter in ("weekly", "events"):
         clock.shift(timedelta(days=40))
         assert asked_from_elsewhere(service, newsletter) == 202
-        assert service.deliver() == []
+        assert service.work() == []
     assert service.status()["weekly"]["status"] == "complained"
     assert "events" not in (service.status() or {})
 
@@ -114,5 +114,5 @@ def test_the_budget_outlives_the_erased_address(service: Service) -> None:
     with service.database.transaction() as session:
         session.execute(delete(Suppression))
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
     assert ADA not in str(service.rows("SELECT * FROM mail_budgets"))

@@ -20,7 +20,7 @@ def somebody_left_and_asked_again(service: Service, clock: Clock, email: str) ->
     left(service, email, "events")
     clock.shift(COOL_DOWN)
     service.subscribe(email, newsletters="events", language="en")
-    service.deliver()
+    service.work()
     assert status(service, email) == {"events": "pending"}
 
 
@@ -39,7 +39,7 @@ def test_whoever_left_there_and_asked_again_is_not_moved_over(service: Service, 
     assert service.post(letter.link).status_code == 409
     assert (status(service, ADA), status(service, GRACE)) == ({"weekly": "confirmed"}, {"events": "pending"})
     assert service.events() == before
-    assert service.deliver() == []
+    assert service.work() == []
     assert audited(service) == []
 
 
@@ -64,7 +64,7 @@ def test_once_what_was_left_is_all_there_is_it_still_keeps_the_address(
     service.confirmed(language="en")
     if answered == "never":
         moved.shift(timedelta(hours=97))
-        service.deliver()
+        service.work()
         assert status(service, GRACE) == {"events": "unsubscribed"}
     else:
         moved.shift(COOL_DOWN)
@@ -77,12 +77,12 @@ def test_who_asks_to_move_to_where_they_are_is_never_written_to(service: Service
     for wanted in (ADA, ADA.upper()):
         ask(service, wanted)
         moved.shift(COOL_DOWN)
-        assert service.deliver() == []
+        assert service.work() == []
 
 
 def test_for_whom_nothing_is_confirmed_any_more_no_stranger_is_written_to_or_kept(service: Service) -> None:
     service.confirmed()
     left(service, ADA, "weekly")
     ask(service, GRACE)
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.counts()["address_changes"] == 0

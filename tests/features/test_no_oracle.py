@@ -63,7 +63,7 @@ def suppressed_but_unknown(service: Service) -> None:
 def out_of_budget(service: Service) -> None:
     for newsletters in ("weekly", "events"):
         service.subscribe(newsletters=newsletters)
-        service.deliver()
+        service.work()
 
 
 def another_tag_declined(service: Service) -> None:
@@ -74,7 +74,7 @@ def another_tag_declined(service: Service) -> None:
 def mailbox_out_of_budget(service: Service) -> None:
     for number in range(10):
         service.subscribe(f"ada+{number}@example.org")
-    service.deliver()
+    service.work()
 
 
 def ended(service: Service, status: Ended, reason: Reason) -> None:
@@ -199,7 +199,7 @@ def test_no_state_shows_in_answer_or_work(
         return {"email": email, "newsletters": "weekly", "language": "en", **attempt}
 
     first, expected = watched(service, asks(service, fields("somebody.else@example.org"), kind, client="192.0.2.1"))
-    service.deliver()
+    service.work()
     arrange(service)
     answer, work = watched(service, asks(service, fields(ADA), kind, client="192.0.2.2"))
     assert_alike(answer, first, attempts)
@@ -220,7 +220,7 @@ def test_no_state_shows_to_a_service_that_asks_on_a_persons_behalf(
 
     service.get("/api/v1/subscribers/nobody@example.org", headers=key)  # a key is looked up once a second
     first, expected = watched(service, asked_for("somebody.else@example.org"))
-    service.deliver()
+    service.work()
     arrange(service)
     service.get("/api/v1/subscribers/nobody@example.org", headers=key)
     answer, work = watched(service, asked_for(ADA))
@@ -236,7 +236,7 @@ def test_no_state_shows_in_what_becomes_of_a_wrong_code(
     arrange(service)
     for email, attempt in ATTEMPTS.items():
         service.subscribe(email, attempt=attempt)
-    service.deliver()
+    service.work()
     unheard_of = "an-attempt-that-no-form-chose"
     first, expected = watched(service, guesses(service, unheard_of, kind, client="192.0.2.1"))
     assert first.status_code == 422
@@ -280,7 +280,7 @@ def test_no_state_shows_where_several_newsletters_are_asked_for(
         return {"email": email, "newsletters": ["weekly", "events"], "language": "en"}
 
     first, expected = watched(service, asks(service, both("somebody.else@example.org"), "json", client="192.0.2.1"))
-    service.deliver()
+    service.work()
     arrange(service)
     answer, work = watched(service, asks(service, both(ADA), "json", client="192.0.2.2"))
     assert_alike(answer, first)
@@ -296,12 +296,12 @@ def test_of_what_is_written_for_nothing_nothing_stays_and_nothing_is_about_the_p
     service: Service, arrange: Callable[[Service], None]
 ) -> None:
     arrange(service)
-    service.deliver()
+    service.work()
     kept = service.counts()
     form = {"email": ADA, "newsletters": "weekly", "language": "en", "attempt": ATTEMPTS[ADA]}
     _answer, work = watched(service, asks(service, form, "form", client="192.0.2.2"))
     assert service.counts() == {**kept, "mail_budgets": kept["mail_budgets"] or 1}
-    assert service.deliver() == []
+    assert service.work() == []
     assert work.rows == ONE_OF_EACH
     made_up = json.dumps({table: rows for table, rows in work.handed.items() if table != "mail_budgets"})
     assert ADA not in made_up

@@ -52,9 +52,9 @@ def live(service: Service) -> None:
     service.confirmed(ZELDA)
     service.subscribe(ZELDA.upper(), newsletters=["weekly", "events"])
     links = (service.status(ZELDA) or {})["weekly"]["links"]
-    service.deliver()
+    service.work()
     service.post(links["unsubscribe"].removeprefix("https://subscribe.example.org"))
-    service.deliver()
+    service.work()
     service.subscribe(ZELDA)
 
 
@@ -65,7 +65,7 @@ def test_nothing_of_an_erased_person_remains(
     live(service)
     assert {b"zelda", b"quirinus", b"wobblethorpe"} <= found_in(dump(settings))
     erase(service, ZELDA)
-    service.deliver()
+    service.work()
     assert found_in(dump(settings)) == set()
     assert found_in(("".join(capsys.readouterr()) + caplog.text).encode()) == set()
     assert b"grace@example.org" in dump(settings)
@@ -74,7 +74,7 @@ def test_nothing_of_an_erased_person_remains(
 def test_nothing_remains_of_a_request_that_was_declined(service: Service, settings: Settings) -> None:
     service.subscribe(ZELDA)
     service.post(f"{service.letter().link}/decline")
-    service.deliver()
+    service.work()
     assert found_in(dump(settings)) == set()
 
 
@@ -97,7 +97,7 @@ def test_nothing_remains_of_an_address_that_a_person_left_or_wanted(
         if end == "undone":
             service.post(notice.link)
     erase(service, who)
-    service.deliver()
+    service.work()
     assert found_in(dump(settings)) == set()
 
 

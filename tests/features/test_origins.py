@@ -145,7 +145,7 @@ def test_a_site_that_is_not_listed_has_no_link_mailed(service: Service, origin: 
     answer = ask_for_link(service, origin)
     assert answer.status_code == 403
     assert "Access-Control-Allow-Origin" not in answer.headers
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 @pytest.mark.parametrize("origin", [None, SITE, "https://subscribe.example.org"])

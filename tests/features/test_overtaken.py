@@ -51,7 +51,7 @@ def test_what_would_be_refused_again_is_not_tried_again_and_stands_in_the_log(
 def test_who_is_erased_while_asking_again_is_asked_as_somebody_new(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as moved, ThreadPoolExecutor(1) as pool:
         service.subscribe()
-        service.deliver()
+        service.work()
         moved.shift(COOL_DOWN)
         with service.database.transaction() as session:
             session.execute(text("DELETE FROM subscribers"))
@@ -106,7 +106,7 @@ def test_a_signup_goes_on_where_the_schema_is_newer_already(service: Service, ta
 
 def test_of_two_time_stamps_for_one_checkpoint_the_first_is_kept_and_any_other_fault_is_told(service: Service) -> None:
     service.subscribe()
-    service.deliver()
+    service.work()
     (checkpoint,) = service.rows("SELECT size FROM checkpoints")
     for response in (b"first", b"second"):
         with service.database.transaction() as session:

@@ -30,7 +30,7 @@ JOIN = {"join": "events", "consent": "yes"}
 
 def fresh(service: Service) -> str:
     """A fresh link, from the letter that was asked for."""
-    service.deliver()
+    service.work()
     assert service.post("/preferences", json={"email": ADA}).status_code == 202
     return service.letter().link
 
@@ -103,7 +103,7 @@ def test_joining_again_asks_no_second_time(service: Service) -> None:
         before = service.counts()
         assert send(service, link, **JOIN).status_code == 200
         assert service.counts() == before
-        assert service.deliver() == []
+        assert service.work() == []
 
 
 @pytest.mark.parametrize("consent", [{}, {"consent": ""}, {"consent": "no"}])
@@ -141,7 +141,7 @@ def test_the_page_does_not_promise_a_mail_that_may_not_go(service: Service) -> N
         page = send(service, fresh(service), **JOIN).text
         assert "No confirmation mail can go to your address right now." in page
         assert "Look in your inbox" not in page
-        assert service.deliver() == []
+        assert service.work() == []
 
 
 def test_leaving_one_and_leaving_all_take_effect_at_once(service: Service) -> None:
@@ -195,7 +195,7 @@ def test_erasing_takes_one_press_after_a_page_that_says_what_goes(service: Servi
     before = service.counts()
     assert service.post(action, headers=BROWSER).status_code == 200
     assert service.counts() == before
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_erasures_at_once_leave_one_tombstone(service: Service) -> None:
@@ -221,7 +221,7 @@ def test_joining_while_being_erased_brings_nobody_back(service: Service, round: 
         answers = at_once(acts)
         assert {answer.status_code for answer in answers} == {200}
         assert service.status() is None
-        assert service.deliver() == []
+        assert service.work() == []
         assert (
             service.rows("SELECT * FROM consent_events WHERE evidence IS NOT NULL AND type <> 'subscriber.erased'")
             == []
@@ -243,7 +243,7 @@ def test_asking_for_a_link_while_being_erased_brings_nobody_back(service: Servic
     ]
     assert {answer.status_code for answer in at_once(acts)} <= {200, 202}
     assert service.status() is None
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.rows("SELECT id FROM letters") == []
 
 

@@ -330,10 +330,10 @@ def test_a_used_proof_is_remembered_until_it_is_no_good_anyway_and_then_forgotte
     with time_machine.travel(NOW, tick=True) as clock:
         attacked.subscribe(proof_of_work=attack.proof(attacked))
         clock.shift(timedelta(hours=1, minutes=5))
-        attacked.deliver()
+        attacked.work()
         assert attacked.counts()["spent_proofs"] == 1
         clock.shift(timedelta(minutes=10))
-        attacked.deliver()
+        attacked.work()
         assert attacked.counts()["spent_proofs"] == 0
 
 

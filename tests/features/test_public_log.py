@@ -45,10 +45,10 @@ def published_head(service: Service) -> Checkpoint:
 
 def test_a_stranger_follows_the_log_from_head_to_head(live: Service) -> None:
     live.confirmed()
-    live.deliver()
+    live.work()
     older = published_head(live)
     live.confirmed("grace@example.org")
-    live.deliver()
+    live.work()
     newer = published_head(live)
     assert (older.size, newer.size) == (3, 6)
     answer = live.get("/log/consistency?from=3&to=6").get_json()
@@ -162,7 +162,7 @@ def test_keys_are_published_before_they_sign_and_ever_after(open_service: OpenSe
 
 def test_nothing_in_the_log_is_about_anyone(live: Service) -> None:
     live.confirmed()
-    live.deliver()
+    live.work()
     for path in ("/checkpoint", "/log/key", "/log/entries", "/log/consistency?from=1&to=3"):
         text = live.get(path).text
         assert not [part for part in (ADA, "ada", "weekly") if part in text]
@@ -202,13 +202,13 @@ def test_what_somebody_does_shows_to_no_stranger_on_that_day(service: Service) -
     """Known or not, an address grows the log by another number: that is for nobody to count."""
     with time_machine.travel(EVENING, tick=False) as time:
         service.confirmed()
-        service.deliver()
+        service.work()
         time.shift(timedelta(days=1))
         before = [told(service.get(path)) for path in IN_PART]
         for email in (ADA, "nobody@example.org", "grace@example.org"):
             service.subscribe(email)
             time.shift(1)
-            service.deliver()
+            service.work()
             assert [told(service.get(path)) for path in IN_PART] == before
     assert [status for status, _body, _headers in before] == [200] * 3
 

@@ -118,7 +118,7 @@ def test_typing_the_code_and_declining_at_once_ends_in_no_subscription(service: 
         assert declined.status_code == 200
         assert typed.status_code in (200, 422)
         assert (service.status(email) or {"weekly": {"status": "unsubscribed"}})["weekly"]["status"] == "unsubscribed"
-        service.deliver()
+        service.work()
 
 
 def test_confirming_and_declining_at_once_ends_in_no_subscription(service: Service) -> None:
@@ -137,7 +137,7 @@ def test_confirming_and_declining_at_once_ends_in_no_subscription(service: Servi
             assert confirmed.status_code == 410
             assert happened == ["subscription.declined"]
             assert service.status(email) is None
-        service.deliver()
+        service.work()
 
 
 def test_confirming_and_leaving_at_once_ends_in_leaving(service: Service) -> None:
@@ -151,7 +151,7 @@ def test_confirming_and_leaving_at_once_ends_in_leaving(service: Service) -> Non
         assert confirmed.status_code in (200, 410)
         assert service.status(email)["weekly"]["status"] == "unsubscribed"
         assert kinds(service).count("subscription.unsubscribed") == number + 1
-        service.deliver()
+        service.work()
 
 
 @pytest.mark.parametrize("presses", [2, 8])
@@ -169,13 +169,13 @@ def test_asking_again_while_the_request_lapses_loses_nothing(service: Service) -
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         for _ in range(ROUNDS):
             service.subscribe()
-            service.deliver()
+            service.work()
             clock.shift(timedelta(hours=97))
             answer, _ = at_once([service.subscribe, lambda: housekeeping.keep_house(at_hand)])
             assert answer.status_code == 202
             assert service.post(service.letter().link).status_code == 200
             service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(at_hand.settings.public_url))
-            service.deliver()
+            service.work()
             clock.shift(timedelta(days=2))
 
 
@@ -223,7 +223,7 @@ def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_ord
 def test_whoever_asks_takes_the_mail_budget_before_all_else(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock, ThreadPoolExecutor(1) as pool:
         service.subscribe()
-        service.deliver()
+        service.work()
         clock.shift(COOL_DOWN)
         with service.database.transaction() as session:
             session.execute(text("SELECT digest FROM mail_budgets FOR UPDATE"))
@@ -308,7 +308,7 @@ def test_no_step_without_its_event_and_no_event_without_its_step(service: Servic
     assert service.subscribe("grace@example.org").status_code == 500
     assert (service.status(), service.events()) == before
     assert service.status("grace@example.org") is None
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 REFUSE = {

@@ -92,6 +92,8 @@ def tokens(service: Service) -> dict[str, str]:
     address = asked(service, "bea@example.com", "bea@example.net").link
     done = service.confirmed().link
     service.subscribe("grace@example.org", newsletters=["weekly", "events"])
+    open_ = service.letter().link
+    service.work()
     weekly = service.status()["weekly"]
     links, until = services.of(service.app).links, clock.now() + timedelta(minutes=30)
     (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
@@ -102,7 +104,7 @@ def tokens(service: Service) -> dict[str, str]:
     }
     return {
         "done": done,
-        "open": service.letter().link,
+        "open": open_,
         "subscription": weekly["id"],
         "notice": notice,
         "address": address,

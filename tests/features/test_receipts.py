@@ -44,7 +44,7 @@ def ask(service: Service, identity: str, accept: str = "application/json") -> Te
 
 def receipt_text(service: Service, newsletter: str = "weekly") -> str:
     """The controller's, once all is sealed; of whatever shape the schema says."""
-    service.deliver()
+    service.work()
     answer = ask(service, subscription(service, newsletter))
     assert answer.status_code == 200
     SCHEMA.validate(answer.get_json())
@@ -80,7 +80,7 @@ def test_it_tells_the_whole_story_in_the_exact_words(service: Service) -> None:
 
 def test_who_leaves_before_confirming_withdrew_nothing(service: Service) -> None:
     service.subscribe(language="en")
-    service.deliver()
+    service.work()
     leave = receipt(service)["record"]["withdrawal_method"]["url"].removeprefix("https://subscribe.example.org")
     assert service.post(leave).status_code == 200
     assert state(receipt(service))[0] == "dpv:ConsentRefused"
@@ -100,7 +100,7 @@ def test_each_way_of_ending_has_its_own_word(service: Service) -> None:
         assert service.post(service.letter().link + "/decline").status_code == 200
         assert state(receipt(service))[0] == "dpv:ConsentRefused"
         service.subscribe("grace@example.org", newsletters="events")
-        service.deliver()
+        service.work()
         clock.shift(timedelta(days=5))
         lapsed = receipt(service, "events")
         assert state(lapsed)[0] == "dpv:ConsentExpired"
@@ -110,7 +110,7 @@ def test_each_way_of_ending_has_its_own_word(service: Service) -> None:
 def test_who_came_back_has_given_consent_anew(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         service.post(service.confirmed().one_click)
-        service.deliver()
+        service.work()
         clock.shift(COOL_DOWN)
         assert service.post(service.confirmed().link).status_code == 200
         found = receipt(service)
@@ -142,7 +142,7 @@ def test_a_stranger_gets_none(service: Service) -> None:
 
 def test_after_erasure_there_is_none_any_more(service: Service) -> None:
     service.confirmed()
-    service.deliver()
+    service.work()
     identity = subscription(service)
     link = services.of(service.app).links.receipt(UUID(identity), now() + timedelta(minutes=30))
     own = link.removeprefix("https://subscribe.example.org")
@@ -159,7 +159,7 @@ def test_what_was_erased_in_part_is_shown_as_erased(service: Service) -> None:
     """As when an earlier request, which nobody confirmed, was purged."""
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         service.subscribe()
-        service.deliver()
+        service.work()
         clock.shift(COOL_DOWN)
         service.confirmed()
         with service.database.transaction() as session:
@@ -189,7 +189,7 @@ def erase(session: Session, which: ColumnElement[bool]) -> None:
 
 def test_linked_data_names_every_term(service: Service) -> None:
     service.confirmed()
-    service.deliver()
+    service.work()
     answer = ask(service, subscription(service), "application/ld+json")
     assert answer.content_type == "application/ld+json"
     found = json.loads(answer.data)
@@ -213,7 +213,7 @@ def strings(value: Any) -> Iterator[str]:
 
 def test_a_page_to_print_reads_without_knowing_json(service: Service) -> None:
     service.confirmed(language="nl")
-    service.deliver()
+    service.work()
     answer = ask(service, subscription(service), "text/html")
     assert answer.content_type == "text/html; charset=utf-8"
     for words in ("Bewijs van toestemming", ADA, "Voorbeeld BV", "Ja, stuur mij de weekbrief per e-mail.", "Bevestigd"):
@@ -228,7 +228,7 @@ class TestPersonsOwn:
     def test_it_is_one_link_away_with_the_address_masked(self, service: Service) -> None:
         service.subscribe(language="en")
         link = receipt_link(service.post(service.letter().link, headers=BROWSER))
-        service.deliver()
+        service.work()
         page = service.get(link, headers=BROWSER)
         assert page.status_code == 200
         assert "a••@e••.org" in page.text
@@ -282,11 +282,11 @@ def heads(found: dict[str, Any]) -> set[int]:
 def test_a_receipt_that_is_asked_for_again_and_again_tells_nothing_of_how_the_log_grows(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=False) as time:
         service.confirmed()
-        service.deliver()
+        service.work()
         link, controller = own_receipt(service), subscription_of(service)
         assert heads(service.get(link).get_json()) == {3}
         service.confirmed("grace@example.org")
-        service.deliver()
+        service.work()
         assert heads(service.get(link).get_json()) == {3}, "the first that holds all of its events"
         assert heads(ask(service, controller).get_json()) == {3}, "how the log grows is for keys of the feed"
         of_the_feed = service.key(Scope.RECEIPTS_READ, Scope.EVENTS_READ)
@@ -294,7 +294,7 @@ def test_a_receipt_that_is_asked_for_again_and_again_tells_nothing_of_how_the_lo
         assert heads(answer.get_json()) == {6}
         time.move_to("2026-11-24 00:00:01+00:00")
         service.confirmed("lovelace@example.org")
-        service.deliver()
+        service.work()
         assert heads(service.get(own_receipt(service)).get_json()) == {6}, "as of midnight"
 
 

@@ -32,4 +32,4 @@ def test_who_moves_while_the_report_waits_for_them_is_left_alone(service: Servic
     assert (status["status"], status["mailable"]) == ("confirmed", True)
     assert suppressed(service) <= known_by(ADA)
     assert bool(suppressed(service)) == (report is not UNSUBSCRIBE)
-    service.deliver()
+    service.work()

@@ -32,7 +32,7 @@ def leave(service: Service, newsletter: str = "weekly", email: str = ADA) -> Non
     assert status
     url = status[newsletter]["links"]["unsubscribe"]
     assert service.post(url.removeprefix("https://subscribe.example.org")).status_code == 200
-    service.deliver()
+    service.work()
 
 
 def with_evidence(service: Service) -> list[str]:
@@ -50,7 +50,7 @@ def test_of_a_request_that_nobody_confirms_a_keyed_stub_stays_for_thirty_days(
         service.post(f"{link}/decline")
     else:
         moved.shift(LAPSE)
-    service.deliver()
+    service.work()
     asked = [
         "subscription.requested",
         "letter.accepted",
@@ -60,10 +60,10 @@ def test_of_a_request_that_nobody_confirms_a_keyed_stub_stays_for_thirty_days(
     (stub,) = service.rows("SELECT * FROM stubs")
     assert stub.digest == EmailAddress.parse(ADA).digest("a suppression key for tests, of some length")
     moved.shift(TRACES_KEPT_FOR - HOUR)
-    service.deliver()
+    service.work()
     assert with_evidence(service) == asked
     moved.shift(2 * HOUR)
-    service.deliver()
+    service.work()
     assert with_evidence(service) == ["subscriber.erased"]
     (tombstone,) = tombstones(service)
     assert (tombstone["reason"], tombstone["actor"]) == ("unconfirmed", "service")
@@ -76,11 +76,11 @@ def test_the_stub_of_one_request_leaves_what_was_confirmed_alone(service: Servic
     service.confirmed()
     moved.shift(COOL_DOWN)
     service.subscribe(newsletters="events")
-    service.deliver()
+    service.work()
     moved.shift(LAPSE)
-    service.deliver()
+    service.work()
     moved.shift(TRACES_KEPT_FOR + HOUR)
-    service.deliver()
+    service.work()
     assert service.status()
     assert {event["newsletter"] for event in tombstones(service)[0]["erased"]} == {"events"}
     assert assert_each_blank_event_is_named(service) == 3
@@ -95,14 +95,14 @@ def test_evidence_of_a_withdrawn_consent_is_kept_as_long_as_the_newsletter_says(
     leave(service, "weekly")
     leave(service, "events")
     moved.shift(timedelta(days=399))
-    service.deliver()
+    service.work()
     assert tombstones(service) == []
     moved.shift(timedelta(days=2))
-    service.deliver()
+    service.work()
     assert set(service.status() or {}) == {"events"}
     assert [(each["newsletter"], each["reason"]) for each in tombstones(service)] == [("weekly", "retention")]
     moved.shift(KEPT)
-    service.deliver()
+    service.work()
     assert service.rows("SELECT id FROM subscribers") == service.rows("SELECT id FROM letters") == []
     assert with_evidence(service) == ["subscriber.erased"] * 2
     assert_each_blank_event_is_named(service)
@@ -114,7 +114,7 @@ def test_a_consent_in_force_keeps_its_evidence_however_old(service: Service, mov
     moved.shift(timedelta(days=1))
     service.confirmed()
     moved.shift(2 * KEPT)
-    service.deliver()
+    service.work()
     assert service.status()
     assert tombstones(service) == []
 
@@ -124,12 +124,12 @@ def test_asking_again_without_confirming_does_not_keep_an_old_withdrawal_longer(
     leave(service)
     moved.shift(KEPT - timedelta(days=1))
     service.subscribe()
-    service.deliver()
+    service.work()
     moved.shift(timedelta(days=2))
-    service.deliver()
+    service.work()
     assert tombstones(service) == [], "a request is open"
     moved.shift(LAPSE)
-    service.deliver()
+    service.work()
     assert [each["reason"] for each in tombstones(service)] == ["retention"]
     assert service.rows("SELECT * FROM stubs") == service.rows("SELECT * FROM subscribers") == []
 
@@ -140,21 +140,21 @@ def test_whoever_complained_is_not_written_to_after_the_evidence_is_gone(service
     with service.database.transaction() as session:
         session.execute(text("UPDATE subscriptions SET status = 'complained', ended_as = 'complained'"))
     moved.shift(KEPT + HOUR)
-    service.deliver()
+    service.work()
     assert service.status() is None
     service.subscribe()
     moved.shift(KEPT)
-    assert service.deliver() == []
+    assert service.work() == []
     assert [row.reason for row in service.rows("SELECT reason FROM suppressions")] == ["complaint"] * 2
 
 
 def test_suppressions_and_mail_budgets_go_when_they_end(service: Service, moved: Clock) -> None:
     service.subscribe()
     service.post(f"{service.letter().link}/decline")
-    service.deliver()
+    service.work()
     assert (service.counts()["suppressions"], service.counts()["mail_budgets"]) == (2, 1)
     moved.shift(timedelta(days=30) + HOUR)
-    service.deliver()
+    service.work()
     assert (service.counts()["suppressions"], service.counts()["mail_budgets"]) == (0, 0)
 
 
@@ -165,7 +165,7 @@ def test_purge_reports_what_it_erased_and_the_next_time_nothing(service: Service
     moved.shift(KEPT - LAPSE)
     for email in ("joan@example.org", "mary@example.org", "hedy@example.org"):
         service.subscribe(email)
-    service.deliver()
+    service.work()
     moved.shift(LAPSE)
     assert report(jawel) == [3, 0, 0, 2, 0, 3, 0, 0, 1, 0, 0]
     assert report(jawel) == [0] * 11

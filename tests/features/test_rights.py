@@ -128,9 +128,9 @@ def test_article_15_1_g_the_form_that_the_data_came_from_is_named(service: Servi
 def test_article_15_3_the_copy_is_every_row_and_every_column(service: Service) -> None:
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as time:
         service.subscribe(newsletters="events", language="en")
-        service.deliver()
+        service.work()
         time.shift(timedelta(hours=97))
-        service.deliver()
+        service.work()
         assert service.status() is None
         service.confirmed(language="en")
         time.shift(COOL_DOWN)
@@ -214,7 +214,7 @@ def test_article_19_recipients_learn_of_withdrawal_and_erasure_from_the_feed(ser
     link = fresh(service)
     send(service, link, leave="weekly")
     press(service, f"{link}/erase")
-    service.deliver()
+    service.work()
     told = feed(service)
     assert [each["type"] for each in told][-2:] == ["subscription.unsubscribed", "subscriber.erased"]
     assert {each["subscriber"] for each in told} == {person}
@@ -265,5 +265,5 @@ def test_article_21_3_an_objection_outlives_erasure(service: Service) -> None:
         press(service, f"{fresh(service)}/erase")
         time.shift(COOL_DOWN)
         service.subscribe(newsletters="events")
-        assert service.deliver() == []
+        assert service.work() == []
         assert tombstones(service)

@@ -120,7 +120,7 @@ def test_the_key_of_suppressions_is_never_exchanged_because_those_who_declined_w
     service.subscribe()
     assert service.post(service.letter().one_click).status_code == 200
     service.subscribe()
-    assert service.deliver() == []
+    assert service.work() == []
     forgetful = open_service(suppression_key="another key of suppressions, of some length")
     forgetful.subscribe()
     assert len(forgetful.deliver()) == 1

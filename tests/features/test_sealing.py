@@ -38,7 +38,7 @@ OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 
 def test_a_double_opt_in_is_proven_from_its_evidence(service: Service) -> None:
     service.confirmed()
-    service.deliver()
+    service.work()
     assert service.events() == ["subscription.requested", "letter.accepted", "subscription.confirmed"]
     assert check_everything(service, keys_of(service)) == [0, 1, 2]
     assert service.counts()["unsealed_events"] == 0

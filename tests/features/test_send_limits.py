@@ -107,7 +107,7 @@ def test_letters_that_nobody_worked_for_go_by_a_small_allowance(open_service: Op
     sign_up(service, moved, "grace@example.org")
     assert Counter(those_who_got_one(service)) == Counter([*people(10), "grace@example.org"])
     moved.shift(timedelta(minutes=5))
-    assert len(service.deliver()) == 4
+    assert len(service.work()) == 4
 
 
 def test_several_workers_exceed_nothing_together(open_service: OpenService, moved: Clock) -> None:
@@ -122,7 +122,7 @@ def test_several_workers_exceed_nothing_together(open_service: OpenService, move
 def test_no_domain_of_a_person_stands_in_the_table(open_service: OpenService, moved: Clock) -> None:
     service = open_service(send_limits=SendLimits(600, 600, 10, 10, 10))
     sign_up(service, moved, "ada@lovelace.example.org", "ada@lovelace.example.net")
-    service.deliver()
+    service.work()
     keys = [row.key for row in service.rows("SELECT key FROM allowances")]
     assert Counter(key.partition(":")[0] for key in keys) == {
         "letters": 1,
@@ -138,10 +138,10 @@ def test_no_domain_of_a_person_stands_in_the_table(open_service: OpenService, mo
 def test_allowances_at_rest_are_forgotten(open_service: OpenService, moved: Clock) -> None:
     service = open_service(send_limits=SendLimits(60, 60, 10, 10, 10))
     sign_up(service, moved, "ada@example.org")
-    service.deliver()
+    service.work()
     assert service.rows("SELECT * FROM allowances")
     moved.shift(timedelta(hours=2))
-    service.deliver()
+    service.work()
     assert service.rows("SELECT * FROM allowances") == []
 
 

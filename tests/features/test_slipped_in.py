@@ -70,7 +70,7 @@ def test_an_event_that_somebody_inserted_is_not_sealed_and_those_around_it_are(
     service.confirmed()
     (forged,) = invented(service, mac=mac)
     service.confirmed("grace@example.org")
-    service.deliver()
+    service.work()
     assert service.counts()["log_entries"] == 6
     assert forged not in sealed(service)
     result = jawel("ledger", "audit")
@@ -105,12 +105,12 @@ def test_a_crowd_of_invented_events_holds_up_nobody(service: Service) -> None:
 
 def test_nothing_that_is_in_the_database_alone_brings_it_back(service: Service) -> None:
     (forged,) = invented(service)
-    service.deliver()
+    service.work()
     with service.database.transaction() as session:
         session.execute(text("DELETE FROM refused_events"))
         values = {"id": forged.replace("-", "") if session.get_bind().dialect.name == "sqlite" else forged}
         session.execute(text("INSERT INTO unsealed_events (event_id, mac) VALUES (:id, 'ab')"), values)
-    service.deliver()
+    service.work()
     assert sealed(service) == set()
     assert named(audited(service)) == {forged}
 
@@ -196,7 +196,7 @@ ANOTHER = "it is confirmed, but its newest request is about another address than
 
 def test_a_request_that_somebody_made_a_subscription_is_named(service: Service, jawel: Jawel) -> None:
     service.subscribe()
-    service.deliver()
+    service.work()
     service.confirmed("grace@example.org")
     (found,) = flip(service, f"{CONFIRM} WHERE status = 'pending'")
     assert found.endswith(NOBODY_SAYS)
@@ -207,20 +207,20 @@ def test_a_request_that_somebody_made_a_subscription_is_named(service: Service, 
 def test_somebody_who_left_and_was_put_back_is_named(service: Service, *, is_sealed: bool) -> None:
     service.post(service.confirmed().one_click)
     if is_sealed:
-        service.deliver()
+        service.work()
     (found,) = flip(service, CONFIRM)
     assert found.endswith(HAS_ENDED)
 
 
 def test_a_confirmation_that_was_inserted_confirms_nobody(service: Service) -> None:
     service.subscribe()
-    service.deliver()
+    service.work()
     (row,) = service.rows("SELECT id, subscriber_id FROM subscriptions")
     step = Step(EventType.CONFIRMED, UUID(str(row.subscriber_id)), UUID(str(row.id)), "weekly", clock.now())
     with service.database.transaction() as session:
         forged = consent.row(session.connection(), step, Act(Actor.MAILBOX_HOLDER, {"method": "page"}))
         session.execute(insert(ConsentEvent), {**forged, "mac": by_another_key(forged["id"], forged["evidence_hash"])})
-    service.deliver()
+    service.work()
     (found,) = flip(service, CONFIRM)
     assert found.endswith(NOBODY_SAYS)
 
@@ -235,7 +235,7 @@ def test_a_subscription_that_was_handed_to_another_address_is_named(service: Ser
 def test_a_subscription_that_was_handed_to_another_person_is_named(service: Service) -> None:
     service.confirmed(newsletters="events")
     service.subscribe("eve@example.org")
-    service.deliver()
+    service.work()
     eve = "(SELECT id FROM subscribers WHERE canonical = 'eve@example.org')"
     (found,) = flip(service, f"UPDATE subscriptions SET subscriber_id = {eve} WHERE newsletter = 'events'")
     assert found.endswith(NOBODY_SAYS)
@@ -244,7 +244,7 @@ def test_a_subscription_that_was_handed_to_another_person_is_named(service: Serv
 def test_who_left_and_came_back_and_moved_and_was_half_erased_is_confirmed_by_right(service: Service) -> None:
     with time_machine.travel(clock.now(), tick=True) as time:
         service.post(service.confirmed().one_click)
-        service.deliver()
+        service.work()
         time.shift(COOL_DOWN)
         service.confirmed(newsletters=["weekly", "events"])
         time.shift(COOL_DOWN)
@@ -252,7 +252,7 @@ def test_who_left_and_came_back_and_moved_and_was_half_erased_is_confirmed_by_ri
         time.shift(timedelta(hours=71))
         assert service.post(letter.link, headers=BROWSER).status_code == 200
         assert audited(service) == []
-        service.deliver()
+        service.work()
         assert audited(service) == []
 
 
@@ -303,15 +303,15 @@ def test_an_operator_vouches_for_events_from_before_an_upgrade(service: Service,
     assert listed.exit_code == 0
     assert {line.split()[0] for line in listed.stdout.splitlines()} == {first, second}
     assert "subscription.requested  weekly  it has no MAC" in listed.stdout
-    service.deliver()
+    service.work()
     assert jawel("ledger", "adopt").stdout == listed.stdout, "whether the sealer has seen them or not"
     assert "Adopted 1 event." in jawel("ledger", "adopt", first).stdout
-    service.deliver()
+    service.work()
     assert sealed(service) == {first}
     assert jawel.fed(listed.stdout.encode(), "ledger", "adopt", "--from", "-").exit_code == 1, "one of them is sealed"
     rest = "".join(line for line in listed.stdout.splitlines(keepends=True) if second in line)
     assert jawel.fed(rest.encode(), "ledger", "adopt", "--from", "-").exit_code == 0
-    service.deliver()
+    service.work()
     assert sealed(service) == {first, second}
     assert audited(service) == []
     assert jawel("ledger", "adopt").stdout == "Each event that waits bears a MAC of this service.\n"
@@ -327,7 +327,7 @@ def test_nobody_can_vouch_for_what_does_not_add_up_or_does_not_wait(service: Ser
     result = jawel("ledger", "adopt", str(uuid4()))
     assert (result.exit_code, "is no event that waits for a seal" in result.stderr) == (1, True)
     assert "begin with the id of an event" in jawel.fed(b"nonsense\n", "ledger", "adopt", "--from", "-").stderr
-    service.deliver()
+    service.work()
     assert sealed(service) == set()
 
 
@@ -338,7 +338,7 @@ def test_nobody_can_vouch_for_an_event_that_says_nothing(service: Service, jawel
     result = jawel("ledger", "adopt", forged)
     assert result.exit_code == 1
     assert "its evidence is gone, so nobody can tell what they would vouch for. Nothing was adopted." in result.stderr
-    service.deliver()
+    service.work()
     assert sealed(service) == set()
 
 

@@ -159,11 +159,11 @@ def test_who_declines_for_one_address_is_asked_at_none_and_what_is_confirmed_sta
     for email in (ADA, "Ada+2@EXAMPLE.org", "ada+1@example.org", "ada+1+2@example.org"):
         sign_up(service, email)
     sign_up(service, "ada+books@example.org", "events")
-    assert service.deliver() == []
+    assert service.work() == []
     assert status(service, "ada+books@example.org") == ("confirmed", True)
     moved.shift(timedelta(days=29))
     sign_up(service, ADA)
-    assert service.deliver() == []
+    assert service.work() == []
     moved.shift(timedelta(days=2))
     assert letter_to(service, ADA)
 
@@ -172,7 +172,7 @@ def test_a_letter_that_is_owed_already_does_not_go_after_another_address_was_dec
     link = letter_to(service, ADA).link
     sign_up(service, "ada+1@example.org")
     service.post(f"{link}/decline")
-    assert service.deliver() == []
+    assert service.work() == []
     assert "dropped" in {row.state for row in service.rows("SELECT state FROM letters")}
 
 
@@ -211,9 +211,9 @@ def test_by_no_door_is_anybody_asked_at_another_address_of_the_mailbox(
     else:
         assert take(service, COMPLAINT, letter_id=id_of(link)) is Outcome.TAKEN
     door(service)
-    letters = service.deliver()
+    letters = service.work()
     moved.shift(COOL_DOWN)
-    letters += service.deliver()
+    letters += service.work()
     assert [letter for letter in letters if "/confirm/" in letter.text or "/address/" in letter.text] == []
 
 
@@ -226,17 +226,17 @@ def test_who_complains_of_one_address_is_never_asked_at_another_and_what_is_conf
     assert status(service, "ada+1@example.org") == ("complained", False)
     assert status(service, "ada+books@example.org") == ("confirmed", True)
     moved.shift(timedelta(days=400))
-    service.deliver()
+    service.work()
     sign_up(service, ADA)
     sign_up(service, "ada+books@example.org", "events")
-    assert service.deliver() == []
+    assert service.work() == []
     assert service.post(kept.link).status_code == 200
 
 
 def test_a_complaint_about_an_address_that_is_not_known_here_holds_for_its_mailbox(service: Service) -> None:
     take(service, COMPLAINT, address=EmailAddress.parse("a.d.a.lovelace+news@googlemail.com"))
     sign_up(service, GMAIL)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_who_turns_a_change_of_address_down_is_asked_at_no_address_of_the_mailbox(
@@ -247,7 +247,7 @@ def test_who_turns_a_change_of_address_down_is_asked_at_no_address_of_the_mailbo
     moved.shift(COOL_DOWN)
     sign_up(service, "ada+1@example.org")
     ask(service, "ada+2@example.org", "grace@example.net")
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_changes_of_address_count_among_the_ten(service: Service, moved: Clock) -> None:
@@ -259,7 +259,7 @@ def test_changes_of_address_count_among_the_ten(service: Service, moved: Clock) 
     assert recipients(service) == [TAGGED[9]]
     ask(service, TAGGED[10], "grace@example.net")
     sign_up(service, TAGGED[11])
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_who_moves_is_of_their_new_mailbox_from_then_on(service: Service, moved: Clock) -> None:
@@ -289,7 +289,7 @@ def test_after_an_erasure_the_objection_holds_for_the_mailbox_and_nothing_else_i
     assert (service.counts()["mail_budgets"], service.counts()["suppressions"]) == (0, 2)
     assert "ada" not in str(service.rows("SELECT * FROM suppressions"))
     sign_up(service, ADA)
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_a_person_is_told_what_is_counted_and_refused_for_the_whole_mailbox(service: Service, moved: Clock) -> None:
@@ -319,7 +319,7 @@ def test_of_people_from_before_the_worker_finds_out_the_mailbox_and_shares_their
         session.execute(text(f"DELETE FROM suppressions WHERE digest = '{mailbox}'"))
     # Until then theirs is an objection of the one address; and nothing of theirs is lost.
     assert status(service, "ada+books@example.org") == ("confirmed", True)
-    service.deliver()
+    service.work()
     assert service.rows("SELECT id, mailbox_digest FROM subscribers ORDER BY id") == known
     sign_up(service, ADA)
     sign_up(service, "grace@example.org")
@@ -332,7 +332,7 @@ def test_of_a_change_of_address_from_before_the_worker_finds_out_the_mailbox(ser
     with service.database.transaction() as session:
         session.execute(text("UPDATE address_changes SET wanted_mailbox_digest = NULL, former_mailbox_digest = NULL"))
     service.post(letter.link)
-    service.deliver()
+    service.work()
     (person,) = service.rows("SELECT id, mailbox_digest FROM subscribers")
     assert UUID(str(person.id))
     key = services.of(service.app).settings.suppression_key

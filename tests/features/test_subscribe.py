@@ -141,7 +141,7 @@ def test_a_program_is_told_of_a_field_that_nobody_knows(service: Service) -> Non
 
 def test_unknown_fields_of_a_form_are_dropped_unread(service: Service) -> None:
     assert service.submit(shoe_size="forty-three", _csrf="secret-of-another-site").status_code == 303
-    service.deliver()
+    service.work()
     for table in service.counts():
         kept = str(service.rows(f"SELECT * FROM {table}"))
         assert "forty-three" not in kept

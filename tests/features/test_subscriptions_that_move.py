@@ -24,7 +24,7 @@ def test_an_address_with_subscriptions_of_its_own_stays_and_so_does_the_person(s
     assert service.events() == before
     assert set(service.status() or {}) == {"events"}
     assert set(service.status(NEW) or {}) == {"weekly"}
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_a_request_that_anybody_can_have_made_there_is_in_nobodys_way(service: Service, moved: Clock) -> None:
@@ -98,4 +98,4 @@ def test_a_suppression_of_the_old_address_stays_with_it(service: Service) -> Non
     assert (service.status() or {})["weekly"]["mailable"] is False
     service.post(letter.link)
     assert (service.status(NEW) or {})["weekly"]["mailable"] is True
-    assert service.deliver() == []
+    assert service.work() == []

@@ -157,7 +157,7 @@ def test_an_undo_is_its_own_persons_even_where_somebody_copied_it_in_the_databas
     grace = "grace@example.org"
     service.confirmed(grace)
     service.post(leave_link(service, grace), data={"List-Unsubscribe": "One-Click"})
-    service.deliver()
+    service.work()
     service.confirmed()
     link = leave_link(service)
     token = undo_token(leave(service, link))
@@ -173,7 +173,7 @@ def test_a_notice_that_bounces_ends_what_was_brought_back(service: Service) -> N
     service.confirmed()
     link = leave_link(service)
     undo(service, link, undo_token(leave(service, link)))
-    service.deliver()
+    service.work()
     report(service, Kind.HARD_BOUNCE, about="resubscribed")
     assert service.status()["weekly"]["status"] == "bounced"
 
@@ -182,7 +182,7 @@ def test_whoever_is_brought_back_is_told_with_the_way_out(service: Service) -> N
     service.confirmed(language="en")
     link = leave_link(service)
     token = undo_token(leave(service, link))
-    service.deliver()
+    service.work()
     undo(service, link, token)
     letter = service.letter()
     assert letter.subject == "You are subscribed again: Weekly letter"

@@ -23,7 +23,7 @@ def test_an_intruder_who_moves_twice_is_undone_at_once(service: Service, moved: 
     assert service.post(second.link).status_code == 410
     assert service.post(third.link).status_code == 410
     assert service.post(f"{key}/address", data={"email": INTRUDER}, headers=BROWSER).status_code == 403
-    assert service.deliver() == []
+    assert service.work() == []
     assert wrong(service) == []
 
 
@@ -32,7 +32,7 @@ def test_an_intruder_cannot_take_the_old_address_to_keep_it_from_coming_back(ser
     notice = gone(service, INTRUDER)
     moved.shift(COOL_DOWN)
     service.subscribe(ADA, newsletters="events")
-    service.deliver()
+    service.work()
     assert service.post(notice.link).status_code == 200
     assert set(service.status() or {}) == {"weekly"}
 
@@ -67,7 +67,7 @@ def test_it_can_be_undone_for_a_week_and_is_forgotten_then(service: Service, mov
     service.post(letter.link)
     notice = service.letter()
     moved.shift(timedelta(days=6, hours=23))
-    service.deliver()
+    service.work()
     assert service.get(notice.link, headers=BROWSER).status_code == 200
     assert service.get(letter.link, headers=BROWSER).status_code == 200
     moved.shift(timedelta(hours=2))
@@ -75,7 +75,7 @@ def test_it_can_be_undone_for_a_week_and_is_forgotten_then(service: Service, mov
     assert retention.Kind.ADDRESS_CHANGES in [
         each.kind for each in retention.chores(services.of(service.app).catalogue.get())
     ]
-    service.deliver()
+    service.work()
     assert service.rows("SELECT id FROM address_changes") == []
     assert service.rows("SELECT id FROM letters WHERE address_change_id IS NOT NULL") == []
     assert service.get(notice.link, headers=BROWSER).status_code == 410
@@ -87,7 +87,7 @@ def test_the_notice_is_not_sent_any_more_once_it_is_undone_or_over(service: Serv
     service.confirmed()
     service.post(asked(service).link)
     moved.shift(timedelta(days=8))
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_the_notice_can_be_unsubscribed_from_like_any_letter(service: Service) -> None:

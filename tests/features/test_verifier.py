@@ -205,7 +205,7 @@ def growth(service: Service, tmp_path: Path) -> list[str | Path]:
     sizes, reader = [], service.key(Scope.EVENTS_READ)
     for address in ("ada@example.org", "grace@example.org"):
         service.confirmed(address)
-        service.deliver()
+        service.work()
         newest = service.get("/checkpoint", headers=reader).text
         sizes.append(newest.splitlines()[1])
         kept(tmp_path, f"checkpoint-{len(sizes)}", newest)

@@ -21,7 +21,7 @@ def test_no_question_is_answered_otherwise_than_described(
     service: Service, jawel: Jawel, record_property: Callable[[str, object], None]
 ) -> None:
     service.confirmed()
-    service.deliver()
+    service.work()
     subscription = service.status()["weekly"]["id"]
     jawel.environment["RATE_LIMIT_SUBSCRIBE"] = "1000000"
     with serving(jawel, "--no-worker") as running:

@@ -113,7 +113,7 @@ def test_processes_at_once_deliver_each_letter_once(bench: Bench) -> None:
     with process(bench.settings, "--once") as first, process(bench.settings, "--once") as second:
         assert first.wait(PATIENCE_SECONDS) == second.wait(PATIENCE_SECONDS) == 0
     assert Counter(letter.recipient for letter in bench.service.mail.letters) == Counter(people)
-    assert bench.service.deliver() == []
+    assert bench.service.work() == []
 
 
 def test_a_worker_killed_before_sending_loses_no_letter(bench: Bench) -> None:
@@ -121,10 +121,10 @@ def test_a_worker_killed_before_sending_loses_no_letter(bench: Bench) -> None:
     service.subscribe()
     kill_a_worker(bench, "on_rcpt")
     assert service.mail.letters == []
-    assert service.deliver() == []
+    assert service.work() == []
     with time_machine.travel(clock.now() + LEASE, tick=True):
         assert service.post(service.letter().link).status_code == 200
-        assert service.deliver() == []
+        assert service.work() == []
 
 
 def test_a_worker_killed_between_sending_and_marking_sends_the_same_letter_again(bench: Bench) -> None:
@@ -140,7 +140,7 @@ def test_a_worker_killed_between_sending_and_marking_sends_the_same_letter_again
         for copy in (first, again):
             assert service.post(copy.link).get_json() == {"status": "confirmed", "newsletters": ["weekly"]}
         assert service.events().count("subscription.confirmed") == 1
-        assert service.deliver() == []
+        assert service.work() == []
 
 
 def test_the_link_of_a_copy_works_although_nobody_knows_that_it_was_sent(bench: Bench) -> None:
@@ -150,7 +150,7 @@ def test_the_link_of_a_copy_works_although_nobody_knows_that_it_was_sent(bench: 
     (copy,) = map(Letter, service.mail.letters)
     assert service.post(copy.link).status_code == 200
     with time_machine.travel(clock.now() + LEASE, tick=True):
-        assert service.deliver() == []
+        assert service.work() == []
 
 
 def test_a_letter_in_the_hands_of_one_worker_is_passed_by_by_others(service: Service) -> None:
@@ -162,7 +162,7 @@ def test_a_letter_in_the_hands_of_one_worker_is_passed_by_by_others(service: Ser
 
     service.mail.on_taken = look
     assert len(service.deliver()) == 1
-    assert service.deliver() == []
+    assert service.work() == []
 
 
 def test_a_worker_whose_lease_ran_out_marks_nothing(service: Service) -> None:
@@ -177,7 +177,7 @@ def test_a_worker_whose_lease_ran_out_marks_nothing(service: Service) -> None:
                 session.execute(update(OwedLetter).values(lease=uuid4(), leased_until=clock.now() + LEASE))
 
         service.mail.on_taken = dawdle
-        assert len(service.deliver()) == 1
+        assert len(service.work()) == 1
         assert service.status()["weekly"]["confirmation_mail"]["state"] == "queued"
         assert "letter.accepted" not in service.events()
 
