@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import breakers, database, logs, macs, services
 from app.clock_watch import ClockWatch
 from app.counters import Counters
+from app.database.write_check import WriteCheck
 from app.keys import KeyRing
 from app.lately import Lately
 from app.ledger.log import Log
@@ -37,7 +38,6 @@ from app.web.pages import (
     subscribe,
     unsubscribe,
 )
-from app.writable import LatelyWritable
 from config import Settings
 
 KEEP_STATIC_SECONDS = 3600
@@ -85,7 +85,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=limits.counter(settings, opened),
         counters=Counters(opened.writer),
-        writable=LatelyWritable(opened),
+        writable=WriteCheck(opened),
         clock_watch=ClockWatch.of_now(),
     )
     services.install(app, at_hand)

@@ -20,9 +20,9 @@ import orjson
 from sqlalchemy import CheckConstraint, Connection, Index, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app import macs, rows
+from app import macs
 from app.addresses import EmailAddress
-from app.database import Base, Instant
+from app.database import Base, Instant, json_insert
 
 SOFTWARE = f"jawel {version('jawel')}"
 HASH_DOMAIN = b"jawel/consent/v1\n"
@@ -105,7 +105,7 @@ def record_all(session: Session, steps: Sequence[tuple[Step, Act]]) -> None:
     """Many at once, in their order."""
     if steps:
         connection = session.connection()
-        rows.insert_all(connection, ConsentEvent, [row(connection, step, act) for step, act in steps])
+        json_insert.insert_all(connection, ConsentEvent, [row(connection, step, act) for step, act in steps])
 
 
 def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from flask import Flask
 from app.clock_watch import ClockWatch
 from app.counters import Counters
 from app.database import Database
+from app.database.write_check import WriteCheck
 from app.keys import KeyRing
 from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.terms import Catalogue
 from app.ratelimits import Counter
-from app.writable import LatelyWritable
 from config import Settings
 
 
@@ -29,7 +29,7 @@ class Services:
     log: Log
     limiter: Counter
     counters: Counters
-    writable: LatelyWritable
+    writable: WriteCheck
     clock_watch: ClockWatch
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""

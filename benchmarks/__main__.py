@@ -15,8 +15,8 @@ import click
 
 import config
 from app import database as databases
-from app import keys, macs, schema
-from app.database import Database
+from app import keys, macs
+from app.database import Database, schema
 from app.links import Links
 from app.newsletters import apply, file
 from app.tokens import Signer

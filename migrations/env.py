@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `app.schema` hands over, inside its transaction.
+"""Runs the migrations on the connection that `app.database.schema` hands over, inside its transaction.
 
 There is no alembic.ini, and no other way in: the lock and the time limits that a migration needs are taken there.
 """

@@ -8,7 +8,8 @@ import tempfile
 
 from alembic import command
 
-from app import database, schema
+from app import database
+from app.database import schema
 
 
 def write(message: str) -> None:

@@ -15,8 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import config
 from app import database as databases
-from app import schema
-from app.database import Database
+from app.database import Database, schema
 from config import ClientIp, Environment, LogPublish, Settings
 from tests import machine, smtp
 from tests.commands import Jawel, environment

@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import database as databases
 from app.database import Database
-from app.postgresql import POOL_SIZE
+from app.database.postgresql import POOL_SIZE
 from tests.commands import eventually
 
 TRIES = 5

@@ -17,10 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from app import clock, consent, create_app, macs, schema, services
+from app import clock, consent, create_app, macs, services
 from app import database as databases
 from app.consent import Act, Actor, EventType, Step
-from app.database import Base, Database
+from app.database import Base, Database, schema
 from app.ledger.log import Log, checkpoint_at
 from app.worker.sealer import Sealer
 from config import Settings

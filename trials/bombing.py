@@ -26,9 +26,8 @@ from sqlalchemy import func, select
 
 import config
 from app import database as databases
-from app import schema
 from app.budgets import CONFIRMATIONS_A_DAY
-from app.database import Database
+from app.database import Database, schema
 from app.newsletters import apply
 from app.outbox import Letter
 from app.subscriptions.model import Subscriber

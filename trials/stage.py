@@ -20,7 +20,7 @@ import click
 
 import config
 from app import database as databases
-from app import schema
+from app.database import schema
 from app.newsletters import apply
 from tests import machine
 from tests.commands import VARIABLES, Jawel

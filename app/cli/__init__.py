@@ -7,7 +7,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 import config
-from app import database, macs, schema
+from app import database, macs
 from app.cli.doctor import doctor
 from app.cli.feedback import feedback
 from app.cli.keys import keys
@@ -18,8 +18,8 @@ from app.cli.privacy import privacy
 from app.cli.serving import serve, worker
 from app.cli.suppressions import suppressions
 from app.cli.verify import verify
-from app.database import Database
-from app.postgresql import answering_within
+from app.database import Database, schema
+from app.database.postgresql import answering_within
 from config import Settings, SettingsError
 
 PATIENCE_SECONDS = 3

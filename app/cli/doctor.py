@@ -9,8 +9,10 @@ import click
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, clock_watch, private_files, schema, sqlite, writable
-from app.database import Database, described
+from app import clock, clock_watch, private_files
+from app.database import Database, described, schema, sqlite, write_check
+from app.database.postgresql import answering_within
+from app.database.write_check import NotWritable
 from app.errors import JawelError
 from app.ledger import refused
 from app.ledger.audit import results
@@ -20,8 +22,6 @@ from app.mail import delivery
 from app.mail.delivery import exposure
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import catalogue
-from app.postgresql import answering_within
-from app.writable import NotWritable
 from config import Settings
 
 PATIENCE_SECONDS = 5.0
@@ -106,7 +106,7 @@ def _writing(database: Database, settings: Settings) -> str:
         if not schema.is_current(connection):
             raise Ailment("waits for the schema; run `jawel migrate`")
     try:
-        writable.attempt(database)
+        write_check.attempt(database)
     except NotWritable as error:
         raise Ailment(f"the database takes no writes: {error}") from None
     held = sqlite.log_bytes(settings.database_url) if settings.database_url.startswith("sqlite") else 0

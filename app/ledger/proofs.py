@@ -11,15 +11,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, case, func, select
 from sqlalchemy.orm import aliased
 
-from app import rows
-from app.database import AnySelect
+from app.database import AnySelect, json_insert
+from app.database.prepared import PreparedStatement
 from app.ledger import tree
 from app.ledger.anchors import Anchor
 from app.ledger.log import LogIsInconsistent
 from app.ledger.model import LogEntry, SignedCheckpoint, TreeNode
 from app.ledger.tree import Hashes, Node
 from app.ledger.verifier import InclusionProof
-from app.statements import HotStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +81,13 @@ def look_up(connection: Connection, nodes: Sequence[Node]) -> Hashes:
 
 
 @cache
-def _nodes(dialect: str) -> HotStatement:
+def _nodes(dialect: str) -> PreparedStatement:
     # Subqueries, not joins: a planner that knows little of the table might read all of it to join.
-    asked = rows.records("nodes", dialect, [TreeNode.level, TreeNode.number])
+    asked = json_insert.records("nodes", dialect, [TreeNode.level, TreeNode.number])
     level, number = asked.c.level, asked.c.number
     leaf = select(LogEntry.leaf).where(LogEntry.position == number).scalar_subquery()
     inner = select(TreeNode.hash).where(TreeNode.level == level, TreeNode.number == number).scalar_subquery()
-    return HotStatement(select(level, number, case((level == 0, leaf), else_=inner).label("hash")))
+    return PreparedStatement(select(level, number, case((level == 0, leaf), else_=inner).label("hash")))
 
 
 def _positions(event_ids: Sequence[UUID], shown_until: datetime | None) -> AnySelect:

@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from app import clock, macs, rows
+from app import clock, macs
 from app.consent import ConsentEvent
-from app.database import AnyRow
+from app.database import AnyRow, json_insert
 from app.ledger import proofs, refused, signing, turns
 from app.ledger.log import Log, LogIsInconsistent, introduce, newest_checkpoint, verification_keys
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode, UnsealedEvent
@@ -123,8 +123,8 @@ def _append(connection: Connection, edge: Edge, events: Sequence[AnyRow]) -> Non
         for position, (event, leaf) in enumerate(zip(events, leaves, strict=True), edge.size)
     ]
     nodes = [{"level": node.level, "number": node.number, "hash": found} for node, found in edge.extend(leaves)]
-    rows.insert_all(connection, LogEntry, entries)
-    rows.insert_all(connection, TreeNode, nodes)
+    json_insert.insert_all(connection, LogEntry, entries)
+    json_insert.insert_all(connection, TreeNode, nodes)
     connection.execute(_SEALED, {"numbers": [event.number for event in events]})
 
 

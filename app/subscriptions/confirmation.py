@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, EventType
+from app.database.prepared import PreparedStatement
 from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
-from app.statements import HotStatement
 from app.subscriptions import ending, person, steps, withdrawal
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes
@@ -80,8 +80,8 @@ def find(connection: Connection, letter_id: UUID) -> Asked | None:
 
 
 @cache
-def _finding() -> HotStatement:
-    return HotStatement(
+def _finding() -> PreparedStatement:
+    return PreparedStatement(
         select(
             Letter.about,
             Letter.created_at,

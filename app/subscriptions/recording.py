@@ -19,14 +19,14 @@ import psycopg
 from sqlalchemy import Connection, Text, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app import budgets, consent, rows, sqlite
+from app import budgets, consent
 from app.addresses import Digests
 from app.budgets import MailBudget
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
-from app.database import Base
+from app.database import Base, json_insert, sqlite
+from app.database.prepared import PreparedStatement
 from app.newsletters.terms import Newsletter
 from app.outbox import Kind, Letter, State
-from app.statements import HotStatement
 from app.subscriptions.decision import Budget, Facts, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription
 
@@ -42,29 +42,29 @@ NO_ROWS: Rows = {table: [] for table in BESIDE_THE_BUDGET}
 
 
 @cache
-def _function() -> HotStatement:
+def _function() -> PreparedStatement:
     names = [MailBudget.__tablename__, *(table.__tablename__ for table in BESIDE_THE_BUDGET)]
     names += [f"undone_{table.__tablename__}" for table in BESIDE_THE_BUDGET]
-    return HotStatement(select(func.record_signup(*[bindparam(name, type_=Text) for name in names])))
+    return PreparedStatement(select(func.record_signup(*[bindparam(name, type_=Text) for name in names])))
 
 
 @cache
-def _inserts() -> Mapping[type[Base], HotStatement]:
+def _inserts() -> Mapping[type[Base], PreparedStatement]:
     inserts = {
-        MailBudget: _replace_if_unchanged(rows.insert(MailBudget, "sqlite"), MailBudget, ("digest",)),
-        Subscriber: rows.insert(Subscriber, "sqlite"),
-        Letter: rows.insert(Letter, "sqlite"),
+        MailBudget: _replace_if_unchanged(json_insert.insert(MailBudget, "sqlite"), MailBudget, ("digest",)),
+        Subscriber: json_insert.insert(Subscriber, "sqlite"),
+        Letter: json_insert.insert(Letter, "sqlite"),
         Subscription: _replace_if_unchanged(
-            rows.insert(Subscription, "sqlite"), Subscription, ("subscriber_id", "newsletter")
+            json_insert.insert(Subscription, "sqlite"), Subscription, ("subscriber_id", "newsletter")
         ),
-        ConsentEvent: rows.insert(ConsentEvent, "sqlite"),
+        ConsentEvent: json_insert.insert(ConsentEvent, "sqlite"),
     }
-    return {table: HotStatement(insert) for table, insert in inserts.items()}
+    return {table: PreparedStatement(insert) for table, insert in inserts.items()}
 
 
 def _replace_if_unchanged(
-    insert: rows.Insert, model: type[MailBudget | Subscription], key: tuple[str, ...]
-) -> rows.Insert:
+    insert: json_insert.Insert, model: type[MailBudget | Subscription], key: tuple[str, ...]
+) -> json_insert.Insert:
     """Where the stored version is not the one that was read, `version` becomes NULL, which the column refuses."""
     kept = ("id", MailBudget.linked_at.key, *key)
     replacement = {each.name: insert.excluded[each.name] for each in model.__table__.columns if each.name not in kept}
@@ -116,7 +116,7 @@ def write(connection: Connection, kept: Rows, undone: Rows) -> None:
         with sqlite.undone(connection):
             _insert(connection, undone)
         return
-    _function().run(connection, {**rows.parameters(kept), **_undone_parameters(undone)})
+    _function().run(connection, {**json_insert.parameters(kept), **_undone_parameters(undone)})
 
 
 def _undone_parameters(undone: Rows) -> Mapping[str, str]:
@@ -124,7 +124,7 @@ def _undone_parameters(undone: Rows) -> Mapping[str, str]:
 
 
 def _encoded(undone: Rows) -> Mapping[str, str]:
-    return {f"undone_{name}": each for name, each in rows.parameters(undone).items()}
+    return {f"undone_{name}": each for name, each in json_insert.parameters(undone).items()}
 
 
 _NOTHING = _encoded(NO_ROWS)
@@ -134,7 +134,7 @@ def _insert(connection: Connection, written: Rows) -> None:
     """Each table in its turn; a statement takes longer to be run here than what it does, so none is run for nothing."""
     for table, each in written.items():
         if each:
-            _inserts()[table].run(connection, rows.parameters({table: each}))
+            _inserts()[table].run(connection, json_insert.parameters({table: each}))
 
 
 def was_overtaken(error: IntegrityError) -> bool:

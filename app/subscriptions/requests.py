@@ -21,8 +21,8 @@ from app import budgets, clock, suppressions
 from app.addresses import Digests, EmailAddress
 from app.budgets import MailBudget
 from app.database import Instant, was_undone
+from app.database.prepared import PreparedStatement
 from app.errors import JawelError
-from app.statements import HotStatement
 from app.subscriptions import equal_work, recording
 from app.subscriptions.decision import UNUSED, Budget, Facts, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
@@ -66,11 +66,11 @@ def _may_go_again(connection: Connection, error: IntegrityError | OperationalErr
 
 
 @cache
-def _reading() -> HotStatement:
+def _reading() -> PreparedStatement:
     now = bindparam("now", type_=Instant)
     digest, mailbox, budget = (bindparam(name, type_=Text) for name in ("digest", "mailbox", "budget"))
     together = aliased(MailBudget, name="together")
-    return HotStatement(
+    return PreparedStatement(
         select(
             MailBudget.version.label("budget_version"),
             MailBudget.confirmations,

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, bindparam, select
 
-from app import clock, rows, suppressions
+from app import clock, suppressions
 from app.addresses import EmailAddress
-from app.database import AnyRow, AnySelect, Instant
+from app.database import AnyRow, AnySelect, Instant, json_insert
+from app.database.prepared import PreparedStatement
 from app.outbox import Letter, State
-from app.statements import HotStatement
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 UNKNOWN = "unknown"
@@ -82,7 +82,7 @@ def look_up(connection: Connection, newsletter: str, emails: Sequence[str]) -> l
     """In the order asked, under the spelling asked; an address that is not subscribed is `unknown`."""
     canonical = [EmailAddress.canonical_of(email) for email in emails]
     found = _looking_up(connection.dialect.name).run(
-        connection, {"newsletter": newsletter, "now": clock.now(), "addresses": rows.texts(canonical)}
+        connection, {"newsletter": newsletter, "now": clock.now(), "addresses": json_insert.texts(canonical)}
     )
     known: Mapping[str, AnyRow] = {row.canonical: row for row in found}
     return [_found(email, known.get(spelling)) for email, spelling in zip(emails, canonical, strict=True)]
@@ -121,23 +121,23 @@ def _everything() -> AnySelect:
 
 
 @cache
-def _by_id() -> HotStatement:
-    return HotStatement(_everything().where(Subscriber.id == bindparam("id")).order_by(Subscription.newsletter))
+def _by_id() -> PreparedStatement:
+    return PreparedStatement(_everything().where(Subscriber.id == bindparam("id")).order_by(Subscription.newsletter))
 
 
 @cache
-def _by_address() -> HotStatement:
+def _by_address() -> PreparedStatement:
     by_address = _everything().where(Subscriber.canonical == bindparam("canonical"))
-    return HotStatement(by_address.order_by(Subscription.newsletter))
+    return PreparedStatement(by_address.order_by(Subscription.newsletter))
 
 
 @cache
-def _looking_up(dialect: str) -> HotStatement:
-    return HotStatement(
+def _looking_up(dialect: str) -> PreparedStatement:
+    return PreparedStatement(
         select(Subscriber.canonical, Subscription.status, _MAILABLE)
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(
-            Subscriber.canonical.in_(rows.select_texts("addresses", dialect)),
+            Subscriber.canonical.in_(json_insert.select_texts("addresses", dialect)),
             Subscription.newsletter == bindparam("newsletter"),
         )
     )

@@ -11,8 +11,7 @@ from uuid import UUID
 from sqlalchemy import Index, Select, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app import rows
-from app.database import AnyRow, Base, Instant
+from app.database import AnyRow, Base, Instant, json_insert
 from app.subscriptions.model import Subscriber, Subscription
 
 
@@ -42,7 +41,7 @@ def leave(session: Session, subscriptions: Sequence[Subscription | AnyRow], now:
         }
         for each in subscriptions
     ]
-    rows.insert_all(session.connection(), Stub, values)
+    json_insert.insert_all(session.connection(), Stub, values)
 
 
 def earlier(digest: str) -> Select[UUID]:

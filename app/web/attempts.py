@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from app import database, postgresql
+from app import database
+from app.database import postgresql
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

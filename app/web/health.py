@@ -3,9 +3,9 @@
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import postgresql, schema
+from app.database import postgresql, schema
+from app.database.write_check import NotWritable
 from app.web import current
-from app.writable import NotWritable
 
 blueprint = Blueprint("health", __name__)
 

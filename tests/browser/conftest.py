@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, Request
 
 from app import database as databases
-from app import schema
+from app.database import schema
 from app.newsletters import apply, file
 from app.tokens import Purpose, Signer
 

@@ -19,12 +19,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
-from app import at_hand, lately, schema, services, sqlite, worker
 from app import database as databases
+from app import lately, services, worker
+from app.database import connection_cache as at_hand
+from app.database import schema, sqlite
+from app.database.postgresql import POOL_SIZE
 from app.lately import Lately
 from app.ledger import audit
 from app.ledger.audit.stored import stream
-from app.postgresql import POOL_SIZE
 from app.web import attempts, health
 from app.worker import errands, housekeeping, sealer
 from tests import machine

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from app import database as databases
-from app import schema
+from app.database import schema
 from app.keys import Scope
 from tests import clocks
 from tests.commands import ROOT, Jawel

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from app import database as databases
-from app import schema, writable
+from app.database import schema, write_check
 from tests import machine
 from tests.commands import Jawel, eventually
 from tests.disks import Disk, small_disk
@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_by_readyz_and_the_doctor(
 def test_no_session_is_left_waiting_for_a_standby_that_is_gone(
     open_service: OpenService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writable, "FRESH_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(write_check, "FRESH_FOR_SECONDS", 0.0)
     with mortal_server(machine.require(machine.POSTGRESQL)) as server:
         server.execute("CREATE DATABASE jawel")
         opened = databases.connect(server.url("jawel"))
@@ -104,8 +104,8 @@ def test_a_role_without_the_right_to_write_is_told_what_it_lacks(service: Servic
         connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO jawel_reads"))
     try:
         other = databases.connect(database_url.replace("postgres@", "jawel_reads@"))
-        with pytest.raises(writable.NotWritable, match="Database roles"):
-            writable.attempt(other)
+        with pytest.raises(write_check.NotWritable, match="Database roles"):
+            write_check.attempt(other)
         other.dispose()
     finally:
         with service.database.writer.begin() as connection:
@@ -116,14 +116,14 @@ def test_a_role_without_the_right_to_write_is_told_what_it_lacks(service: Servic
 def test_however_many_ask_it_is_tried_once_and_leaves_nothing(
     service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writable, "FRESH_FOR_SECONDS", 3600.0)
+    monkeypatch.setattr(write_check, "FRESH_FOR_SECONDS", 3600.0)
     begun: list[object] = []
     event.listen(service.database.writer, "begin", begun.append)
     before = everything(service)
     assert [service.get("/readyz").status_code for _ in range(50)] == [200] * 50
     tried = len(begun)
     assert 1 <= tried <= 2
-    monkeypatch.setattr(writable, "FRESH_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(write_check, "FRESH_FOR_SECONDS", 0.0)
     assert [service.get("/readyz").status_code for _ in range(50)] == [200] * 50
     assert len(begun) == 51 * tried
     assert everything(service) == before

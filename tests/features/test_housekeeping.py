@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import clock, postgresql, services, worker
+from app import clock, services, worker
+from app.database import postgresql
 from app.privacy import retention
 from app.privacy.retention import Pace
 from app.worker import housekeeping

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import time_machine
 
-from app import postgresql, services
+from app import services
+from app.database import postgresql
 from app.web import attempts
 from app.worker import housekeeping
 from tests.commands import eventually

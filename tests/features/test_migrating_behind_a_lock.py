@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from app import database as databases
-from app import schema, sqlite
+from app.database import schema, sqlite
 from tests.commands import Jawel
 
 BEFORE = "0013"

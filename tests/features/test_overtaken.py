@@ -11,8 +11,8 @@ from sqlalchemy import false, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app import clock, logs, rows, services
-from app.database import Database
+from app import clock, logs, services
+from app.database import Database, json_insert
 from app.ledger import anchors
 from app.ledger.anchors import Anchor
 from migrations import signup_functions
@@ -86,10 +86,10 @@ def things(database: Database) -> Iterator[None]:
 
 def test_a_column_that_a_row_leaves_out_has_its_default_and_what_is_given_stands(database: Database) -> None:
     with things(database), database.writer.begin() as connection:
-        written = rows.together([rows.insert(Thing, connection.dialect.name)])
+        written = json_insert.together([json_insert.insert(Thing, connection.dialect.name)])
         given = {"id": 2, "tries": 0, "is_odd": True, "name": "ada"}
         for each in written:
-            each.run(connection, rows.parameters({Thing: [{"id": 1}, given]}))
+            each.run(connection, json_insert.parameters({Thing: [{"id": 1}, given]}))
         found = connection.execute(text("SELECT id, tries, is_odd, name, remark FROM things ORDER BY id")).all()
     assert [tuple(row) for row in found] == [(1, 7, False, "nobody", None), (2, 0, True, "ada", None)]
 

@@ -9,8 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from app import sqlite
-from app.database import Database
+from app.database import Database, sqlite
 from tests.commands import Jawel, eventually
 from tests.features.test_commands import findings
 from tests.service import Service

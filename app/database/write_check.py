@@ -15,8 +15,7 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app import sqlite
-from app.database import Database
+from app.database import Database, sqlite
 from app.errors import JawelError
 
 FRESH_FOR_SECONDS = 1.0
@@ -50,7 +49,7 @@ def attempt(database: Database) -> None:
         raise NotWritable(_reason(error)) from None
 
 
-class LatelyWritable:
+class WriteCheck:
     """As of a second ago, however many ask."""
 
     def __init__(self, database: Database) -> None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, Pool, event
 
-from app.postgresql import POOL_SIZE
+from app.database.postgresql import POOL_SIZE
 
 MOST = POOL_SIZE // 2
 
 
 @dataclass(frozen=True, slots=True)
-class AtHand:
+class ConnectionCache:
     engine: Engine
     waiting: list[tuple[Pool, Connection]] = field(default_factory=list)
 

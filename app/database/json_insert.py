@@ -34,7 +34,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 
-from app.statements import HotStatement
+from app.database.prepared import PreparedStatement
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -77,7 +77,7 @@ def insert_all(connection: Connection, model: type[DeclarativeBase], values: Seq
 
 
 @cache
-def _insert_all(model: type[DeclarativeBase]) -> HotStatement:
+def _insert_all(model: type[DeclarativeBase]) -> PreparedStatement:
     return together([insert(model, "postgresql")])[0]
 
 
@@ -97,16 +97,16 @@ def _extracted(entry: ColumnElement[Any], column: ColumnElement[Any] | Queryable
     return func.replace(value, "-", "") if isinstance(column.type, Uuid) else value
 
 
-def together(inserts: Sequence[Insert]) -> tuple[HotStatement, ...]:
+def together(inserts: Sequence[Insert]) -> tuple[PreparedStatement, ...]:
     """One statement where the database can do it in one, else as many as there are tables. They run in the order given.
 
     So they take their locks in that order too.
     """
     if isinstance(inserts[0], sqlite.Insert):
-        return tuple(map(HotStatement, inserts))
+        return tuple(map(PreparedStatement, inserts))
     # PostgreSQL begins with the last of those that no other part of the statement refers to.
     ctes = (each.cte(f"into_{each.table.name}") for each in reversed(inserts))
-    return (HotStatement(select(literal(1)).add_cte(*ctes)),)
+    return (PreparedStatement(select(literal(1)).add_cte(*ctes)),)
 
 
 def parameters(rows: Mapping[Any, Sequence[object]]) -> dict[str, str]:

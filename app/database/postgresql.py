@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from sqlalchemy import Engine, create_engine
 
-from app.shares import Share, SharedPool
+from app.database.pool import Share, SharedPool
 
 POOL_SIZE = 8
 POOL_SECONDS = 5

@@ -22,7 +22,7 @@ from sqlalchemy.sql import ClauseElement
 from app.database import AnyRow
 
 
-class HotStatement:
+class PreparedStatement:
     """`core` has no list that grows with its values: its text is the same for all of them."""
 
     def __init__(self, core: Executable) -> None:

@@ -30,8 +30,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from app import postgresql, sqlite
-from app.at_hand import AtHand
+from app.database import postgresql, sqlite
+from app.database.connection_cache import ConnectionCache
 
 # Classes of SQLSTATE: the transaction was rolled back, or something is not available, such as a lock.
 ABOUT_ONE_STATEMENT = ("40", "55")
@@ -77,8 +77,8 @@ class Database:
 
     writer: Engine
     reader: Engine
-    _writers: AtHand
-    _readers: AtHand
+    _writers: ConnectionCache
+    _readers: ConnectionCache
     _write_ahead_log: sqlite.WriteAheadLog
 
     @contextmanager
@@ -151,7 +151,7 @@ def connect(url: str) -> Database:
     else:
         writer, reader = postgresql.engine(url, ""), postgresql.engine(url, "-c default_transaction_read_only=on")
         _tie_together(writer, reader)
-    return Database(writer, reader, AtHand(writer), AtHand(reader), sqlite.WriteAheadLog(writer))
+    return Database(writer, reader, ConnectionCache(writer), ConnectionCache(reader), sqlite.WriteAheadLog(writer))
 
 
 def described(url: str) -> str:

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Engine, delete, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.database import Database
+from app.database.prepared import PreparedStatement
 from app.ratelimits import RateLimit
-from app.statements import HotStatement
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"])
 WAITING = 3
-READS = HotStatement(select(RateLimit.key))
-WRITES = HotStatement(delete(RateLimit).returning(RateLimit.key))
+READS = PreparedStatement(select(RateLimit.key))
+WRITES = PreparedStatement(delete(RateLimit).returning(RateLimit.key))
 Opens = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -26,7 +26,7 @@ def fill(engine: Engine, then: str = "SELECT 1") -> None:
             taken.enter_context(engine.connect()).execute(text(then))
 
 
-def answers(opens: Opens, statement: HotStatement) -> list[bool]:
+def answers(opens: Opens, statement: PreparedStatement) -> list[bool]:
     """Whether one was answered that came alone, and then each of several that come at once."""
     with opens() as connection:
         found = [is_answered(connection, statement)]
@@ -35,7 +35,7 @@ def answers(opens: Opens, statement: HotStatement) -> list[bool]:
         return found + [is_answered(connection, statement) for connection in at_once]
 
 
-def is_answered(connection: Connection, statement: HotStatement) -> bool:
+def is_answered(connection: Connection, statement: PreparedStatement) -> bool:
     try:
         return statement.run(connection, {}) == []
     except DBAPIError:

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, column, inspect, select, table, text
 from sqlalchemy.exc import OperationalError
 
-from app import waiting
-from app.database import Database
+from app.database import Database, lock_waits
+from app.database.lock_waits import Holder
 from app.errors import JawelError
-from app.waiting import Holder
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 """Beside the package, in a checkout and in an installed wheel alike."""
 
 _NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.py")
@@ -42,13 +41,13 @@ def migrate(database: Database) -> tuple[str | None, str]:
             connection = session.connection()
             if connection.dialect.name == "postgresql":
                 _await_turn(connection)
-            with waiting.watched(database, connection) as holders:
+            with lock_waits.watched(database, connection) as holders:
                 before = current_revision(connection)
                 if not _reaches_head(before):
                     _upgrade(connection)
                 after = current_revision(connection) or ""
     except OperationalError as error:
-        if waiting.in_vain(error):
+        if lock_waits.in_vain(error):
             raise Blocked(_blocked_by(database, holders)) from None
         raise
     return before, after
