@@ -16,8 +16,8 @@ from app.keys import KeyRing
 from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
-from app.newsletters import catalogue
-from app.newsletters.terms import Catalogue
+from app.newsletters import load
+from app.newsletters.definitions import Catalogue
 from app.tokens import Signer
 from app.web import api, attempts, body, feedback, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
@@ -94,7 +94,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
 
 def _catalogue_of_now(connection: Connection) -> Catalogue:
     """What every request needs, by one look at the database."""
-    return replace(catalogue.load(connection), attacked=breakers.tripped(connection))
+    return replace(load.catalogue(connection), attacked=breakers.tripped(connection))
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from app.keys import KeyRing
 from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
-from app.newsletters.terms import Catalogue
+from app.newsletters.definitions import Catalogue
 from app.ratelimits import Counter
 from config import Settings
 

@@ -18,7 +18,7 @@ from app import database as databases
 from app import keys, macs
 from app.database import Database, schema
 from app.links import Links
-from app.newsletters import apply, file
+from app.newsletters import apply, toml_file
 from app.tokens import Signer
 from benchmarks import load, log, oracle, population, postman, questions, servers, sink
 from benchmarks.load import Outcome
@@ -189,7 +189,7 @@ def _empty(stack: ExitStack, url: str) -> Database:
 def _populate(stack: ExitStack, url: str) -> Database:
     database = _empty(stack, url)
     with database.transaction() as session:
-        apply.apply(session, file.load(CATALOGUE)[1])
+        apply.apply(session, toml_file.load(CATALOGUE)[1])
     population.settle(database, PEOPLE)
     return database
 

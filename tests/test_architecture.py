@@ -32,8 +32,8 @@ def test_every_setting_is_in_the_example_and_on_its_page() -> None:
 
 
 def test_every_key_of_the_catalogue_is_on_its_page() -> None:
-    source = (ROOT / "app/newsletters/reading.py").read_text(encoding="utf-8")
-    keys = set(re.findall(r'(?:\.take\(|_(?:words|by_language)\(reader, )"(\w+)"', source))
+    source = (ROOT / "app/newsletters/parsing.py").read_text(encoding="utf-8")
+    keys = set(re.findall(r'(?:\.take\(|_(?:words|by_language)\(parser, )"(\w+)"', source))
     assert {"controller", "newsletter", "slug", "consent", "reply_to", "recipients"} <= keys
     assert not_on("docs/catalogue.md", keys) == []
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 from tests.commands import ROOT
 
 STYLE = (ROOT / "app/static/jawel.css").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from babel.messages import Catalog, Message
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 from app.web.language import FALLBACK
 from tests.commands import ROOT
 

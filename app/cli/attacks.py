@@ -12,7 +12,7 @@ from app.breakers import switching
 from app.breakers.model import Breaker, BreakerChange
 from app.consent import timestamp
 from app.database import AnyRow
-from app.newsletters import catalogue
+from app.newsletters import load
 
 SHOWN = 50
 
@@ -36,7 +36,7 @@ def attacks(context: Any, trip: tuple[str, ...], reset: tuple[str, ...]) -> None
 
 
 def _switch(session: Session, trip: tuple[str, ...], reset: tuple[str, ...]) -> None:
-    open_ = catalogue.load(session).open
+    open_ = load.catalogue(session).open
     for option, names in (("--trip", trip), ("--reset", reset)):
         if unknown := [each for each in names if each not in open_]:
             raise click.UsageError(f"{option}: there is no newsletter {', '.join(unknown)}.")

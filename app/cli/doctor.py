@@ -21,7 +21,7 @@ from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
 from app.mail.delivery import exposure
 from app.mail.delivery.failures import TemporaryFailure
-from app.newsletters import catalogue
+from app.newsletters import load
 from config import Settings
 
 PATIENCE_SECONDS = 5.0
@@ -129,7 +129,7 @@ def _catalogue(database: Database) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
             raise Ailment("waits for the schema; run `jawel migrate`")
-        found = catalogue.load(connection)
+        found = load.catalogue(connection)
     if not found.open:
         raise Ailment("no newsletter yet; run `jawel newsletters apply FILE`")
     return ", ".join(found.open)
@@ -186,7 +186,7 @@ def _feedback(database: Database, settings: Settings) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
             raise Ailment("waits for the schema; run `jawel migrate`")
-        found = catalogue.load(connection)
+        found = load.catalogue(connection)
     unsigned = [each.slug for each in found.open.values() if not can_be_signed(each.mailbox)]
     if unsigned:
         raise Ailment(

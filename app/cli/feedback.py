@@ -16,7 +16,7 @@ from app.cli import processor_time
 from app.database import Database
 from app.feedback import inbound, limits
 from app.links import Links
-from app.newsletters import catalogue
+from app.newsletters import load
 from app.subscriptions import feedback as subscriptions_feedback
 from app.subscriptions.feedback import Outcome, Report
 from app.tokens import Signer
@@ -82,7 +82,7 @@ def _take(database: Database, settings: Settings, reports: list[Report]) -> Outc
             outcome = subscriptions_feedback.take(
                 session,
                 report,
-                catalogue=catalogue.load(session),
+                catalogue=load.catalogue(session),
                 suppression_key=settings.suppression_key,
             )
         log.info("feedback.taken", kind=report.kind, source=report.source, outcome=outcome)

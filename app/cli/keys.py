@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app import clock
 from app import keys as api_keys
 from app.keys import ApiKey, Scope
-from app.newsletters import catalogue
+from app.newsletters import load
 
 # Of an enumeration click would offer the names, STATUS_READ, and not the words of the API.
 SCOPES = click.Choice([scope.value for scope in Scope])
@@ -28,7 +28,7 @@ def keys() -> None:
 def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, ...]) -> None:
     """Print a new key, once: only its digest is kept."""
     with context.database.transaction() as session:
-        unknown = set(slugs) - set(catalogue.load(session.connection()).newsletters)
+        unknown = set(slugs) - set(load.catalogue(session.connection()).newsletters)
         if unknown:
             raise click.UsageError(f"--newsletter: there is no newsletter {', '.join(sorted(unknown))}.")
         key = api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None)

@@ -7,9 +7,9 @@ import click
 
 from app.cli.attacks import attacks
 from app.newsletters import apply as applying
-from app.newsletters import catalogue
-from app.newsletters import file as catalogue_file
-from app.newsletters.file import CatalogueError
+from app.newsletters import load
+from app.newsletters import toml_file as catalogue_file
+from app.newsletters.toml_file import CatalogueError
 
 
 @click.group()
@@ -49,7 +49,7 @@ def apply(context: Any, file: Path, check: bool) -> None:
 def list_(context: Any) -> None:
     """Print the slug of every newsletter that takes subscriptions, a line each."""
     with context.database.read_only() as connection:
-        on_offer = catalogue.load(connection).open
+        on_offer = load.catalogue(connection).open
     for slug in on_offer:
         click.echo(slug)
 

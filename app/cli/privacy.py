@@ -8,7 +8,7 @@ import click
 
 from app import clock_watch
 from app.cli.record import record
-from app.newsletters import catalogue
+from app.newsletters import load
 from app.privacy import retention
 from app.privacy.retention import Kind
 
@@ -44,7 +44,7 @@ def purge(context: Any) -> None:
     with context.database.read_only() as connection:
         if doubt := clock_watch.doubt(connection):
             raise click.ClickException(f"Nothing is erased: {doubt}. {doubt.remedy}.")
-        due = list(retention.chores(catalogue.load(connection)))
+        due = list(retention.chores(load.catalogue(connection)))
     told_at = time.monotonic()
     for chore in due:
         for done in retention.steps(context.database, chore):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import click
 from psycopg.conninfo import conninfo_to_dict
 
-from app.newsletters import catalogue
+from app.newsletters import load
 from app.privacy import record as processing
 from app.privacy import record_formats
 from app.privacy.record import Record, missing
@@ -42,7 +42,7 @@ FIXED = (
 def record(context: Any, kind: str) -> None:
     """Print the record of processing activities, and name what is missing in it (GDPR Art. 30)."""
     with context.database.read_only() as connection:
-        found = processing.build(catalogue.load(connection), tuple(measures(context.settings)))
+        found = processing.build(load.catalogue(connection), tuple(measures(context.settings)))
     click.echo(FORMATS[kind](found), nl=False)
     count = len(found.missing)
     if count:

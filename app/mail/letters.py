@@ -19,7 +19,7 @@ from app import clock, codes
 from app.addresses import EmailAddress
 from app.links import FRESH_FOR, Links, one_click
 from app.mail.message import ComposedLetter
-from app.newsletters.terms import Controller, Newsletter
+from app.newsletters.definitions import Controller, Newsletter
 from app.outbox import Kind, Letter
 
 PARTS = ("subject.txt", "body.txt", "body.html")

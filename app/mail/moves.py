@@ -9,7 +9,7 @@ from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.database import AnyRow
 from app.mail.letters import Move, Owed
-from app.newsletters.terms import Catalogue
+from app.newsletters.definitions import Catalogue
 from app.outbox import Kind, Letter
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes

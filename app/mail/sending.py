@@ -26,7 +26,7 @@ from app.mail.delivery import Carrier
 from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAway, RelayBusy, TemporaryFailure
 from app.mail.letters import Owed, compose
 from app.mail.relay import Relay
-from app.newsletters.terms import Catalogue
+from app.newsletters.definitions import Catalogue
 from app.outbox import Kind, Letter, State
 from app.subscriptions import feedback
 from app.subscriptions.model import Status, Subscriber, Subscription

@@ -7,10 +7,10 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.newsletters import notice, reading
-from app.newsletters.model import ControllerRow, NewsletterRow, Wording
-from app.newsletters.terms import sha256
-from app.newsletters.values import Table
+from app.newsletters import notice, parsing
+from app.newsletters.definitions import sha256
+from app.newsletters.fields import Table
+from app.newsletters.tables import ControllerRow, NewsletterRow, Wording
 
 WORDS = ("title", "purpose", "consent", "notice")
 
@@ -70,13 +70,13 @@ def apply(session: Session, file: Table) -> None:
 
 
 def _texts(table: Table) -> Iterable[str]:
-    return reading.read_newsletter(table, (), []).texts()
+    return parsing.read_newsletter(table, (), []).texts()
 
 
 def _notices(file: Table) -> dict[str, Mapping[str, str]]:
     """By slug, the notice in each language."""
-    controller = reading.read_controller(file["controller"], [])
-    newsletters = (reading.read_newsletter(table, (), []) for table in file.get("newsletter", []))
+    controller = parsing.read_controller(file["controller"], [])
+    newsletters = (parsing.read_newsletter(table, (), []) for table in file.get("newsletter", []))
     return {each.slug: notice.compose(controller, each) for each in newsletters}
 
 

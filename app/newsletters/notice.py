@@ -14,7 +14,7 @@ from typing import Literal
 from babel import lists, units
 from babel.support import NullTranslations, Translations
 
-from app.newsletters.terms import TRACES_KEPT_FOR, Controller, Newsletter
+from app.newsletters.definitions import TRACES_KEPT_FOR, Controller, Newsletter
 
 _FOLDER = Path(__file__).parents[1] / "translations"
 _UNITS = (

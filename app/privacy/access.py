@@ -19,7 +19,7 @@ from app.budgets import MailBudget
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger.model import LogEntry
-from app.newsletters.model import Wording
+from app.newsletters.tables import Wording
 from app.outbox import Letter
 from app.subscriptions import stubs
 from app.subscriptions.feedback import FeedbackReport

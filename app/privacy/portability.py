@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.consent import duration, timestamp
-from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
+from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.privacy.access import Holdings
 
 FORMAT = "jawel-personal-data/1"

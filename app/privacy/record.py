@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from app.budgets import DAY
+from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.newsletters.notice import in_words
-from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.subscriptions.moving.changes import UNDO_WITHIN
 
 MISSING = "MISSING:"

@@ -17,7 +17,7 @@ from app import budgets, clock, proof_of_work, suppressions
 from app.breakers import switching
 from app.consent import Act, Actor
 from app.database import Database
-from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue, Newsletter
+from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
 from app.subscriptions import ending, feedback

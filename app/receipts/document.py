@@ -14,7 +14,7 @@ from uuid import UUID
 from app.consent import duration, timestamp
 from app.ledger.verifier import GIVEN, PROFILE, RENEWED, encode, standing, states
 from app.links import Links
-from app.newsletters.terms import Catalogue, Controller, Newsletter
+from app.newsletters.definitions import Catalogue, Controller, Newsletter
 from app.receipts.history import Entry, History
 
 SCHEMA_VERSION = "https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr"

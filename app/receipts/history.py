@@ -22,7 +22,7 @@ from app.ledger import anchors, proofs
 from app.ledger.log import Log, verification_keys
 from app.ledger.proofs import Growth
 from app.ledger.verifier import InclusionProof, unverified
-from app.newsletters.model import Wording
+from app.newsletters.tables import Wording
 from app.subscriptions.model import Subscriber
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from app.consent import ConsentEvent, EventType
-from app.newsletters.model import Wording
-from app.newsletters.terms import Words
+from app.newsletters.definitions import Words
+from app.newsletters.tables import Wording
 from app.outbox import Letter
 
 _PARTS = ("title", "purpose", "consent")

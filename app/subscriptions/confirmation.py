@@ -18,7 +18,7 @@ from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, EventType
 from app.database.prepared import PreparedStatement
-from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
+from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.subscriptions import ending, person, steps, withdrawal
 from app.subscriptions.model import Status, Subscriber, Subscription

@@ -10,7 +10,7 @@ from app import budgets, clock
 from app.addresses import EmailAddress
 from app.consent import JsonValue
 from app.database import AnyRow
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.outbox import Kind
 from app.subscriptions.model import Status
 from app.subscriptions.welcome import is_welcome

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType, Step
 from app.database import AnyRow
-from app.newsletters.terms import Catalogue, Newsletter
+from app.newsletters.definitions import Catalogue, Newsletter
 from app.subscriptions import leaving_letters, steps, stubs
 from app.subscriptions.model import Status, Subscriber, Subscription
 

@@ -25,7 +25,7 @@ from app.budgets import MailBudget
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Base, json_insert, sqlite
 from app.database.prepared import PreparedStatement
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.outbox import Kind, Letter, State
 from app.subscriptions.decision import Budget, Facts, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription

@@ -10,7 +10,7 @@ the operator of a machine.
 from functools import cache
 
 from app.addresses import EmailAddress
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 
 ROLES = frozenset(
     {

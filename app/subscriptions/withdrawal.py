@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.addresses import EmailAddress
 from app.consent import Act
-from app.newsletters.terms import Catalogue
+from app.newsletters.definitions import Catalogue
 from app.subscriptions import ending
 from app.subscriptions.model import Status, Subscriber, Subscription
 

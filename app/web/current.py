@@ -5,7 +5,7 @@ from flask import current_app
 from app import services as application
 from app.database import Database
 from app.links import Links
-from app.newsletters.terms import Catalogue
+from app.newsletters.definitions import Catalogue
 from app.services import Services
 from config import Settings
 

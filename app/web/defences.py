@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from app import proof_of_work
 from app.consent import JsonValue
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.proof_of_work import Proof
 from app.ratelimits import Limit
 from app.web import current, form_age, intake, limits

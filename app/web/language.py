@@ -12,7 +12,7 @@ from flask import g, request
 from flask_babel import get_locale, refresh
 from werkzeug.exceptions import HTTPException
 
-from app.newsletters.terms import LANGUAGES, Newsletter
+from app.newsletters.definitions import LANGUAGES, Newsletter
 
 FALLBACK = "en"
 """What pages and letters are written in, before translation."""

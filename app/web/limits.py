@@ -16,7 +16,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from app import ratelimits
 from app.database import Database
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.ratelimits import Counter, DatabaseStorage, Limit, Storage
 from app.web import client, current
 from config import Settings

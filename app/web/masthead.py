@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import url_for
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.newsletters.terms import Catalogue, Controller
+from app.newsletters.definitions import Catalogue, Controller
 from app.web import current, language
 
 

@@ -14,7 +14,7 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import Forbidden
 
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.web import current
 from config_checks import LOOPBACK
 

@@ -22,7 +22,7 @@ from werkzeug.exceptions import (
     UnprocessableEntity,
 )
 
-from app.newsletters.terms import CatalogueIsBehind
+from app.newsletters.definitions import CatalogueIsBehind
 from app.subscriptions.requests import Overtaken
 from app.tokens import TokenInvalid
 

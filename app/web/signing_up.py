@@ -8,7 +8,7 @@ from flask import Response
 from flask_babel import force_locale
 from flask_babel import gettext as _
 
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup
 from app.web import current, defences, language, mailboxes

@@ -22,7 +22,7 @@ from playwright.sync_api import ConsoleMessage, Page, Request
 
 from app import database as databases
 from app.database import schema
-from app.newsletters import apply, file
+from app.newsletters import apply, toml_file
 from app.tokens import Purpose, Signer
 
 PATIENCE_SECONDS = 120
@@ -235,7 +235,7 @@ def _prepare(instance: Path, catalogue: Path) -> None:
     database = databases.connect(f"sqlite:///{instance / 'jawel.sqlite'}")
     schema.migrate(database)
     with database.transaction() as session:
-        apply.apply(session, file.load(catalogue)[1])
+        apply.apply(session, toml_file.load(catalogue)[1])
     database.dispose()
 
 

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from babel.messages.pofile import read_po
 from playwright.sync_api import FloatRect, Page, ViewportSize, expect
 
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 from app.web.language import FALLBACK
 from tests.browser.conftest import Site, Witness
 from tests.commands import ROOT

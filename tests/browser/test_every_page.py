@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 from tests.browser.conftest import PATIENCE_SECONDS, Site
 from tests.browser.inspection import PHONE, Inspection
 

@@ -12,7 +12,7 @@ import time_machine
 from app import services
 from app.addresses import EmailAddress
 from app.keys import Scope
-from app.newsletters import catalogue
+from app.newsletters import load
 from app.privacy import access
 from app.subscriptions import feedback
 from app.subscriptions.feedback import Kind, Outcome, Report
@@ -31,7 +31,7 @@ def take(service: Service, report: Report, **more: Any) -> Outcome:
         return feedback.take(
             session,
             replace(report, **more),
-            catalogue=catalogue.load(session.connection()),
+            catalogue=load.catalogue(session.connection()),
             suppression_key=services.of(service.app).settings.suppression_key,
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 from tests.correspondence import LETTERS
 from tests.service import Letter, Service
 

@@ -17,7 +17,7 @@ from app.addresses import EmailAddress
 from app.mail.delivery import mending
 from app.mail.delivery.failures import LetterRefused
 from app.mail.message import ComposedLetter
-from app.newsletters import reading
+from app.newsletters import parsing
 from tests import smtp
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, COOL_DOWN, Letter, Service
@@ -243,12 +243,12 @@ LINE_ENDS = ["\r\n", "\n", "\r", "\0", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"]
 def test_the_catalogue_takes_no_line_break_that_a_header_would_hold(key: str, end: str) -> None:
     text = {"title": "A letter", "sender": "Voorbeeld", "reply_to": "desk@example.org"}[key] + f"{end}Bcc: eve"
     changed = titled(text) if key == "title" else catalogue(**{key: f"{text} <news@example.org>"})
-    _, problems = reading.read(changed)
+    _, problems = parsing.read(changed)
     assert {problem.path[:3] for problem in problems} == {("newsletter", 0, key)}
 
 
 def test_the_catalogue_takes_no_reply_to_that_an_old_relay_could_not_carry() -> None:
-    _, problems = reading.read(catalogue(reply_to="jürgen@example.org"))
+    _, problems = parsing.read(catalogue(reply_to="jürgen@example.org"))
     assert [problem.path for problem in problems] == [("newsletter", 0, "reply_to")]
 
 

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 from app import clock
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 from tests.correspondence import LETTERS, SHOP
 from tests.features.conftest import CATALOGUE
 from tests.service import ADA, COOL_DOWN, Letter, Service

@@ -13,7 +13,7 @@ import time_machine
 
 from app.keys import Scope
 from app.ledger.verifier import Trust, examine_receipt
-from app.newsletters import catalogue
+from app.newsletters import load
 from app.privacy import retention
 from tests.commands import Jawel, eventually
 from tests.features.test_feedback import COMPLAINT, HARD, id_of, status_of, take
@@ -142,7 +142,7 @@ def test_the_evidence_goes_when_the_withdrawn_subscription_does(service: Service
         lift(jawel)
         clock.shift(timedelta(days=100))
         with service.database.read_only() as connection:
-            due = list(retention.chores(catalogue.load(connection)))
+            due = list(retention.chores(load.catalogue(connection)))
         for chore in due:
             retention.carry_out(service.database, chore)
     assert service.status() is None

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app import lately
 from app.ledger.verifier import Trust, examine_receipt
-from app.newsletters import catalogue, notice
+from app.newsletters import load, notice
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_receipts import KEY, ask, receipt_text, subscription
@@ -107,7 +107,7 @@ def test_it_tells_every_item_of_article_13(open_service: OpenService, item: str)
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_what_it_promises_is_what_is_done(service: Service) -> None:
     with service.database.read_only() as connection:
-        weekly = catalogue.load(connection).newsletters["weekly"]
+        weekly = load.catalogue(connection).newsletters["weekly"]
     assert notice.in_words(weekly.confirm_within + weekly.purge_pending_after, "en") == "4 days"
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app import services
 from app.addresses import EmailAddress
-from app.newsletters.terms import TRACES_KEPT_FOR
+from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.privacy import retention
 from app.privacy.retention import Pace
 from app.worker import housekeeping

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.addresses import EmailAddress
-from app.newsletters import values
+from app.newsletters import fields
 from app.subscriptions.welcome import is_disposable, is_role
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
@@ -121,7 +121,7 @@ def test_the_catalogue_says_accept_or_ignore_and_nothing_else(
     refused = jawel("newsletters", "apply", catalogue(f'{key} = "refuse"'))
     assert refused.exit_code == 2
     assert f"newsletter.{key} needs one of 'accept', 'ignore'" in refused.stderr
-    for policy in values.ACCEPT_OR_IGNORE:
+    for policy in fields.ACCEPT_OR_IGNORE:
         assert jawel("newsletters", "apply", catalogue(f'{key} = "{policy}"')).exit_code == 0
 
 

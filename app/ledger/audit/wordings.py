@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, select
 
 from app.ledger.audit.stored import stream
-from app.newsletters.model import Wording
+from app.newsletters.tables import Wording
 
 
 def check(connection: Connection) -> Iterator[str]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, outbox, suppressions
 from app.consent import Act, Actor, ConsentEvent, EventType
-from app.newsletters.terms import TRACES_KEPT_FOR, Catalogue
+from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.subscriptions import ending, undoing, withdrawal
 from app.subscriptions.feedback import codes, concerned, reports

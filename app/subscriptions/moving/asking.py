@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import budgets, clock, suppressions
 from app.addresses import Digests, EmailAddress
-from app.newsletters.terms import TRACES_KEPT_FOR
+from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.outbox import Kind
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.moving import changes

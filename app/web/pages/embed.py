@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, make_response, render_template
 from flask_babel import force_locale
 
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.web import current, headers, language
 from app.web.pages.signup import on_offer
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 
-from app.newsletters import catalogue, notice
-from app.newsletters.terms import Newsletter
+from app.newsletters import load, notice
+from app.newsletters.definitions import Newsletter
 from app.web import current, language
 
 blueprint = Blueprint("notice", __name__, url_prefix="/privacy/<slug>")
@@ -61,7 +61,7 @@ def _find(slug: str) -> Newsletter:
 def _answer(newsletter: Newsletter, spoken: str, digest: str) -> Response:
     versions = newsletter.notices[spoken]
     with current.database().read_only() as connection:
-        texts = catalogue.wordings(connection, versions)
+        texts = load.wordings(connection, versions)
     return _page(
         texts[digest].text,
         newsletter=newsletter,

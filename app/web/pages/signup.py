@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.web import current, defences, headers, language, mailboxes
 from app.web.pages import code
 from app.web.problems import FieldErrors

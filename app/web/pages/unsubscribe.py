@@ -14,7 +14,7 @@ from werkzeug.exceptions import Gone
 
 from app import clock
 from app.consent import Act, Actor
-from app.newsletters.terms import Newsletter
+from app.newsletters.definitions import Newsletter
 from app.subscriptions import person as people
 from app.subscriptions import undoing, withdrawal
 from app.subscriptions.model import Status

@@ -10,7 +10,7 @@ from enum import StrEnum
 from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 
-from app.newsletters.terms import LANGUAGES, Newsletter
+from app.newsletters.definitions import LANGUAGES, Newsletter
 from app.receipts import history
 from app.subscriptions import person as people
 from app.subscriptions import requests, withdrawal

@@ -9,17 +9,17 @@ from sqlalchemy import Connection, Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.database import AnyRow
-from app.newsletters import reading
-from app.newsletters.model import ControllerRow, NewsletterRow, Wording
-from app.newsletters.terms import BySlug, Catalogue, Newsletter
+from app.newsletters import parsing
+from app.newsletters.definitions import BySlug, Catalogue, Newsletter
+from app.newsletters.tables import ControllerRow, NewsletterRow, Wording
 
 KNOWN = 4096
 """So many versions of newsletters are remembered as they were read."""
 
 
-def load(connection: Connection | Session) -> Catalogue:
+def catalogue(connection: Connection | Session) -> Catalogue:
     terms = connection.execute(select(ControllerRow.terms)).scalar()
-    controller = reading.read_controller(terms, []) if terms else None
+    controller = parsing.read_controller(terms, []) if terms else None
     rows = connection.execute(_NEWSLETTERS)
     newsletters = {row.slug: _newsletter(row.terms, row.notices, row.retired_at is not None) for row in rows}
     return Catalogue(controller, BySlug(sorted(newsletters.items())))
@@ -28,7 +28,7 @@ def load(connection: Connection | Session) -> Catalogue:
 @lru_cache(maxsize=KNOWN)
 def _newsletter(terms: str, notices: str, is_retired: bool) -> Newsletter:
     """Every process loads the catalogue each second, and hardly ever finds another: what is as before is not read."""
-    read = reading.read_newsletter(json.loads(terms), (), [])
+    read = parsing.read_newsletter(json.loads(terms), (), [])
     return replace(read, is_retired=is_retired, notices=json.loads(notices))
 
 

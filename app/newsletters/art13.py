@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.newsletters.terms import Controller, Newsletter
-from app.newsletters.values import Path, Problem
+from app.newsletters.definitions import Controller, Newsletter
+from app.newsletters.fields import Path, Problem
 
 _TOO_VAGUE = frozenset(
     {

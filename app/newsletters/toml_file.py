@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import JawelError
-from app.newsletters import reading
-from app.newsletters.terms import Catalogue
-from app.newsletters.values import Path as KeyPath
-from app.newsletters.values import Problem
+from app.newsletters import parsing
+from app.newsletters.definitions import Catalogue
+from app.newsletters.fields import Path as KeyPath
+from app.newsletters.fields import Problem
 
 _HEADER = re.compile(r"^\s*(\[{1,2})\s*([\w.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([\w.\-\"']+)\s*=")
@@ -31,7 +31,7 @@ def load(path: Path) -> tuple[Catalogue, dict[str, Any]]:
         raise CatalogueError(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{path}: {error}") from None
-    catalogue, problems = reading.read(tables)
+    catalogue, problems = parsing.read(tables)
     if problems:
         lines = _lines(text)
         explained = sorted((_line(problem, lines), _explain(problem)) for problem in problems)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.addresses import EmailAddress, InvalidAddress
-from app.newsletters.terms import LANGUAGES
+from app.newsletters.definitions import LANGUAGES
 
 Table = Mapping[str, Any]
 Path = tuple[str | int, ...]
