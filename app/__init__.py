@@ -8,7 +8,8 @@ from flask_babel import Babel
 from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import breakers, database, logs, macs, services
+from app import database, logs, macs, services
+from app.abuse import attack_detection
 from app.clock_watch import ClockWatch
 from app.counters import Counters
 from app.database.write_check import WriteCheck
@@ -94,7 +95,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
 
 def _catalogue_of_now(connection: Connection) -> Catalogue:
     """What every request needs, by one look at the database."""
-    return replace(load.catalogue(connection), attacked=breakers.tripped(connection))
+    return replace(load.catalogue(connection), attacked=attack_detection.tripped(connection))
 
 
 def _add_pages(app: Flask, settings: Settings) -> None:

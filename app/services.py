@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Flask
 
+from app.abuse.rate_limit import Counter
 from app.clock_watch import ClockWatch
 from app.counters import Counters
 from app.database import Database
@@ -15,7 +16,6 @@ from app.lately import Lately
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.definitions import Catalogue
-from app.ratelimits import Counter
 from config import Settings
 
 

@@ -17,9 +17,10 @@ from statistics import NormalDist
 import click
 from sqlalchemy import insert, select, update
 
-from app import budgets, suppressions
+from app import suppressions
+from app.abuse import recipient_limit
+from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import EmailAddress
-from app.budgets import MailBudget
 from app.database import Database
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
@@ -142,17 +143,17 @@ def _arrange(run: _Arranging, samples: int) -> dict[str, list[str]]:
     _pass_the_cool_down(run, states["asked before"])
     _unsubscribe(run.database, states["unsubscribed"])
     _decline(run, states["declined"])
-    _spend(run, states["budget used up"], {"confirmations": [int(time.time())] * budgets.CONFIRMATIONS_A_DAY})
+    _spend(run, states["budget used up"], {"confirmations": [int(time.time())] * recipient_limit.CONFIRMATIONS_A_DAY})
     _spend(run, states["confirmed and told"], {"confirmations": [], "told_at": datetime.now(UTC)})
     return states
 
 
 def _pass_the_cool_down(run: _Arranging, addresses: Sequence[str]) -> None:
-    earlier = datetime.now(UTC) - 2 * budgets.COOL_DOWN
+    earlier = datetime.now(UTC) - 2 * recipient_limit.COOL_DOWN
     theirs = select(Subscriber.id).where(Subscriber.canonical.in_(addresses))
     with run.database.transaction() as session:
         session.execute(update(Subscription).where(Subscription.subscriber_id.in_(theirs)).values(asked_at=earlier))
-        budget = update(MailBudget).where(MailBudget.digest.in_(run.digests(addresses)))
+        budget = update(RecipientLimit).where(RecipientLimit.digest.in_(run.digests(addresses)))
         session.execute(budget.values(confirmations=[int(earlier.timestamp())]))
 
 
@@ -166,7 +167,7 @@ def _spend(run: _Arranging, addresses: Sequence[str], spent: Mapping[str, object
     now = datetime.now(UTC)
     rows = [{"digest": each, "version": 1, "used_at": now, **spent} for each in run.digests(addresses)]
     with run.database.transaction() as session:
-        session.execute(insert(MailBudget), rows)
+        session.execute(insert(RecipientLimit), rows)
 
 
 def _unsubscribe(database: Database, addresses: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import altcha
 
 from app import clock
-from app.breakers import switching
+from app.abuse.attack_detection import switching
 from app.database import Database
 from tests.service import Service
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, Engine, delete, select, text
 from sqlalchemy.exc import DBAPIError
 
+from app.abuse.rate_limit import RateLimit
 from app.database import Database
 from app.database.prepared import PreparedStatement
-from app.ratelimits import RateLimit
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"])
 WAITING = 3

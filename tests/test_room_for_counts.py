@@ -6,20 +6,20 @@ import pytest
 import time_machine
 from limits.storage import MemoryStorage
 
-from app import ratelimits
-from app.ratelimits import Counter, Limit
+from app.abuse import rate_limit
+from app.abuse.rate_limit import Counter, Limit
 
 FEW = 50
 
 
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
-    monkeypatch.setattr(ratelimits, "ROOM", FEW)
+    monkeypatch.setattr(rate_limit, "ROOM", FEW)
     return Counter(MemoryStorage(), "s" * 32)
 
 
 def counted() -> int:
-    return sum(isinstance(each, ratelimits._Count) for each in gc.get_objects())
+    return sum(isinstance(each, rate_limit._Count) for each in gc.get_objects())
 
 
 def test_whoever_comes_from_everywhere_does_not_fill_the_memory(counter: Counter) -> None:

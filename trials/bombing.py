@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 
 import config
 from app import database as databases
-from app.budgets import CONFIRMATIONS_A_DAY
+from app.abuse.recipient_limit import CONFIRMATIONS_A_DAY
 from app.database import Database, schema
 from app.newsletters import apply
 from app.outbox import Letter

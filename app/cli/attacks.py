@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.breakers import switching
-from app.breakers.model import Breaker, BreakerChange
+from app.abuse.attack_detection import switching
+from app.abuse.attack_detection.model import Breaker, BreakerChange
 from app.consent import timestamp
 from app.database import AnyRow
 from app.newsletters import load

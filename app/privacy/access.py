@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import EmailAddress
-from app.budgets import MailBudget
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger.model import LogEntry
@@ -76,7 +76,7 @@ class Part:
             return self.whose.in_(who.subscriber_ids)
         if self.kept is Kept.OF_MAILBOX:
             return self.whose == who.mailbox_digest
-        is_in_mailboxs_row = self.table is MailBudget.__table__ and who.is_plain
+        is_in_mailboxs_row = self.table is RecipientLimit.__table__ and who.is_plain
         return self.whose.in_([who.digest, *([who.mailbox_digest] if is_in_mailboxs_row else [])])
 
 
@@ -89,9 +89,12 @@ PARTS: Mapping[str, Part] = {
     "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
     "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, Kept.OF_MAILBOX),
-    "mail_budget": Part(MailBudget.digest, MailBudget.used_at, but=frozenset({"to_mailbox"})),
+    "mail_budget": Part(RecipientLimit.digest, RecipientLimit.used_at, but=frozenset({"to_mailbox"})),
     "mail_budget_of_mailbox": Part(
-        MailBudget.digest, MailBudget.used_at, Kept.OF_MAILBOX, but=frozenset({"confirmations", "told_at", "linked_at"})
+        RecipientLimit.digest,
+        RecipientLimit.used_at,
+        Kept.OF_MAILBOX,
+        but=frozenset({"confirmations", "told_at", "linked_at"}),
     ),
     "feedback_reports": Part(FeedbackReport.digest, FeedbackReport.received_at),
 }

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from app import clock, suppressions
-from app.budgets import MailBudget
+from app.abuse.recipient_limit import RecipientLimit
 from app.consent import Act
 from app.outbox import Letter
 from app.privacy import tombstones
@@ -103,7 +103,7 @@ def _mailbox_digest(session: Session, who: Address | UUID) -> str | None:
 
 def _forget_budgets(session: Session, *digests: str | None) -> None:
     for digest in sorted(filter(None, digests)):
-        session.execute(delete(MailBudget).where(MailBudget.digest == digest))
+        session.execute(delete(RecipientLimit).where(RecipientLimit.digest == digest))
 
 
 def _identities(session: Session, who: Address | UUID, digest: str | None) -> list[UUID]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from app.budgets import DAY
+from app.abuse.recipient_limit import DAY
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.newsletters.notice import in_words
 from app.subscriptions.moving.changes import UNDO_WITHIN

@@ -13,8 +13,9 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import budgets, clock, proof_of_work, suppressions
-from app.breakers import switching
+from app import clock, suppressions
+from app.abuse import proof_of_work, recipient_limit
+from app.abuse.attack_detection import switching
 from app.consent import Act, Actor
 from app.database import Database
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Newsletter
@@ -81,7 +82,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
     yield Chore(Kind.BREAKER_COUNTS, _ended_by(switching.purge_minutes))
     yield Chore(Kind.BREAKER_CHANGES, _ended_by(switching.purge_changes))
     yield Chore(Kind.FEEDBACK, _forget_reports)
-    yield Chore(Kind.BUDGETS, _ended_by(budgets.purge))
+    yield Chore(Kind.BUDGETS, _ended_by(recipient_limit.purge))
     yield Chore(Kind.PROOFS, _ended_by(proof_of_work.purge))
 
 

@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app import budgets, clock, codes
+from app import clock, codes
+from app.abuse import recipient_limit
 from app.consent import Act
 from app.database import AnyRow
 from app.outbox import Kind, Letter, State
@@ -45,7 +46,7 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
     now = clock.now()
     attempts = codes.digests(keys, guess.attempt)
     # Two guesses under one attempt wait for each other by this row, whether or not there is a letter; it goes in a day.
-    budgets.hold(session, attempts[:1], now)
+    recipient_limit.hold(session, attempts[:1], now)
     letter_id = _newest(session, attempts, now) or uuid4()
     # Subscriptions before their letter, as all who lock both.
     _letter, asked = confirmation.lock(session, letter_id)

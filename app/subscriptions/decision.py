@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
 
-from app import budgets, clock
+from app import clock
+from app.abuse import recipient_limit
 from app.addresses import EmailAddress
 from app.consent import JsonValue
 from app.database import AnyRow
@@ -49,7 +50,7 @@ class Signup:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A row of `MailBudget`, as it was read."""
+    """A row of `RecipientLimit`, as it was read."""
 
     version: int
     confirmations: list[int]
@@ -100,10 +101,12 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         return None
     unconfirmed = tuple(each for each in welcome if statuses.get(each.slug) != Status.CONFIRMED)
     if not unconfirmed:
-        return Plan(welcome, Kind.ALREADY_CONFIRMED, now) if budgets.may_tell(facts.budget.told_at, now) else None
+        return (
+            Plan(welcome, Kind.ALREADY_CONFIRMED, now) if recipient_limit.may_tell(facts.budget.told_at, now) else None
+        )
     if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
         return None
-    due_at = budgets.next_confirmation(facts.budget.confirmations, facts.mailbox.to_mailbox, now)
+    due_at = recipient_limit.next_confirmation(facts.budget.confirmations, facts.mailbox.to_mailbox, now)
     return Plan(unconfirmed, Kind.CONFIRMATION, due_at) if due_at else None
 
 
@@ -112,5 +115,5 @@ def _was_just_asked(subscription: AnyRow | None, now: datetime) -> bool:
         subscription is not None
         and subscription.status == Status.PENDING
         # It may be due at the end of a cool-down, and no later: a clock that was ahead asked for nothing.
-        and now - budgets.COOL_DOWN < subscription.asked_at <= now + budgets.COOL_DOWN + clock.AHEAD
+        and now - recipient_limit.COOL_DOWN < subscription.asked_at <= now + recipient_limit.COOL_DOWN + clock.AHEAD
     )

@@ -7,7 +7,8 @@ statements run, and its mail budget is written.
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
-from app import budgets, clock, outbox
+from app import clock, outbox
+from app.abuse import recipient_limit
 from app.outbox import Kind
 from app.subscriptions.model import Subscriber
 
@@ -20,7 +21,7 @@ def owe(session: Session, canonical: str, digest: str) -> None:
 
     Not where one is still owed, was asked for in the last 10 minutes, or went five times in the last day.
     """
-    may = budgets.take_link(session, digest, clock.now())
+    may = recipient_limit.take_link(session, digest, clock.now())
     known = select(Subscriber.id, Subscriber.language).where(Subscriber.canonical == canonical, literal(may))
     # Whoever is being erased is waited for, and then not found.
     outbox.owe_whom(session, Kind.PREFERENCES, known.with_for_update(read=True, key_share=True), a_day=A_DAY)

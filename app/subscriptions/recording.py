@@ -19,9 +19,10 @@ import psycopg
 from sqlalchemy import Connection, Text, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app import budgets, consent
+from app import consent
+from app.abuse import recipient_limit
+from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import Digests
-from app.budgets import MailBudget
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Base, json_insert, sqlite
 from app.database.prepared import PreparedStatement
@@ -43,7 +44,7 @@ NO_ROWS: Rows = {table: [] for table in BESIDE_THE_BUDGET}
 
 @cache
 def _function() -> PreparedStatement:
-    names = [MailBudget.__tablename__, *(table.__tablename__ for table in BESIDE_THE_BUDGET)]
+    names = [RecipientLimit.__tablename__, *(table.__tablename__ for table in BESIDE_THE_BUDGET)]
     names += [f"undone_{table.__tablename__}" for table in BESIDE_THE_BUDGET]
     return PreparedStatement(select(func.record_signup(*[bindparam(name, type_=Text) for name in names])))
 
@@ -51,7 +52,9 @@ def _function() -> PreparedStatement:
 @cache
 def _inserts() -> Mapping[type[Base], PreparedStatement]:
     inserts = {
-        MailBudget: _replace_if_unchanged(json_insert.insert(MailBudget, "sqlite"), MailBudget, ("digest",)),
+        RecipientLimit: _replace_if_unchanged(
+            json_insert.insert(RecipientLimit, "sqlite"), RecipientLimit, ("digest",)
+        ),
         Subscriber: json_insert.insert(Subscriber, "sqlite"),
         Letter: json_insert.insert(Letter, "sqlite"),
         Subscription: _replace_if_unchanged(
@@ -63,10 +66,10 @@ def _inserts() -> Mapping[type[Base], PreparedStatement]:
 
 
 def _replace_if_unchanged(
-    insert: json_insert.Insert, model: type[MailBudget | Subscription], key: tuple[str, ...]
+    insert: json_insert.Insert, model: type[RecipientLimit | Subscription], key: tuple[str, ...]
 ) -> json_insert.Insert:
     """Where the stored version is not the one that was read, `version` becomes NULL, which the column refuses."""
-    kept = ("id", MailBudget.linked_at.key, *key)
+    kept = ("id", RecipientLimit.linked_at.key, *key)
     replacement = {each.name: insert.excluded[each.name] for each in model.__table__.columns if each.name not in kept}
     follows = model.version + 1 == insert.excluded.version
     return insert.on_conflict_do_update(
@@ -98,7 +101,7 @@ def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
     pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
     return {
-        MailBudget: _budgets(draft, plan),
+        RecipientLimit: _budgets(draft, plan),
         Subscriber: [subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
         Letter: [_letter(draft, plan, pending)] if plan else [],
         Subscription: pending,
@@ -146,7 +149,7 @@ def was_overtaken(error: IntegrityError) -> bool:
     if not isinstance(cause, psycopg.Error):
         return False
     if cause.sqlstate == NOT_NULL_VIOLATION:
-        return cause.diag.column_name == MailBudget.version.key
+        return cause.diag.column_name == RecipientLimit.version.key
     if cause.sqlstate == FOREIGN_KEY_VIOLATION:
         return cause.diag.constraint_name in _HOLD_THE_PERSON
     return cause.sqlstate == UNIQUE_VIOLATION
@@ -170,8 +173,8 @@ def _budget(digest: str, before: Budget, now: datetime) -> dict[str, Any]:
     return {
         "digest": digest,
         "version": before.version + 1,
-        "confirmations": budgets.recent(before.confirmations, now),
-        "to_mailbox": budgets.recent(before.to_mailbox, now),
+        "confirmations": recipient_limit.recent(before.confirmations, now),
+        "to_mailbox": recipient_limit.recent(before.to_mailbox, now),
         "told_at": before.told_at,
         "used_at": now,
     }

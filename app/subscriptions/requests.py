@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Text, bindparam, literal, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import aliased
 
-from app import budgets, clock, suppressions
+from app import clock, suppressions
+from app.abuse import recipient_limit
+from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import Digests, EmailAddress
-from app.budgets import MailBudget
 from app.database import Instant, was_undone
 from app.database.prepared import PreparedStatement
 from app.errors import JawelError
@@ -69,13 +70,13 @@ def _may_go_again(connection: Connection, error: IntegrityError | OperationalErr
 def _reading() -> PreparedStatement:
     now = bindparam("now", type_=Instant)
     digest, mailbox, budget = (bindparam(name, type_=Text) for name in ("digest", "mailbox", "budget"))
-    together = aliased(MailBudget, name="together")
+    together = aliased(RecipientLimit, name="together")
     return PreparedStatement(
         select(
-            MailBudget.version.label("budget_version"),
-            MailBudget.confirmations,
-            MailBudget.told_at,
-            MailBudget.to_mailbox,
+            RecipientLimit.version.label("budget_version"),
+            RecipientLimit.confirmations,
+            RecipientLimit.told_at,
+            RecipientLimit.to_mailbox,
             together.version.label("mailbox_version"),
             together.confirmations.label("mailbox_confirmations"),
             together.to_mailbox.label("mailbox_to_mailbox"),
@@ -86,7 +87,7 @@ def _reading() -> PreparedStatement:
             *Subscription.__table__.columns,
         )
         .select_from(select(literal(1).label("one")).subquery("always"))
-        .outerjoin(MailBudget, MailBudget.digest == budget)
+        .outerjoin(RecipientLimit, RecipientLimit.digest == budget)
         .outerjoin(together, together.digest == mailbox)
         .outerjoin(Subscriber, Subscriber.canonical == bindparam("canonical"))
         .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
@@ -114,4 +115,4 @@ def _budget(
 ) -> Budget:
     if version is None:
         return UNUSED
-    return Budget(version, confirmations, budgets.counted_together(confirmations, to_mailbox), told_at)
+    return Budget(version, confirmations, recipient_limit.counted_together(confirmations, to_mailbox), told_at)

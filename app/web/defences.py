@@ -12,11 +12,11 @@ from enum import StrEnum
 from flask_babel import gettext as _
 from sqlalchemy import Connection
 
-from app import proof_of_work
+from app.abuse import proof_of_work
+from app.abuse.proof_of_work import Proof
+from app.abuse.rate_limit import Limit
 from app.consent import JsonValue
 from app.newsletters.definitions import Newsletter
-from app.proof_of_work import Proof
-from app.ratelimits import Limit
 from app.web import current, form_age, intake, limits
 from app.web.form_age import Shown
 from app.web.intake import SignupForm

@@ -14,10 +14,10 @@ from flask import Flask, g, request
 from limits.storage import storage_from_string
 from werkzeug.exceptions import TooManyRequests
 
-from app import ratelimits
+from app.abuse import rate_limit
+from app.abuse.rate_limit import Counter, DatabaseStorage, Limit, Storage
 from app.database import Database
 from app.newsletters.definitions import Newsletter
-from app.ratelimits import Counter, DatabaseStorage, Limit, Storage
 from app.web import client, current
 from config import Settings
 
@@ -92,5 +92,5 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
 
 
 def too_many_requests() -> TooManyRequests:
-    seconds = ratelimits.seconds_left()
+    seconds = rate_limit.seconds_left()
     return TooManyRequests(f"Too many requests. Try again in {seconds} seconds.", retry_after=seconds)

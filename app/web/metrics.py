@@ -17,9 +17,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import allowances, breakers, clock, counters, outbox
-from app.breakers import counting
-from app.breakers.rules import NOTHING
+from app import allowances, clock, counters, outbox
+from app.abuse import attack_detection
+from app.abuse.attack_detection import counting
+from app.abuse.attack_detection.rules import NOTHING
 from app.keys import Scope
 from app.ledger import anchors, sealing
 from app.ledger.audit import results
@@ -120,7 +121,7 @@ class _Figures(Collector):
         )
 
     def _breakers(self) -> Iterator[Metric]:
-        tripped = breakers.tripped(self._connection)
+        tripped = attack_detection.tripped(self._connection)
         hours = counting.last_hour(self._connection, self._now)
         hour = {each: hours.get(each, NOTHING) for each in self._newsletters}
         yield _by_newsletter(

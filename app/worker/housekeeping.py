@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from app import allowances, clock, ratelimits
+from app import allowances, clock
+from app.abuse import rate_limit
 from app.database import is_away
 from app.ledger import sealing
 from app.privacy import retention
@@ -127,7 +128,7 @@ class Housekeeper:
 def _chores(at_hand: Services) -> Iterator[Chore]:
     key = at_hand.settings.suppression_key
     yield from retention.chores(at_hand.catalogue.get())
-    yield Chore(COUNTS_OF_REQUESTS, lambda session, at_most: ratelimits.purge(session, clock.now(), at_most=at_most))
+    yield Chore(COUNTS_OF_REQUESTS, lambda session, at_most: rate_limit.purge(session, clock.now(), at_most=at_most))
     yield Chore(ALLOWANCES, lambda session, at_most: allowances.purge(session, clock.now(), at_most=at_most))
     # Once after an upgrade; later there is nothing to do.
     yield Chore("mailboxes.completed", lambda session, at_most: mailboxes.complete(session, key, at_most=at_most))

@@ -5,8 +5,8 @@ import threading
 import structlog
 
 from app import clock
-from app.breakers import counting, switching
-from app.breakers.model import BreakerChange
+from app.abuse.attack_detection import counting, switching
+from app.abuse.attack_detection.model import BreakerChange
 from app.database import Database
 
 log = structlog.get_logger()

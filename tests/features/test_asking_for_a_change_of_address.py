@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from app import budgets, clock, suppressions
+from app import clock, suppressions
+from app.abuse import recipient_limit
 from app.suppressions import Reason
 from tests.clocks import Clock
 from tests.features.conftest import OpenService
@@ -89,7 +90,7 @@ def it_is_suppressed(service: Service) -> None:
 def its_budget_is_spent(service: Service) -> None:
     with service.database.transaction() as session:
         for hours in range(5, 0, -1):
-            budgets.spend(session, digests(NEW), clock.now() - timedelta(hours=hours))
+            recipient_limit.spend(session, digests(NEW), clock.now() - timedelta(hours=hours))
 
 
 @pytest.mark.parametrize(

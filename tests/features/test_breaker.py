@@ -13,9 +13,9 @@ import time_machine
 from sqlalchemy import func, select
 
 from app import clock, lately, logs, services
-from app.breakers import counting, rules, switching
-from app.breakers.model import BreakerMinute
-from app.breakers.rules import Counts, judge, sign_of_attack
+from app.abuse.attack_detection import counting, rules, switching
+from app.abuse.attack_detection.model import BreakerMinute
+from app.abuse.attack_detection.rules import Counts, judge, sign_of_attack
 from app.worker import watching
 from tests.clocks import Clock
 from tests.commands import Jawel

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import allowances, clock, outbox, worker
-from app.breakers import switching
+from app.abuse.attack_detection import switching
 from app.ledger import anchors
 from app.ledger.anchors import Anchor, Schedule
 from app.ledger.audit import results

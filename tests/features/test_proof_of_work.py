@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app import proof_of_work
+from app.abuse import proof_of_work
 from app.lately import FRESH_FOR_SECONDS
 from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService

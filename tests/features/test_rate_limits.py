@@ -9,8 +9,8 @@ from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
 from app import services
+from app.abuse.rate_limit import Counter, DatabaseStorage, Limit, Storage
 from app.database import Database
-from app.ratelimits import Counter, DatabaseStorage, Limit, Storage
 from app.web import limits
 from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app import budgets, clock, suppressions
+from app import clock, suppressions
+from app.abuse import recipient_limit
 from app.addresses import Digests, EmailAddress
 from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.outbox import Kind
@@ -32,7 +33,7 @@ def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Di
     subscription is confirmed. `digests` are the address's own.
     """
     now = clock.now()
-    budgets.hold(session, [digests.budget, digests.mailbox], now)
+    recipient_limit.hold(session, [digests.budget, digests.mailbox], now)
     person = session.scalars(select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update()).first()
     if person is None or person.canonical == wanted.canonical or not _may_ask(session, person, digests.address, now):
         return
@@ -40,7 +41,7 @@ def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Di
     confirmed = session.scalars(theirs.where(Subscription.status == Status.CONFIRMED)).all()
     if not confirmed:
         return
-    due_at = budgets.spend(session, digests, now)
+    due_at = recipient_limit.spend(session, digests, now)
     session.execute(
         update(AddressChange)
         .where(AddressChange.subscriber_id == person.id, AddressChange.confirmed_at.is_(None))
@@ -69,10 +70,10 @@ def _may_ask(session: Session, person: Subscriber, digest: str, now: datetime) -
     just_asked = (
         AddressChange.confirmed_at.is_(None),
         AddressChange.wanted_digest == digest,
-        AddressChange.asked_at > now - budgets.COOL_DOWN,
+        AddressChange.asked_at > now - recipient_limit.COOL_DOWN,
         AddressChange.asked_at <= now + clock.AHEAD,
     )
-    lately = AddressChange.asked_at > now - budgets.DAY
+    lately = AddressChange.asked_at > now - recipient_limit.DAY
     counted = select(func.count(), func.count().filter(*just_asked)).where(
         AddressChange.subscriber_id == person.id, lately
     )

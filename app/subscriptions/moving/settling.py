@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app import budgets, clock
+from app import clock
+from app.abuse import recipient_limit
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.outbox import Kind
@@ -91,7 +92,7 @@ def _hold(session: Session, found: AddressChange, there: Mailbox) -> _Held | Non
     """None where the person has been erased meanwhile."""
     present = session.execute(known_by(found.subscriber_id)).first() or ()
     digests = (found.former_digest, found.former_mailbox_digest, there.digest, there.mailbox_digest, *present)
-    budgets.hold(session, filter(None, digests), clock.now())
+    recipient_limit.hold(session, filter(None, digests), clock.now())
     who = (Subscriber.id == found.subscriber_id) | (Subscriber.canonical == there.address.canonical)
     subscriptions = session.scalars(
         select(Subscription)

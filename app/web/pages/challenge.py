@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, json
 
-from app import clock, proof_of_work
+from app import clock
+from app.abuse import proof_of_work
 from app.web import current, origins
 
 blueprint = Blueprint("challenge", __name__)

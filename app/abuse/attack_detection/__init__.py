@@ -6,7 +6,7 @@ more for it, and anyone can count again what it has seen.
 
 from sqlalchemy import Connection, select
 
-from app.breakers.model import Breaker
+from app.abuse.attack_detection.model import Breaker
 
 
 def tripped(connection: Connection) -> frozenset[str]:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from app.breakers import counting
-from app.breakers.model import Breaker, BreakerChange, BreakerMinute
-from app.breakers.rules import NOTHING, Counts, Switch, judge, sign_of_attack
+from app.abuse.attack_detection import counting
+from app.abuse.attack_detection.model import Breaker, BreakerChange, BreakerMinute
+from app.abuse.attack_detection.rules import NOTHING, Counts, Switch, judge, sign_of_attack
 
 MINUTES_KEPT_FOR = timedelta(hours=2)
 CHANGES_KEPT_FOR = timedelta(days=90)

@@ -26,7 +26,7 @@ TO_A_MAILBOX_A_DAY = 10
 """To all addresses together that probably lead there."""
 
 
-class MailBudget(Base):
+class RecipientLimit(Base):
     """Whoever asks for a letter writes what its address and its mailbox are counted in, whatever comes of it."""
 
     __tablename__ = "mail_budgets"
@@ -76,10 +76,10 @@ def may_tell(told_at: datetime | None, now: datetime) -> bool:
 
 def take_link(session: Session, digest: str, now: datetime) -> bool:
     """Whether a fresh link may be mailed now. Then none may for the next 10 minutes, whoever asks."""
-    is_over = or_(MailBudget.linked_at <= now - COOL_DOWN, MailBudget.linked_at > now + clock.AHEAD)
-    may = or_(MailBudget.linked_at.is_(None), is_over)
+    is_over = or_(RecipientLimit.linked_at <= now - COOL_DOWN, RecipientLimit.linked_at > now + clock.AHEAD)
+    may = or_(RecipientLimit.linked_at.is_(None), is_over)
     written = _write(session, digest, {"linked_at": now, "used_at": now}, may)
-    return session.scalars(written.returning(MailBudget.digest)).first() is not None
+    return session.scalars(written.returning(RecipientLimit.digest)).first() is not None
 
 
 def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
@@ -109,11 +109,11 @@ def spend(session: Session, digests: Digests, now: datetime) -> datetime | None:
 
 def _take(session: Session, digest: str, now: datetime) -> AnyRow:
     written = _write(session, digest, {"used_at": now})
-    return session.execute(written.returning(MailBudget.confirmations, MailBudget.to_mailbox)).one()
+    return session.execute(written.returning(RecipientLimit.confirmations, RecipientLimit.to_mailbox)).one()
 
 
 def _count(session: Session, digest: str, counted: Mapping[str, list[int]]) -> None:
-    session.execute(update(MailBudget).where(MailBudget.digest == digest).values(counted))
+    session.execute(update(RecipientLimit).where(RecipientLimit.digest == digest).values(counted))
 
 
 def _write(
@@ -121,16 +121,16 @@ def _write(
 ) -> postgresql.Insert | sqlite.Insert:
     """One statement, whether or not there is such a row; `where` says which existing ones are left alone."""
     dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
-    row = dialect.insert(MailBudget).values(digest=digest, version=1, confirmations=[], **instants)
-    changed = {**instants, "version": MailBudget.version + 1}
+    row = dialect.insert(RecipientLimit).values(digest=digest, version=1, confirmations=[], **instants)
+    changed = {**instants, "version": RecipientLimit.version + 1}
     written: postgresql.Insert | sqlite.Insert = row.on_conflict_do_update(
-        index_elements=[MailBudget.digest], set_=changed, where=where
+        index_elements=[RecipientLimit.digest], set_=changed, where=where
     )
     return written
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Forget the addresses that nobody has asked for in the last day. Returns how many."""
-    idle = select(MailBudget.digest).where(MailBudget.used_at <= now - DAY).limit(at_most)
-    purged = delete(MailBudget).where(MailBudget.digest.in_(idle.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(MailBudget.digest)).all())
+    idle = select(RecipientLimit.digest).where(RecipientLimit.used_at <= now - DAY).limit(at_most)
+    purged = delete(RecipientLimit).where(RecipientLimit.digest.in_(idle.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(RecipientLimit.digest)).all())

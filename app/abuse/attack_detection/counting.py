@@ -13,8 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.breakers.model import BreakerMinute, BreakerProgress
-from app.breakers.rules import HOUR, Counts
+from app.abuse.attack_detection.model import BreakerMinute, BreakerProgress
+from app.abuse.attack_detection.rules import HOUR, Counts
 from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
 from app.ledger.model import LogEntry
