@@ -23,8 +23,9 @@ from flask import Flask
 
 import config
 from app import clock, create_app, services
-from app.mail import sending, turns
-from app.mail.relay import Relay
+from app.mail import order as turns
+from app.mail import send
+from app.mail.circuit_breaker import CircuitBreaker
 from app.worker import errands
 from tests import smtp
 from trials import stage
@@ -79,13 +80,16 @@ def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
     """`app` sends its letters to `port`, where nobody listens until the day is over."""
     outcome = Outcome()
     database = services.of(app).database
-    with time_machine.travel(clock.now(), tick=False) as moved, errands.post_office(app, threading.Event()) as opened:
-        office = replace(opened, relay=Relay(steady=time.time))
+    with (
+        time_machine.travel(clock.now(), tick=False) as moved,
+        errands.sending_context(app, threading.Event()) as opened,
+    ):
+        context = replace(opened, circuit_breaker=CircuitBreaker(steady=time.time))
         for number in range(plan.looks):
             for _ in range(len(outcome.signed_up), plan.signups * (number + 1) // plan.looks):
                 _sign_up(app, outcome)
                 moved.shift(APART)
-            while sending.deliver_due(database, office):
+            while send.deliver_due(database, context):
                 pass
             moved.shift(A_DAY / plan.looks)
         # Else the last of them would rightly go first.
@@ -93,7 +97,7 @@ def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
         with smtp.running(port=port) as server:
             server.on_taken = lambda: outcome.arrivals.append((clock.now(), server.letters[-1].recipient))
             for _ in range(_steps(plan)):
-                while sending.deliver_due(database, office):
+                while send.deliver_due(database, context):
                     pass
                 moved.shift(STEP)
     return outcome

@@ -19,7 +19,7 @@ from app.ledger.audit import results
 from app.ledger.last_written import last_written
 from app.links import LONGEST_MAILBOX, can_be_signed
 from app.mail import delivery
-from app.mail.delivery import exposure
+from app.mail.delivery import cleartext
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import load
 from config import Settings
@@ -164,8 +164,8 @@ def _mail_encryption(settings: Settings) -> str:
     server = settings.mail_server
     if server is None:
         return "nothing leaves this machine"
-    if exposure.is_exposed(settings):
-        raise Concern(f"letters go to {server.host} in the clear, over networks of others; {exposure.REMEDY}")
+    if cleartext.is_exposed(settings):
+        raise Concern(f"letters go to {server.host} in the clear, over networks of others; {cleartext.REMEDY}")
     return "TLS" if server.is_encrypted else "none, and none is needed within one's own network"
 
 

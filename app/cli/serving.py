@@ -21,7 +21,7 @@ from app import create_app, logs, services
 from app import worker as working
 from app.cli import heartbeats, worker_process
 from app.cli.web_processes import GRACE_SECONDS, Server, load
-from app.mail.delivery import exposure
+from app.mail.delivery import cleartext
 from config import Settings
 
 PATIENCE_SECONDS = 5
@@ -84,7 +84,7 @@ def worker(context: Any, once: bool) -> None:
     heartbeats.hold_inherited(GRACE_SECONDS)
     app = create_app(context.settings)
     # A resolver may take its time; nothing waits for it but the end of a worker that would have been quicker.
-    warning = threading.Thread(target=exposure.warn, args=(context.settings,), name="exposure", daemon=True)
+    warning = threading.Thread(target=cleartext.warn, args=(context.settings,), name="exposure", daemon=True)
     warning.start()
     try:
         if once:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType, Step
 from app.database import Database
-from app.mail.letters import Composition, Owed
+from app.mail.compose import Composition, Owed
 from app.outbox import Kind, Letter, State
 from app.subscriptions.model import Status, Subscription
 

@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import allowances, clock, counters, outbox
+from app import clock, counters, outbox
 from app.abuse import attack_detection
 from app.abuse.attack_detection import counting
 from app.abuse.attack_detection.rules import NOTHING
@@ -26,6 +26,7 @@ from app.ledger import anchors, sealing
 from app.ledger.audit import results
 from app.ledger.log import newest_checkpoint
 from app.logs import LINES_DROPPED
+from app.mail import throttle
 from app.web import current
 from app.web.api import access
 from app.web.refusals import REFUSED, Refusal
@@ -147,8 +148,8 @@ class _Figures(Collector):
             "Allowances that letters wait for, by kind.",
             labels=["kind"],
         )
-        waited_for = allowances.used_up(self._connection)
-        for kind in allowances.Kind:
+        waited_for = throttle.used_up(self._connection)
+        for kind in throttle.ThrottleKind:
             family.add_metric([kind], waited_for.get(kind, 0))
         yield family
 

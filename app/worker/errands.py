@@ -9,9 +9,9 @@ import structlog
 from flask import Flask
 
 from app import services
-from app.mail import delivery, sending
-from app.mail.admission import Measure
-from app.mail.sending import PostOffice
+from app.mail import delivery, send
+from app.mail.claim import Measure
+from app.mail.send import SendingContext
 from app.services import Services
 
 log = structlog.get_logger()
@@ -24,17 +24,17 @@ REPLIES_A_LETTER = 7
 
 def run_once(app: Flask) -> None:
     at_hand = services.of(app)
-    with post_office(app, threading.Event()) as office:
-        while sending.deliver_due(at_hand.database, office):
+    with sending_context(app, threading.Event()) as context:
+        while send.deliver_due(at_hand.database, context):
             pass
 
 
 def run(app: Flask, stop: threading.Event) -> None:
     at_hand = services.of(app)
-    with post_office(app, stop) as office:
+    with sending_context(app, stop) as context:
         while not stop.is_set():
             try:
-                busy = sending.deliver_due(at_hand.database, office)
+                busy = send.deliver_due(at_hand.database, context)
             except Exception as error:
                 # Mostly the database that is away. Whatever it is, the others' letters wait; its text may be personal.
                 log.error("worker.step_failed", kind=type(error).__name__)
@@ -44,15 +44,15 @@ def run(app: Flask, stop: threading.Event) -> None:
 
 
 @contextmanager
-def post_office(app: Flask, stop: threading.Event) -> Iterator[PostOffice]:
+def sending_context(app: Flask, stop: threading.Event) -> Iterator[SendingContext]:
     at_hand: Services = services.of(app)
-    carrier = delivery.carrier(at_hand.settings)
+    transport = delivery.transport(at_hand.settings)
     server = at_hand.settings.mail_server
     slowest = timedelta(seconds=REPLIES_A_LETTER * server.timeout if server else 1)
     with app.app_context():
         try:
-            yield PostOffice(
-                carrier=carrier,
+            yield SendingContext(
+                transport=transport,
                 links=at_hand.links,
                 catalogue=at_hand.catalogue.get,
                 measure=Measure(at_hand.settings.send_limits, at_hand.settings.suppression_key),
@@ -60,4 +60,4 @@ def post_office(app: Flask, stop: threading.Event) -> Iterator[PostOffice]:
                 stop=stop,
             )
         finally:
-            carrier.close()
+            transport.close()

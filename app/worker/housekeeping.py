@@ -12,10 +12,11 @@ from contextlib import contextmanager
 
 import structlog
 
-from app import allowances, clock
+from app import clock
 from app.abuse import rate_limit
 from app.database import is_away
 from app.ledger import sealing
+from app.mail import throttle
 from app.privacy import retention
 from app.privacy.retention import Chore
 from app.services import Services
@@ -129,7 +130,7 @@ def _chores(at_hand: Services) -> Iterator[Chore]:
     key = at_hand.settings.suppression_key
     yield from retention.chores(at_hand.catalogue.get())
     yield Chore(COUNTS_OF_REQUESTS, lambda session, at_most: rate_limit.purge(session, clock.now(), at_most=at_most))
-    yield Chore(ALLOWANCES, lambda session, at_most: allowances.purge(session, clock.now(), at_most=at_most))
+    yield Chore(ALLOWANCES, lambda session, at_most: throttle.purge(session, clock.now(), at_most=at_most))
     # Once after an upgrade; later there is nothing to do.
     yield Chore("mailboxes.completed", lambda session, at_most: mailboxes.complete(session, key, at_most=at_most))
 

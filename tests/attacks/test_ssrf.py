@@ -18,9 +18,9 @@ MAY = {
     "app/web/stopping.py": {"socket"},  # asks whether the client is still there
     "app/ledger/anchors.py": {"urllib3"},  # authorities of the settings
     "app/feedback/providers/certificates.py": {"urllib3"},  # Amazon's certificates, by a fixed form of name
-    "app/mail/delivery/exposure.py": {"socket"},  # asks the resolver for the mail server of the settings
+    "app/mail/delivery/cleartext.py": {"socket"},  # asks the resolver for the mail server of the settings
     "app/mail/delivery/smtp.py": {"smtplib"},  # the mail server of the settings
-    "app/mail/delivery/mending.py": {"smtplib"},
+    "app/mail/delivery/flask_mail_fixes.py": {"smtplib"},
     "app/mail/delivery/failures.py": {"smtplib"},
 }
 

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from app import clock
-from app.mail import sending
+from app.mail import send
 from app.suppressions import Reason, suppress
 from config import Settings
 from tests import smtp
@@ -194,7 +194,7 @@ def test_a_busy_server_uses_up_no_tries(service: Service) -> None:
 def test_what_is_sent_while_the_database_goes_away_is_marked_when_it_is_back(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "PAUSE", timedelta(milliseconds=10))
+    monkeypatch.setattr(send, "RETRY_PAUSE", timedelta(milliseconds=10))
     service.subscribe()
     refused: list[int] = []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app import database as databases
-from app.mail.delivery import exposure
+from app.mail.delivery import cleartext
 from config import Environment, Settings
 from tests.commands import ROOT, Jawel
 from tests.features.test_commands import findings
@@ -126,11 +126,11 @@ HOSTS = {
 def test_mail_in_the_clear_stays_within_ones_own_network(settings: Settings, host: str) -> None:
     assert settings.mail_server
     plain = replace(settings, mail_server=replace(settings.mail_server, host=host))
-    assert exposure.is_exposed(plain) is HOSTS[host]
+    assert cleartext.is_exposed(plain) is HOSTS[host]
     for tls in (True, False):
         server = replace(settings.mail_server, host=host, tls=tls, starttls=not tls)
-        assert not exposure.is_exposed(replace(settings, mail_server=server))
-    assert not exposure.is_exposed(replace(plain, environment=Environment.DEVELOPMENT))
+        assert not cleartext.is_exposed(replace(settings, mail_server=server))
+    assert not cleartext.is_exposed(replace(plain, environment=Environment.DEVELOPMENT))
 
 
 @on_sqlite

@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from app import allowances, clock, outbox, worker
+from app import clock, outbox, worker
 from app.abuse.attack_detection import switching
 from app.ledger import anchors
 from app.ledger.anchors import Anchor, Schedule
 from app.ledger.audit import results
-from app.mail import relay, sending
-from app.mail.relay import Relay
-from app.mail.sending import LEASE
+from app.mail import circuit_breaker, send, throttle
+from app.mail.circuit_breaker import CircuitBreaker
+from app.mail.send import LEASE
 from app.worker import errands
 from config import SendLimits
 from tests.clocks import Clock
@@ -34,7 +34,7 @@ either_way = pytest.mark.parametrize(
 @either_way
 def test_a_rest_from_the_mail_server_is_as_long_as_was_meant(moved: Clock, jump: timedelta) -> None:
     seconds = 0.0
-    rested = Relay(steady=lambda: seconds)
+    rested = CircuitBreaker(steady=lambda: seconds)
     rest = rested.failed()
     moved.shift(jump)
     assert rested.room(20) == 0
@@ -46,7 +46,7 @@ def test_a_rest_from_the_mail_server_is_as_long_as_was_meant(moved: Clock, jump:
 def test_a_worker_goes_on_with_the_mail_server_when_the_clock_was_set_back(
     service: Service, moved: Clock, jump: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "REST", (timedelta(milliseconds=200),))
+    monkeypatch.setattr(circuit_breaker, "REST", (timedelta(milliseconds=200),))
     stop = threading.Event()
     service.mail.answers_to_rcpt = ["421 4.3.2 closing"]
     service.subscribe()
@@ -134,13 +134,13 @@ def test_letters_that_were_put_off_while_the_clock_was_ahead_go_at_the_rate_that
     for email in people:
         service.subscribe(email)
     moved.shift(jump)
-    with errands.post_office(service.app, threading.Event()) as office:
-        sending.deliver_due(service.database, office)
+    with errands.sending_context(service.app, threading.Event()) as context:
+        send.deliver_due(service.database, context)
         assert len(service.mail.letters) < len(people)
         moved.shift(-jump)
         waited = 0
         while len(service.mail.letters) < len(people):
-            sending.deliver_due(service.database, office)
+            send.deliver_due(service.database, context)
             moved.shift(timedelta(seconds=1))
             waited += 1
             assert waited < 60
@@ -151,20 +151,20 @@ def test_letters_that_were_put_off_while_the_clock_was_ahead_go_at_the_rate_that
 def test_an_allowance_that_was_used_while_the_clock_was_ahead_is_used_up_and_no_more(
     service: Service, moved: Clock, jump: timedelta
 ) -> None:
-    rate = allowances.an_hour(60, burst=10)
+    rate = throttle.an_hour(60, burst=10)
     moved.shift(jump)
     with service.database.transaction() as session:
-        tally = allowances.lock(session, ["letters"])
+        tally = throttle.lock(session, ["letters"])
         tally.spend("letters", rate, 10)
         tally.turn({"letters": rate})
     moved.shift(-jump)
     with service.database.transaction() as session:
-        tally = allowances.lock(session, ["letters"])
+        tally = throttle.lock(session, ["letters"])
         assert tally.room("letters", rate) == 0
         assert not tally.is_waited_for(["letters"])
     moved.shift(timedelta(minutes=3))
     with service.database.transaction() as session:
-        assert allowances.lock(session, ["letters"]).room("letters", rate) == 3
+        assert throttle.lock(session, ["letters"]).room("letters", rate) == 3
 
 
 @by_hour_or_day

@@ -9,9 +9,10 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app import allowances, worker
-from app.allowances import Rate
+from app import worker
 from app.database import Database
+from app.mail import throttle
+from app.mail.throttle import Rate
 from config import SendLimits
 from tests.clocks import Clock
 from tests.features.conftest import OpenService
@@ -146,13 +147,13 @@ def test_allowances_at_rest_are_forgotten(open_service: OpenService, moved: Cloc
 
 
 @pytest.mark.parametrize("letters", [1, 7, 11, 600, 6_000, 7_000, 10_000])
-@pytest.mark.parametrize("rate", [allowances.a_minute, lambda letters: allowances.an_hour(letters, letters)])
+@pytest.mark.parametrize("rate", [throttle.a_minute, lambda letters: throttle.an_hour(letters, letters)])
 def test_at_once_goes_as_much_as_the_burst_says_however_the_interval_comes_out(
     database: Database, rate: Callable[[int], Rate], letters: int
 ) -> None:
     wanted = rate(letters)
     with database.transaction() as session:
-        tally = allowances.lock(session, ["all"])
+        tally = throttle.lock(session, ["all"])
         assert tally.room("all", wanted) == wanted.burst
         gone = 0
         while tally.room("all", wanted) and gone <= wanted.burst:

@@ -8,8 +8,8 @@ from threading import Event
 import pytest
 import time_machine
 
-from app.mail import sending
-from app.mail.sending import AT_MOST
+from app.mail import send
+from app.mail.send import AT_MOST
 from app.worker import errands
 from config import SendLimits
 from tests.clocks import Clock
@@ -52,8 +52,8 @@ def crowd(name: str, number: int) -> list[str]:
 def one_batch(service: Service) -> list[str]:
     """Who gets a letter, in that order, while the worker has as much in hand as it takes at once."""
     before = len(service.mail.letters)
-    with errands.post_office(service.app, Event()) as office:
-        sending.deliver_due(service.database, office)
+    with errands.sending_context(service.app, Event()) as context:
+        send.deliver_due(service.database, context)
     return [letter.recipient for letter in service.mail.letters[before:]]
 
 

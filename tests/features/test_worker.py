@@ -23,7 +23,7 @@ from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
 from app import clock, lately, services, worker
-from app.mail.sending import LEASE
+from app.mail.send import LEASE
 from app.outbox import Letter as OwedLetter
 from app.worker import errands
 from config import Settings

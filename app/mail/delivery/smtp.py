@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from app.mail.delivery import mending
+from app.mail.delivery import flask_mail_fixes
 from app.mail.delivery.failures import (
     LetterRefused,
     RecipientRefused,
@@ -32,20 +32,20 @@ _WAIT = re.compile(rb"\b(\d{1,4}) ?(second|minute)s?\b", re.IGNORECASE)
 """As in "greylisted, try again in 300 seconds"."""
 
 
-class SmtpCarrier:
+class SmtpTransport:
     """One connection for many letters; opened anew after an error, after some letters, or after a pause.
 
     Not for use by several threads.
     """
 
     def __init__(self, server: MailServer, *, helo: str, context: ssl.SSLContext | None = None) -> None:
-        self._mail = mending.MendedMail(server, helo, context)
-        self._connection: mending.MendedConnection | None = None
+        self._mail = flask_mail_fixes.MendedMail(server, helo, context)
+        self._connection: flask_mail_fixes.MendedConnection | None = None
         self._letters = 0
         self._used_at = 0.0
 
     def deliver(self, letter: ComposedLetter) -> str:
-        content = mending.as_bytes(letter)
+        content = flask_mail_fixes.as_bytes(letter)
         with self._failures_told():
             host = self.connect()
             return self._transact(host, letter, content)
@@ -78,7 +78,7 @@ class SmtpCarrier:
         if self._connection is not None and is_stale:
             self.close()
         if self._connection is None:
-            opened = mending.MendedConnection(self._mail)
+            opened = flask_mail_fixes.MendedConnection(self._mail)
             with self._failures_told(RelayAway):
                 opened.host = opened.configure_host()
             self._connection, self._letters = opened, 0

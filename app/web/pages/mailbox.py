@@ -3,8 +3,8 @@
 from flask import Blueprint, Response, render_template
 from werkzeug.exceptions import NotFound
 
-from app.mail import mailbox
-from app.mail.mailbox import LetterNotFound
+from app.mail import dev_mailbox
+from app.mail.dev_mailbox import LetterNotFound
 from app.web import current, problems
 
 blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox")
@@ -12,22 +12,22 @@ blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox")
 
 @blueprint.get("")
 def show_list() -> str:
-    return render_template("pages/mailbox.html", letters=mailbox.list_letters(current.settings().mailbox))
+    return render_template("pages/mailbox.html", letters=dev_mailbox.list_letters(current.settings().mailbox))
 
 
 @blueprint.get("/<name>")
 def show_letter(name: str) -> str:
-    return render_template("pages/letter.html", letter=mailbox.read_letter(current.settings().mailbox, name))
+    return render_template("pages/letter.html", letter=dev_mailbox.read_letter(current.settings().mailbox, name))
 
 
 @blueprint.get("/<name>/html")
 def show_html(name: str) -> str:
-    return mailbox.read_letter(current.settings().mailbox, name).html
+    return dev_mailbox.read_letter(current.settings().mailbox, name).html
 
 
 @blueprint.get("/<name>/raw")
 def show_raw(name: str) -> Response:
-    raw = mailbox.read_letter(current.settings().mailbox, name).raw
+    raw = dev_mailbox.read_letter(current.settings().mailbox, name).raw
     return Response(raw, content_type="text/plain; charset=utf-8")
 
 

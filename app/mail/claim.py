@@ -14,10 +14,10 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import allowances, outbox
-from app.allowances import Kind as For
-from app.allowances import Rate, Tally
-from app.mail import turns
+from app import outbox
+from app.mail import order, throttle
+from app.mail.throttle import Rate, Tally
+from app.mail.throttle import ThrottleKind as For
 from app.outbox import Kind, Letter
 from app.subscriptions.model import Subscriber, Subscription
 from config import SendLimits
@@ -25,7 +25,7 @@ from config import SendLimits
 log = structlog.get_logger()
 
 ALL: str = For.LETTERS
-UNPROVEN = allowances.an_hour(60, burst=10)
+UNPROVEN = throttle.an_hour(60, burst=10)
 """For each newsletter: letters that were asked for while it was attacked, and that nobody has worked for."""
 
 
@@ -51,7 +51,7 @@ def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: 
         at_most = min(at_most, tally.room(ALL, rate))
     if not at_most:
         return Admitted([], 0)
-    claimed = turns.claim(session, lease_for=lease_for, at_most=at_most)
+    claimed = order.claim(session, lease_for=lease_for, at_most=at_most)
     admitted = _admit(session, measure, claimed)
     if in_all and admitted:
         tally.spend(ALL, rate, len(admitted))
@@ -62,7 +62,7 @@ def _in_all(session: Session, limits: SendLimits) -> tuple[Tally, Rate] | None:
     """Locked before the letters, so that those who come first are not kept by who waits for them."""
     if not limits.letters_a_minute:
         return None
-    return allowances.lock(session, [ALL]), allowances.a_minute(limits.letters_a_minute)
+    return throttle.lock(session, [ALL]), throttle.a_minute(limits.letters_a_minute)
 
 
 def _admit(session: Session, measure: Measure, letters: Sequence[Letter]) -> list[Letter]:
@@ -78,7 +78,7 @@ def _admit(session: Session, measure: Measure, letters: Sequence[Letter]) -> lis
     keys = {key for each in rates.values() for key in each}
     if not keys:
         return list(letters)
-    tally = allowances.lock(session, keys)
+    tally = throttle.lock(session, keys)
     return [letter for letter in letters if _may_go(session, tally, letter, rates[letter.id])]
 
 
@@ -94,7 +94,7 @@ def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, 
 
 def _rates(limits: SendLimits, letter: Letter, domain: str, newsletters: Sequence[str]) -> Iterator[tuple[str, Rate]]:
     """What the letter needs to go."""
-    yield from _limited(For.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, allowances.a_minute)
+    yield from _limited(For.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, throttle.a_minute)
     if letter.kind != Kind.CONFIRMATION:
         return
     yield from _limited(For.CONFIRMATIONS, limits.confirmations_an_hour, _budget)
@@ -113,7 +113,7 @@ def _limited(key: str, letters: int, rate: Callable[[int], Rate]) -> Iterator[tu
 
 
 def _budget(letters: int) -> Rate:
-    return allowances.an_hour(letters, burst=letters)
+    return throttle.an_hour(letters, burst=letters)
 
 
 def _domains(session: Session, key: str, letters: Sequence[Letter]) -> dict[UUID, str]:
@@ -121,7 +121,7 @@ def _domains(session: Session, key: str, letters: Sequence[Letter]) -> dict[UUID
     found = select(Subscriber.id, Subscriber.canonical).where(
         Subscriber.id.in_({each.subscriber_id for each in letters})
     )
-    return {row.id: allowances.domain_digest(key, row.canonical.rpartition("@")[2]) for row in session.execute(found)}
+    return {row.id: throttle.domain_digest(key, row.canonical.rpartition("@")[2]) for row in session.execute(found)}
 
 
 def _newsletters(session: Session, letters: Sequence[Letter]) -> dict[UUID, str]:

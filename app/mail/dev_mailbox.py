@@ -24,7 +24,7 @@ class LetterNotFound(JawelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DevMailboxEntry:
     name: str
     subject: str
     sender: str
@@ -33,8 +33,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLetter:
-    entry: Entry
+class DevLetter:
+    entry: DevMailboxEntry
     text: str
     html: str
     raw: bytes
@@ -60,13 +60,13 @@ def clear_drafts(folder: Path) -> None:
                 path.unlink()
 
 
-def list_letters(folder: Path) -> list[Entry]:
+def list_letters(folder: Path) -> list[DevMailboxEntry]:
     """Newest first."""
     entries = [read_letter(folder, path.name).entry for path in folder.glob("*.eml")]
     return sorted(entries, key=lambda entry: entry.received_at, reverse=True)
 
 
-def read_letter(folder: Path, name: str) -> ReadLetter:
+def read_letter(folder: Path, name: str) -> DevLetter:
     path = folder / name
     if not _NAME.fullmatch(name) or not path.is_file():
         raise LetterNotFound(name)
@@ -74,8 +74,8 @@ def read_letter(folder: Path, name: str) -> ReadLetter:
     message = message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     received_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    entry = Entry(name, message["Subject"], message["From"], message["To"], received_at)
-    return ReadLetter(entry, _part(message, "plain"), _part(message, "html"), raw)
+    entry = DevMailboxEntry(name, message["Subject"], message["From"], message["To"], received_at)
+    return DevLetter(entry, _part(message, "plain"), _part(message, "html"), raw)
 
 
 def _part(message: EmailMessage, kind: str) -> str:

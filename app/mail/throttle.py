@@ -28,7 +28,7 @@ COUNTED = 1000
 """No more allowances that are used up are counted."""
 
 
-class Kind(StrEnum):
+class ThrottleKind(StrEnum):
     LETTERS = "letters"
     TO_DOMAIN = "letters_to_domain"
     CONFIRMATIONS = "confirmations"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
         return f"{self}:{whom}"
 
 
-class Allowance(Base):
+class Throttle(Base):
     __tablename__ = "allowances"
     __table_args__ = (Index(None, "used_until"), Index(None, "turns_until"))
 
@@ -77,7 +77,7 @@ def an_hour(letters: int, burst: int) -> Rate:
 class Tally:
     """Locked allowances, as of one instant. What is spent is written when the transaction ends."""
 
-    def __init__(self, rows: Mapping[str, Allowance], now: datetime) -> None:
+    def __init__(self, rows: Mapping[str, Throttle], now: datetime) -> None:
         self._rows = rows
         self._now = now
 
@@ -128,25 +128,23 @@ def lock(session: Session, keys: Collection[str]) -> Tally:
     """Those of these keys, at rest where they are new; nobody else can spend them before the transaction ends."""
     now = _to_the_millisecond(clock.now())
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    new = dialect.insert(Allowance).values(
-        [{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)]
-    )
-    upsert = new.on_conflict_do_update(index_elements=["key"], set_={"key": new.excluded.key}).returning(Allowance)
+    new = dialect.insert(Throttle).values([{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)])
+    upsert = new.on_conflict_do_update(index_elements=["key"], set_={"key": new.excluded.key}).returning(Throttle)
     rows = session.scalars(upsert, execution_options={"populate_existing": True})
     return Tally({row.key: row for row in rows}, now)
 
 
 def used_up(connection: Connection) -> Mapping[str, int]:
     """How many allowances of each kind letters wait for, up to COUNTED in all."""
-    waited_for = select(Allowance.key).where(Allowance.turns_until > clock.now()).limit(COUNTED)
+    waited_for = select(Throttle.key).where(Throttle.turns_until > clock.now()).limit(COUNTED)
     return Counter(key.partition(":")[0] for key in connection.scalars(waited_for))
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Those at rest: they are as if they had never been used. Returns how many."""
-    at_rest = select(Allowance.key).where(Allowance.used_until <= now, Allowance.turns_until <= now).limit(at_most)
-    purged = delete(Allowance).where(Allowance.key.in_(at_rest.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(Allowance.key)).all())
+    at_rest = select(Throttle.key).where(Throttle.used_until <= now, Throttle.turns_until <= now).limit(at_most)
+    purged = delete(Throttle).where(Throttle.key.in_(at_rest.with_for_update(skip_locked=True)))
+    return len(session.scalars(purged.returning(Throttle.key)).all())
 
 
 def _whole(interval: timedelta) -> timedelta:

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 EVERY_SECONDS = 60
 
 
-class CallingBack:
+class Recall:
     """Of one worker: now and then what others left, and all that waits where its own clock was set back."""
 
     def __init__(self) -> None:

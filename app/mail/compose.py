@@ -26,7 +26,7 @@ PARTS = ("subject.txt", "body.txt", "body.html")
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AddressChangeDetails:
     """What a letter about a change of address says of it."""
 
     change_id: UUID
@@ -48,7 +48,7 @@ class Owed:
     controller: Controller
     commitment: str
     """`consent.commitment` to the address: where the letter went is all that evidence needs to say."""
-    move: Move | None = None
+    move: AddressChangeDetails | None = None
 
     @property
     def first(self) -> Newsletter:

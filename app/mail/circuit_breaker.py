@@ -14,7 +14,7 @@ OUTAGE = 2
 """So many failures in a row are not the fault of one letter that the server hangs up on."""
 
 
-class Relay:
+class CircuitBreaker:
     def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
         """`steady` counts seconds, whatever the clock is set to."""
         self._steady = steady

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.database import AnyRow
-from app.mail.letters import Move, Owed
+from app.mail.compose import AddressChangeDetails, Owed
 from app.newsletters.definitions import Catalogue
 from app.outbox import Kind, Letter
 from app.subscriptions.model import Status, Subscriber, Subscription
@@ -66,11 +66,11 @@ def _still_owed(letter: Letter, row: AnyRow, now: datetime) -> bool:
     return changes.standing(row, now) is stands and not row.suppressed
 
 
-def _ends(letter: Letter, row: AnyRow) -> tuple[EmailAddress, Move]:
+def _ends(letter: Letter, row: AnyRow) -> tuple[EmailAddress, AddressChangeDetails]:
     former, wanted = EmailAddress.parse(row.former), EmailAddress.parse(row.wanted)
     asks = letter.kind == Kind.ADDRESS_CHANGE
     recipient, elsewhere = (wanted, former) if asks else (former, wanted)
-    move = Move(
+    move = AddressChangeDetails(
         change_id=row.change_id,
         elsewhere=elsewhere,
         at=row.asked_at if asks else row.confirmed_at,

@@ -1,0 +1,71 @@
+"""What a letter is about, as the database has it right before sending.
+
+Invariant: a letter that became untrue since it was owed (confirmed, declined, suppressed, overtaken by a newer one) is
+not owed any more.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from app import clock, consent, suppressions
+from app.addresses import EmailAddress
+from app.database import AnyRow
+from app.mail import address_change_letters
+from app.mail.compose import Owed
+from app.newsletters.definitions import Catalogue
+from app.outbox import Kind, Letter
+from app.subscriptions.model import Status, Subscriber, Subscription
+
+_KNOWN_BY = (Subscriber.digest, Subscriber.mailbox_digest)
+
+
+def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
+    """None where the letter is not owed any more."""
+    if letter.kind in address_change_letters.KINDS:
+        return address_change_letters.look_up(connection, letter, catalogue)
+    now = clock.now()
+    found = connection.execute(
+        select(
+            Subscriber.address,
+            Subscriber.commitment_key,
+            Subscription.id,
+            Subscription.newsletter,
+            Subscription.status,
+            Subscription.nonce,
+            Subscription.letter_id,
+            suppressions.forbids_asking(_KNOWN_BY, now).label("forbids_asking"),
+            suppressions.forbids_mail(Subscriber.digest, now).label("forbids_mail"),
+        )
+        .join(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Subscriber.id == letter.subscriber_id, *_about(letter))
+        # The letter comes from the first, and its one-click leaves that one: better one that the person gets.
+        .order_by(Subscription.status != Status.CONFIRMED, Subscription.newsletter)
+    ).all()
+    still = [row for row in found if _still_owed(letter, row)]
+    if not still or catalogue.controller is None:
+        return None
+    # What the evidence commits to is what goes on the envelope, whatever stands beside it in the row.
+    address = EmailAddress.of(still[0].address)
+    return Owed(
+        letter=letter,
+        address=address,
+        newsletters={row.id: catalogue.newsletters[row.newsletter] for row in still},
+        controller=catalogue.controller,
+        commitment=consent.commitment(still[0].commitment_key, address),
+    )
+
+
+def _about(letter: Letter) -> list[ColumnElement[bool]]:
+    return [Subscription.id.in_(UUID(each) for each in letter.about)] if letter.about else []
+
+
+def _still_owed(letter: Letter, row: AnyRow) -> bool:
+    if letter.kind == Kind.CONFIRMATION:
+        newest = row.letter_id == letter.id and row.nonce == letter.about[str(row.id)]
+        return row.status == Status.PENDING and newest and not row.forbids_asking
+    if letter.kind in (Kind.ALREADY_CONFIRMED, Kind.RESUBSCRIBED):
+        return row.status == Status.CONFIRMED and not row.forbids_mail
+    if letter.kind == Kind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
+        return False  # they have undone it, or come back
+    return not row.forbids_mail

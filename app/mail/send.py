@@ -1,0 +1,159 @@
+"""One step of the postman: claim what is due, and for each letter compose, deliver, mark.
+
+Between claim and mark no transaction is open: a slow mail server holds no lock. Whatever became untrue since the
+letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) is found right before sending.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import clock, outbox
+from app.database import Database
+from app.links import Links
+from app.mail import acceptance, claim, lookup, retry
+from app.mail.circuit_breaker import CircuitBreaker
+from app.mail.claim import Measure
+from app.mail.compose import compose
+from app.mail.delivery import Transport
+from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAway, RelayBusy, TemporaryFailure
+from app.mail.recall import Recall
+from app.newsletters.definitions import Catalogue
+from app.outbox import Letter, State
+from app.subscriptions import feedback
+
+log = structlog.get_logger()
+
+AT_MOST = 20
+LEASE = timedelta(minutes=5)
+RETRY_PAUSE = timedelta(milliseconds=500)
+LAST_TRIES = timedelta(seconds=4)
+"""Of a process that is told to stop, and has ten seconds in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingContext:
+    """What the postman needs besides the database."""
+
+    transport: Transport
+    links: Links
+    catalogue: Callable[[], Catalogue]
+    measure: Measure
+    slowest: timedelta
+    """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
+    circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    recall: Recall = field(default_factory=Recall)
+    stop: Event = field(default_factory=Event)
+    """Set: what is not begun is given back."""
+
+
+def deliver_due(database: Database, context: SendingContext) -> int:
+    """Deliver up to AT_MOST letters that are due, as far as limits and mail server allow; give back the rest.
+
+    Returns how many were in hand; 0 means there is nothing to do for now.
+    """
+    context.recall.call(database)
+    at_most = context.circuit_breaker.room(AT_MOST)
+    if not at_most:
+        return 0
+    lease_for = max(LEASE, 2 * context.slowest)
+    with database.transaction() as session:
+        admitted = claim.claim(session, context.measure, lease_for=lease_for, at_most=at_most)
+    for begun, letter in enumerate(admitted.letters):
+        is_too_late = not outbox.is_held(letter, lease_for, at_least=context.slowest)
+        if is_too_late or context.stop.is_set() or not context.circuit_breaker.room(AT_MOST):
+            with database.transaction() as session:
+                outbox.release(session, admitted.letters[begun:])
+            break
+        _deliver(database, context, letter)
+    return len(admitted.letters) + admitted.put_off
+
+
+def _deliver(database: Database, context: SendingContext, letter: Letter) -> None:
+    try:
+        with database.read_only() as connection:
+            owed = lookup.look_up(connection, letter, context.catalogue())
+        if owed is None:
+            _settle(database, letter, State.DROPPED, "")
+            return
+        composition = compose(owed, context.links)
+        reply = context.transport.deliver(composition.letter)
+    except (RelayAway, RelayBusy) as failure:
+        _back_off(database, context, letter, failure)
+    except TemporaryFailure as failure:
+        _postpone(database, letter, failure)
+    except RecipientRefused as failure:
+        _report_refusal(database, context, letter, failure)
+    except LetterRefused as failure:
+        _settle(database, letter, State.FAILED, failure.code)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        # A letter that cannot be composed must not keep the others waiting; its error text may hold the address.
+        _postpone(database, letter, TemporaryFailure(f"error {type(error).__name__}"))
+    else:
+        _record_acceptance(context.stop, letter, lambda: acceptance.record(database, owed, composition, reply))
+        log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
+        if context.circuit_breaker.worked():
+            _resume(database)
+
+
+def _record_acceptance(stop: Event, letter: Letter, record: Callable[[], None]) -> None:
+    """What is sent must be marked, or it is sent again: try while the lease runs, or a moment once told to stop.
+
+    Doing it twice is harmless: the first time ends the lease.
+    """
+    assert letter.leased_until is not None
+    until = time.monotonic() + (letter.leased_until - clock.now()).total_seconds()
+    while True:
+        try:
+            return record()
+        except SQLAlchemyError as error:
+            if stop.is_set():
+                until = min(until, time.monotonic() + LAST_TRIES.total_seconds())
+                stop = Event()
+            if time.monotonic() + RETRY_PAUSE.total_seconds() > until:
+                raise
+            log.warning("letter.not_marked", letter=str(letter.id), kind=type(error).__name__)
+            stop.wait(RETRY_PAUSE.total_seconds())
+
+
+def _back_off(database: Database, context: SendingContext, letter: Letter, failure: TemporaryFailure) -> None:
+    rest = context.circuit_breaker.failed()
+    with database.transaction() as session:
+        if isinstance(failure, RelayAway):
+            retry.keep_in_place(session, letter, failure.code)
+        else:
+            retry.hold(session, letter, failure.code, failure.wait)
+    log.warning("mail_server.away", reply=failure.code, letter=str(letter.id), rest_seconds=rest.total_seconds())
+
+
+def _resume(database: Database) -> None:
+    with database.transaction() as session:
+        letters = retry.take_up(session)
+    log.info("mail_server.back", letters=letters)
+
+
+def _postpone(database: Database, letter: Letter, failure: TemporaryFailure) -> None:
+    with database.transaction() as session:
+        state = retry.postpone(session, letter, failure.code, failure.wait)
+    log.warning("letter.postponed", state=state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
+
+
+def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:
+    with database.transaction() as session:
+        outbox.mark(session, letter, state, reply)
+    log.info("letter.settled", state=state, letter=str(letter.id), kind=letter.kind, reply=reply)
+
+
+def _report_refusal(database: Database, context: SendingContext, letter: Letter, refusal: RecipientRefused) -> None:
+    """A bounce that does not have to come back first."""
+    report = feedback.about_letter(refusal.kind, "smtp", letter.id, refusal.code)
+    with database.transaction() as session:
+        feedback.take(session, report, catalogue=context.catalogue())
+    log.info("letter.refused", letter=str(letter.id), kind=letter.kind, bounce=report.kind, reply=refusal.code)
