@@ -20,7 +20,7 @@ from app.links import Links
 from app.newsletters import load
 from app.newsletters.definitions import Catalogue
 from app.tokens import Signer
-from app.web import api, attempts, body, feedback, headers, language, limits, problems, rendering
+from app.web import api, attempts, body, feedback_webhooks, headers, language, limits, problems, rendering
 from app.web.health import blueprint as health
 from app.web.intake import MAX_BYTES
 from app.web.metrics import blueprint as metrics
@@ -106,6 +106,6 @@ def _add_pages(app: Flask, settings: Settings) -> None:
     app.register_blueprint(health)
     app.register_blueprint(metrics)
     if settings.feedback.secret:
-        app.register_blueprint(feedback.blueprint)
+        app.register_blueprint(feedback_webhooks.blueprint)
     if settings.in_development:
         app.register_blueprint(mailbox.blueprint)

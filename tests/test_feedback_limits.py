@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.cli import processor_time
-from app.feedback import inbound, limits
+from app.feedback import inbound
+from app.feedback.parsers import limits
 from app.links import Links
 from app.tokens import Signer
 from tests.commands import ROOT

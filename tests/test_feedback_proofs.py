@@ -14,10 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.feedback import providers
+from app.feedback import Report, providers
 from app.feedback.providers import Ours
 from app.feedback.providers.post import Forged, Post, ProofOutOfReach
-from app.subscriptions.feedback import Report
 from config import FeedbackChannels
 from tests import sns as servers
 from tests.feedback_samples import sample

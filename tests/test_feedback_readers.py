@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.feedback import providers
+from app.feedback import FeedbackKind, Report, providers
 from app.feedback.providers import PROVIDERS, Ours
 from app.feedback.providers.post import Forged, Malformed, Post, parse
-from app.subscriptions.feedback import Kind, Report
 from config import FeedbackChannels
 from tests.feedback_samples import SAMPLES, Sample, sample
 from tests.service import ADA
@@ -131,7 +130,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, str]:
 def test_damaged_posts_are_read_as_far_as_they_go(case: tuple[str, str]) -> None:
     provider, body = case
     for report in read(provider, body):
-        assert isinstance(report.kind, Kind)
+        assert isinstance(report.kind, FeedbackKind)
         assert report.letter_id or report.address
 
 

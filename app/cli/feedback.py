@@ -14,11 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import logs
 from app.cli import processor_time
 from app.database import Database
-from app.feedback import inbound, limits
+from app.feedback import Outcome, Report, effects, inbound
+from app.feedback.parsers import limits
 from app.links import Links
 from app.newsletters import load
-from app.subscriptions import feedback as subscriptions_feedback
-from app.subscriptions.feedback import Outcome, Report
 from app.tokens import Signer
 from config import Settings
 
@@ -79,7 +78,7 @@ def _take(database: Database, settings: Settings, reports: list[Report]) -> Outc
     outcome = None
     for report in reports:
         with database.transaction() as session:
-            outcome = subscriptions_feedback.take(
+            outcome = effects.take(
                 session,
                 report,
                 catalogue=load.catalogue(session),

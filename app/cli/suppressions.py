@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from app.addresses import EmailAddress, InvalidAddress
-from app.subscriptions import lifting
-from app.subscriptions.lifting import Obstacles
+from app.feedback import lifting
+from app.feedback.lifting import Obstacles
 
 LONGEST_WHY = 500
 WORDS = {"complaint": "a complaint", "declined": "“this was not me”", "hard_bounce": "a mailbox that did not exist"}

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from itertools import islice
 from uuid import UUID
 
-from app.feedback import arf, dsn, limits, other_bounces
-from app.feedback.mails import Mail, headers
+from app.feedback import FeedbackKind, Report, about_letter, fingerprint
+from app.feedback.parsers import arf, dsn, limits, other_bounces
+from app.feedback.parsers.mail import Mail, headers
 from app.links import Links
-from app.subscriptions.feedback import Kind, Report, about_letter, fingerprint
 
 MAX_LETTERS = 5
 MAX_SENDERS = 10
@@ -56,4 +56,4 @@ def _unsubscribe(mail: Mail, subscription_id: UUID) -> Report:
     """Another mail is another request: the person may have come back in between."""
     identity = next(iter(headers(mail.message, "Message-ID")), "") or hashlib.sha256(mail.raw).hexdigest()
     told_apart = fingerprint("unsubscribe", str(subscription_id), identity)
-    return Report(Kind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)
+    return Report(FeedbackKind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)

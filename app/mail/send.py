@@ -13,7 +13,7 @@ from threading import Event
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, outbox
+from app import clock, feedback, outbox
 from app.database import Database
 from app.links import Links
 from app.mail import acceptance, claim, lookup, retry
@@ -25,7 +25,6 @@ from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAwa
 from app.mail.recall import Recall
 from app.newsletters.definitions import Catalogue
 from app.outbox import Letter, State
-from app.subscriptions import feedback
 
 log = structlog.get_logger()
 

@@ -18,11 +18,11 @@ from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent
 from app.database import AnyRow
+from app.feedback import FeedbackReport
 from app.ledger.model import LogEntry
 from app.newsletters.tables import Wording
 from app.outbox import Letter
 from app.subscriptions import stubs
-from app.subscriptions.feedback import FeedbackReport
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.moving.changes import AddressChange
 from app.subscriptions.stubs import Stub

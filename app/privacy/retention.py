@@ -13,7 +13,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import clock, suppressions
+from app import clock, feedback, suppressions
 from app.abuse import proof_of_work, recipient_limit
 from app.abuse.attack_detection import switching
 from app.consent import Act, Actor
@@ -21,7 +21,7 @@ from app.database import Database
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
-from app.subscriptions import ending, feedback
+from app.subscriptions import ending
 from app.subscriptions.model import HAS_ENDED, Subscription
 from app.subscriptions.moving import changes
 from app.subscriptions.stubs import Stub

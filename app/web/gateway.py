@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from werkzeug.exceptions import RequestTimeout
 
-from app.web import feedback
+from app.web import feedback_webhooks
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 WhenReady = Callable[[asyncio.AbstractEventLoop], object]
 
 BODY_SECONDS = 20
-LARGEST = feedback.MAX_BYTES
+LARGEST = feedback_webhooks.MAX_BYTES
 SMALL = 64 * 1024
 LARGE_ONES_AT_ONCE = 8
 """So much is kept in memory: for each connection a small body at most, and a few that are larger."""

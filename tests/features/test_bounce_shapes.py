@@ -4,18 +4,17 @@ from uuid import UUID
 
 import pytest
 
-from app.feedback import inbound
+from app.feedback import FeedbackKind, inbound, smtp_status
 from app.links import Links
-from app.subscriptions.feedback import Kind, codes
 from app.tokens import Signer
 from tests.commands import ROOT
 
 LETTER = UUID("5f0c1ddc-8e0b-4d3c-9a3e-2f4b6c8d0e1f")
 LINKS = Links("", Signer(("a secret key for tests that is of some length",)))
 FOLDER = ROOT / "tests" / "bounces"
-HARD, SOFT, COMPLAINT, UNSUBSCRIBE = Kind
+HARD, SOFT, COMPLAINT, UNSUBSCRIBE = FeedbackKind
 
-EXPECTED: dict[str, tuple[Kind, str] | None] = {
+EXPECTED: dict[str, tuple[FeedbackKind, str] | None] = {
     "absence": None,
     "exchange-mailbox-full": (SOFT, "5.2.2"),
     "exchange-no-such-recipient": (HARD, "5.1.10"),
@@ -133,8 +132,8 @@ def test_the_ends_of_its_lines_do_not_matter(name: str) -> None:
         ("nonsense", "at 192.5.1.1 and 5.1.1.7", SOFT),
     ],
 )
-def test_only_what_means_no_such_mailbox_is_hard(code: str, said: str, expected: Kind) -> None:
-    assert codes.kind(code, said) is expected
+def test_only_what_means_no_such_mailbox_is_hard(code: str, said: str, expected: FeedbackKind) -> None:
+    assert smtp_status.kind(code, said) is expected
 
 
 @pytest.mark.parametrize(
@@ -156,4 +155,4 @@ def test_only_what_means_no_such_mailbox_is_hard(code: str, said: str, expected:
     ],
 )
 def test_what_is_about_us_is_not_held_against_a_mailbox(code: str, counts: bool) -> None:
-    assert codes.is_about_mailbox(code) is counts
+    assert smtp_status.is_about_mailbox(code) is counts

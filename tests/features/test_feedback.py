@@ -9,21 +9,20 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from app import services
+from app import feedback, services
 from app.addresses import EmailAddress
+from app.feedback import FeedbackKind, Outcome, Report
 from app.keys import Scope
 from app.newsletters import load
 from app.privacy import access
-from app.subscriptions import feedback
-from app.subscriptions.feedback import Kind, Outcome, Report
 from tests.features.test_races import at_once
 from tests.moving import NEW, gone
 from tests.service import ADA, COOL_DOWN, Letter, Service
 
-HARD = Report(Kind.HARD_BOUNCE, "dsn", "hard", code="5.1.1")
-SOFT = Report(Kind.SOFT_BOUNCE, "dsn", "soft", code="5.2.2")
-COMPLAINT = Report(Kind.COMPLAINT, "arf", "complaint")
-UNSUBSCRIBE = Report(Kind.UNSUBSCRIBE, "mail", "unsubscribe")
+HARD = Report(FeedbackKind.HARD_BOUNCE, "dsn", "hard", code="5.1.1")
+SOFT = Report(FeedbackKind.SOFT_BOUNCE, "dsn", "soft", code="5.2.2")
+COMPLAINT = Report(FeedbackKind.COMPLAINT, "arf", "complaint")
+UNSUBSCRIBE = Report(FeedbackKind.UNSUBSCRIBE, "mail", "unsubscribe")
 
 
 def take(service: Service, report: Report, **more: Any) -> Outcome:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.subscriptions.feedback import Kind
+from app.feedback import FeedbackKind
 from config import FeedbackChannels, Settings
 from tests import sns as servers
 from tests.features.conftest import OpenService
@@ -25,8 +25,16 @@ from tests.service import ADA, BROWSER, Letter, Service
 
 SECRET = "a-secret-of-32-letters-and-digits"
 CHANNELS = FeedbackChannels(None, SECRET, None, None, None)
-BECOMES = {Kind.HARD_BOUNCE: "bounced", Kind.COMPLAINT: "complained", Kind.UNSUBSCRIBE: "unsubscribed"}
-PEOPLE = {Kind.HARD_BOUNCE: "bea@example.org", Kind.COMPLAINT: "clara@example.org", Kind.UNSUBSCRIBE: ADA}
+BECOMES = {
+    FeedbackKind.HARD_BOUNCE: "bounced",
+    FeedbackKind.COMPLAINT: "complained",
+    FeedbackKind.UNSUBSCRIBE: "unsubscribed",
+}
+PEOPLE = {
+    FeedbackKind.HARD_BOUNCE: "bea@example.org",
+    FeedbackKind.COMPLAINT: "clara@example.org",
+    FeedbackKind.UNSUBSCRIBE: ADA,
+}
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def test_what_a_provider_reports_ends_the_subscription_once(service: Service, pr
         letter = service.confirmed(who)
         each = sample(f"{provider}/{kind}")
         # A letter that was pressed cannot have bounced; another mail to the same address, which is not ours, can.
-        body = each.filled_in() if kind is Kind.HARD_BOUNCE else about(letter, each)
+        body = each.filled_in() if kind is FeedbackKind.HARD_BOUNCE else about(letter, each)
         bodies[kind] = body.replace(ADA, who)
     for kind, body in bodies.items():
         assert post(service, provider, body).status_code == 200

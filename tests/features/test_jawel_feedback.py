@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.feedback import inbound, limits
+from app.feedback import inbound
+from app.feedback.parsers import limits
 from app.links import Links
 from app.tokens import Signer
 from config import FeedbackChannels, Settings

@@ -6,7 +6,7 @@ import pytest
 
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
-from app.subscriptions.feedback import Report
+from app.feedback import Report
 from app.subscriptions.moving import settling
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_feedback import COMPLAINT, HARD, UNSUBSCRIBE, known_by, suppressed, take

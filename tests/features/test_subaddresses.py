@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from app import services
 from app.addresses import EmailAddress
+from app.feedback import Outcome
 from app.keys import Scope
-from app.subscriptions.feedback import Outcome
 from tests.clocks import Clock
 from tests.features.test_feedback import COMPLAINT, HARD, id_of, take
 from tests.features.test_preferences import send

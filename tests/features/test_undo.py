@@ -14,10 +14,9 @@ import pytest
 import time_machine
 from sqlalchemy import select, update
 
-from app import services
+from app import feedback, services
+from app.feedback.report import FeedbackKind
 from app.keys import Scope
-from app.subscriptions import feedback
-from app.subscriptions.feedback.reports import Kind
 from app.subscriptions.model import Subscription
 from tests.correspondence import HOST
 from tests.features.test_leaving import BOTH, EVENING, leave, leave_link, undo, undo_token
@@ -58,15 +57,15 @@ def by_declining(service: Service, letter: Letter) -> None:
 
 
 def by_a_mail(service: Service, _letter: Letter) -> None:
-    report(service, Kind.UNSUBSCRIBE)
+    report(service, FeedbackKind.UNSUBSCRIBE)
 
 
 def by_complaint(service: Service, _letter: Letter) -> None:
-    report(service, Kind.COMPLAINT)
+    report(service, FeedbackKind.COMPLAINT)
 
 
 def by_bouncing(service: Service, _letter: Letter) -> None:
-    report(service, Kind.HARD_BOUNCE)
+    report(service, FeedbackKind.HARD_BOUNCE)
 
 
 def by_asking_for_erasure(service: Service, _letter: Letter) -> None:
@@ -95,7 +94,7 @@ def preferences(service: Service) -> str:
     return link.removeprefix(HOST)
 
 
-def report(service: Service, kind: Kind, about: str = "confirmation") -> None:
+def report(service: Service, kind: FeedbackKind, about: str = "confirmation") -> None:
     """As a provider tells of the one letter of that kind."""
     (letter,) = service.rows(f"SELECT id FROM letters WHERE kind = '{about}'")
     with service.database.transaction() as session:
@@ -174,7 +173,7 @@ def test_a_notice_that_bounces_ends_what_was_brought_back(service: Service) -> N
     link = leave_link(service)
     undo(service, link, undo_token(leave(service, link)))
     service.work()
-    report(service, Kind.HARD_BOUNCE, about="resubscribed")
+    report(service, FeedbackKind.HARD_BOUNCE, about="resubscribed")
     assert service.status()["weekly"]["status"] == "bounced"
 
 

@@ -6,9 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.feedback import inbound
+from app.feedback import FeedbackKind, inbound
 from app.links import Links
-from app.subscriptions.feedback import Kind
 from app.tokens import Purpose, Signer
 from config import FeedbackChannels
 from tests.commands import Jawel
@@ -130,7 +129,7 @@ def test_letters_themselves_have_one_https_uri(open_service: OpenService) -> Non
 def test_a_mail_to_the_address_is_a_request_to_leave() -> None:
     links = Links("", LINKS.signer, "bounces@example.net")
     (report,) = inbound.read(b"Subject: unsubscribe\n\n", links.unsubscribe_address(LETTER), links)
-    assert (report.kind, report.subscription_id) == (Kind.UNSUBSCRIBE, LETTER)
+    assert (report.kind, report.subscription_id) == (FeedbackKind.UNSUBSCRIBE, LETTER)
 
 
 def test_the_doctor_names_a_newsletter_whose_sender_has_no_room(open_service: OpenService, jawel: Jawel) -> None:

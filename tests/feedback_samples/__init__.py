@@ -8,7 +8,7 @@ of its own.
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.subscriptions.feedback import Kind
+from app.feedback import FeedbackKind
 
 FOLDER = Path(__file__).parent
 
@@ -25,9 +25,9 @@ class Sample:
         return self.path.parent.name
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> FeedbackKind | None:
         name = self.path.stem.partition("-")[0]
-        return None if name == "nothing" else Kind(name)
+        return None if name == "nothing" else FeedbackKind(name)
 
     def filled_in(self, *, sender: str = "news@example.org", message_id: str = "<1@example.net>") -> str:
         text = self.path.read_text(encoding="utf-8").replace("BARE-MESSAGE-ID", message_id.strip("<>"))

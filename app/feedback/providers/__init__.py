@@ -12,6 +12,7 @@ from email.utils import parseaddr
 from uuid import UUID
 
 from app.addresses import EmailAddress, InvalidAddress
+from app.feedback import Report, smtp_status
 from app.feedback.providers.brevo import BREVO
 from app.feedback.providers.mailgun import MAILGUN
 from app.feedback.providers.mailjet import MAILJET
@@ -19,7 +20,6 @@ from app.feedback.providers.post import Event, Post
 from app.feedback.providers.postmark import POSTMARK
 from app.feedback.providers.sendgrid import SENDGRID
 from app.feedback.providers.ses import SES
-from app.subscriptions.feedback import Report, codes
 from config import FeedbackChannels
 
 PROVIDERS = {
@@ -65,7 +65,7 @@ def report(name: str, event: Event, ours: Ours) -> Report | None:
         fingerprint=_fingerprint(name, event, ours.key),
         letter_id=letter_id,
         address=address,
-        code=codes.specific("", event.words),
+        code=smtp_status.specific("", event.words),
     )
 
 

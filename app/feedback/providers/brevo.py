@@ -8,19 +8,19 @@ https://developers.brevo.com/docs/transactional-webhooks, https://developers.bre
 
 from collections.abc import Iterator
 
+from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, Node, Provider, by_secret_path
-from app.subscriptions.feedback import Kind
 
 _KINDS = {
-    "hard_bounce": Kind.HARD_BOUNCE,
-    "invalid_email": Kind.HARD_BOUNCE,
-    "soft_bounce": Kind.SOFT_BOUNCE,
+    "hard_bounce": FeedbackKind.HARD_BOUNCE,
+    "invalid_email": FeedbackKind.HARD_BOUNCE,
+    "soft_bounce": FeedbackKind.SOFT_BOUNCE,
     # Brevo did not try, for one of several reasons that it does not tell apart.
-    "blocked": Kind.SOFT_BOUNCE,
-    "spam": Kind.COMPLAINT,
-    "complaint": Kind.COMPLAINT,
-    "unsubscribe": Kind.UNSUBSCRIBE,
-    "unsubscribed": Kind.UNSUBSCRIBE,
+    "blocked": FeedbackKind.SOFT_BOUNCE,
+    "spam": FeedbackKind.COMPLAINT,
+    "complaint": FeedbackKind.COMPLAINT,
+    "unsubscribe": FeedbackKind.UNSUBSCRIBE,
+    "unsubscribed": FeedbackKind.UNSUBSCRIBE,
 }
 _IDS = ("event", "message-id", "camp_id", "ts_epoch", "ts_event", "email")
 

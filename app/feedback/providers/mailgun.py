@@ -12,18 +12,18 @@ https://help.mailgun.com/hc/en-us/articles/28956111811355 on retries
 import hmac
 from collections.abc import Iterator
 
+from app.feedback import FeedbackKind, smtp_status
 from app.feedback.providers.post import Event, Forged, Node, Post, Provider
-from app.subscriptions.feedback import Kind, codes
 from config import FeedbackChannels
 
 _REASONS = {
     # Mailgun did not try, because of what had happened before.
-    "suppress-bounce": Kind.HARD_BOUNCE,
-    "suppress-complaint": Kind.COMPLAINT,
-    "suppress-unsubscribe": Kind.UNSUBSCRIBE,
+    "suppress-bounce": FeedbackKind.HARD_BOUNCE,
+    "suppress-complaint": FeedbackKind.COMPLAINT,
+    "suppress-unsubscribe": FeedbackKind.UNSUBSCRIBE,
     # Given up after 8 hours, or turned away for the sender's reputation: the mailbox may well exist.
-    "old": Kind.SOFT_BOUNCE,
-    "espblock": Kind.SOFT_BOUNCE,
+    "old": FeedbackKind.SOFT_BOUNCE,
+    "espblock": FeedbackKind.SOFT_BOUNCE,
 }
 
 
@@ -54,7 +54,7 @@ def events(posted: Node) -> Iterator[Event]:
             )
 
 
-def _kind(event: Node) -> Kind | None:
+def _kind(event: Node) -> FeedbackKind | None:
     """A failure that Mailgun will try again is none yet, or each try of one letter would count."""
     name = event["event"].text
     if name == "failed":
@@ -62,8 +62,8 @@ def _kind(event: Node) -> Kind | None:
         if reason or event["severity"].text != "permanent":
             return reason
         # Whatever was refused with 5xx is permanent to Mailgun, also where the mailbox is full or the sender unwelcome.
-        return codes.kind("", _words(event))
-    return {"complained": Kind.COMPLAINT, "unsubscribed": Kind.UNSUBSCRIBE}.get(name)
+        return smtp_status.kind("", _words(event))
+    return {"complained": FeedbackKind.COMPLAINT, "unsubscribed": FeedbackKind.UNSUBSCRIBE}.get(name)
 
 
 def _words(event: Node) -> str:

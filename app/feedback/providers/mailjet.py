@@ -8,18 +8,18 @@ https://dev.mailjet.com/email/guides/webhooks/
 
 from collections.abc import Iterator
 
+from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, Node, Provider, by_secret_path
-from app.subscriptions.feedback import Kind
 
 _BLOCKED = {
     # Mailjet did not try, because of what it knows. Whatever else it blocks for is about the sender or the content.
-    "user unknown": Kind.HARD_BOUNCE,
-    "mailbox inactive": Kind.HARD_BOUNCE,
-    "invalid domain": Kind.HARD_BOUNCE,
-    "typofix": Kind.HARD_BOUNCE,
-    "quota exceeded": Kind.SOFT_BOUNCE,
-    "preblocked": Kind.SOFT_BOUNCE,
-    "spam reporter": Kind.COMPLAINT,
+    "user unknown": FeedbackKind.HARD_BOUNCE,
+    "mailbox inactive": FeedbackKind.HARD_BOUNCE,
+    "invalid domain": FeedbackKind.HARD_BOUNCE,
+    "typofix": FeedbackKind.HARD_BOUNCE,
+    "quota exceeded": FeedbackKind.SOFT_BOUNCE,
+    "preblocked": FeedbackKind.SOFT_BOUNCE,
+    "spam reporter": FeedbackKind.COMPLAINT,
 }
 _IDS = ("event", "MessageID", "Message_GUID", "time", "email")
 
@@ -36,13 +36,13 @@ def events(posted: Node) -> Iterator[Event]:
             )
 
 
-def _kind(event: Node) -> Kind | None:
+def _kind(event: Node) -> FeedbackKind | None:
     name = event["event"].text
     if name == "bounce":
-        return Kind.HARD_BOUNCE if event["hard_bounce"] else Kind.SOFT_BOUNCE
+        return FeedbackKind.HARD_BOUNCE if event["hard_bounce"] else FeedbackKind.SOFT_BOUNCE
     if name == "blocked":
         return _BLOCKED.get(event["error"].text)
-    return {"spam": Kind.COMPLAINT, "unsub": Kind.UNSUBSCRIBE}.get(name)
+    return {"spam": FeedbackKind.COMPLAINT, "unsub": FeedbackKind.UNSUBSCRIBE}.get(name)
 
 
 MAILJET = Provider(by_secret_path, events)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.errors import JawelError
-from app.subscriptions.feedback import Kind
+from app.feedback import FeedbackKind
 from config import FeedbackChannels
 
 
@@ -76,7 +76,7 @@ class Post:
 class Event:
     """Something that befell a mail, in the provider's own terms; maybe a mail that is not ours."""
 
-    kind: Kind
+    kind: FeedbackKind
     ids: tuple[str, ...]
     """Tell it from every other event of the provider, and are the same when it is posted again."""
     address: str = ""

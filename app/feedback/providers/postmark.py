@@ -8,28 +8,28 @@ types of bounces: https://postmarkapp.com/developer/api/bounce-api#bounce-types
 
 from collections.abc import Iterator
 
+from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, Node, Provider, by_secret_path
-from app.subscriptions.feedback import Kind
 
 # Left out, because they say nothing of the mailbox: out of office, changes of address, tests, viruses, challenges,
 # and what DMARC refuses, which is the sender's to mend.
 _TYPES = {
-    "HardBounce": Kind.HARD_BOUNCE,
-    "BadEmailAddress": Kind.HARD_BOUNCE,
-    "SoftBounce": Kind.SOFT_BOUNCE,
-    "Transient": Kind.SOFT_BOUNCE,
-    "DnsError": Kind.SOFT_BOUNCE,
-    "Unknown": Kind.SOFT_BOUNCE,
-    "Blocked": Kind.SOFT_BOUNCE,
-    "SpamNotification": Kind.SOFT_BOUNCE,
-    "SpamComplaint": Kind.COMPLAINT,
-    "Unsubscribe": Kind.UNSUBSCRIBE,
-    "ManuallyDeactivated": Kind.UNSUBSCRIBE,
+    "HardBounce": FeedbackKind.HARD_BOUNCE,
+    "BadEmailAddress": FeedbackKind.HARD_BOUNCE,
+    "SoftBounce": FeedbackKind.SOFT_BOUNCE,
+    "Transient": FeedbackKind.SOFT_BOUNCE,
+    "DnsError": FeedbackKind.SOFT_BOUNCE,
+    "Unknown": FeedbackKind.SOFT_BOUNCE,
+    "Blocked": FeedbackKind.SOFT_BOUNCE,
+    "SpamNotification": FeedbackKind.SOFT_BOUNCE,
+    "SpamComplaint": FeedbackKind.COMPLAINT,
+    "Unsubscribe": FeedbackKind.UNSUBSCRIBE,
+    "ManuallyDeactivated": FeedbackKind.UNSUBSCRIBE,
 }
 _REASONS = {
-    "HardBounce": Kind.HARD_BOUNCE,
-    "SpamComplaint": Kind.COMPLAINT,
-    "ManualSuppression": Kind.UNSUBSCRIBE,
+    "HardBounce": FeedbackKind.HARD_BOUNCE,
+    "SpamComplaint": FeedbackKind.COMPLAINT,
+    "ManualSuppression": FeedbackKind.UNSUBSCRIBE,
 }
 
 

@@ -14,23 +14,23 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, Forged, Node, Post, Provider
-from app.subscriptions.feedback import Kind
 from config import FeedbackChannels
 
 _HEADER = "x-twilio-email-event-webhook-"
 
 _KINDS = {
-    "spamreport": Kind.COMPLAINT,
-    "unsubscribe": Kind.UNSUBSCRIBE,
-    "group_unsubscribe": Kind.UNSUBSCRIBE,
+    "spamreport": FeedbackKind.COMPLAINT,
+    "unsubscribe": FeedbackKind.UNSUBSCRIBE,
+    "group_unsubscribe": FeedbackKind.UNSUBSCRIBE,
 }
 _DROPPED = {
     # SendGrid did not try. Spam content, an exceeded quota or a bad header are the sender's to mend.
-    "invalid": Kind.HARD_BOUNCE,
-    "bounced address": Kind.HARD_BOUNCE,
-    "spam reporting address": Kind.COMPLAINT,
-    "unsubscribed address": Kind.UNSUBSCRIBE,
+    "invalid": FeedbackKind.HARD_BOUNCE,
+    "bounced address": FeedbackKind.HARD_BOUNCE,
+    "spam reporting address": FeedbackKind.COMPLAINT,
+    "unsubscribed address": FeedbackKind.UNSUBSCRIBE,
 }
 
 
@@ -61,11 +61,11 @@ def events(posted: Node) -> Iterator[Event]:
             )
 
 
-def _kind(event: Node) -> Kind | None:
+def _kind(event: Node) -> FeedbackKind | None:
     """A bounce of type `blocked` is about the sender or the moment, and no reason not to try again."""
     name = event["event"].text
     if name == "bounce":
-        return Kind.SOFT_BOUNCE if event["type"].text == "blocked" else Kind.HARD_BOUNCE
+        return FeedbackKind.SOFT_BOUNCE if event["type"].text == "blocked" else FeedbackKind.HARD_BOUNCE
     if name == "dropped":
         return _DROPPED.get(event["reason"].text.lower())
     return _KINDS.get(name)

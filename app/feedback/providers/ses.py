@@ -17,9 +17,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
+from app.feedback import FeedbackKind
 from app.feedback.providers import certificates
 from app.feedback.providers.post import Event, Forged, Malformed, Node, Post, Provider, parse
-from app.subscriptions.feedback import Kind
 from config import FeedbackChannels
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ def events(posted: Node) -> Iterator[Event]:
 
 def _bounces(notification: Node) -> Iterator[Event]:
     bounce = notification["bounce"]
-    kind = Kind.HARD_BOUNCE if bounce["bounceType"].text == "Permanent" else Kind.SOFT_BOUNCE
+    kind = FeedbackKind.HARD_BOUNCE if bounce["bounceType"].text == "Permanent" else FeedbackKind.SOFT_BOUNCE
     for who in bounce["bouncedRecipients"]:
         yield Event(
             kind=kind,
@@ -92,7 +92,7 @@ def _complaints(notification: Node) -> Iterator[Event]:
     complaint = notification["complaint"]
     who = list(complaint["complainedRecipients"])
     yield Event(
-        kind=Kind.COMPLAINT,
+        kind=FeedbackKind.COMPLAINT,
         ids=(complaint["feedbackId"].text,),
         address=who[0]["emailAddress"].text if len(who) == 1 else "",
         sender=notification["mail"]["source"].text,

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.errors import JawelError
-from app.subscriptions.feedback import Kind
+from app.feedback import FeedbackKind
 
 
 class Undelivered(JawelError):
@@ -34,7 +34,7 @@ class RelayAway(TemporaryFailure):
 class RecipientRefused(Undelivered):
     """5xx to RCPT: there is no such mailbox, or it does not want this letter."""
 
-    def __init__(self, code: str, kind: Kind) -> None:
+    def __init__(self, code: str, kind: FeedbackKind) -> None:
         super().__init__(code)
         self.kind = kind
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from app.feedback import smtp_status
 from app.mail.delivery import flask_mail_fixes
 from app.mail.delivery.failures import (
     LetterRefused,
@@ -18,7 +19,6 @@ from app.mail.delivery.failures import (
     Undelivered,
 )
 from app.mail.message import ComposedLetter
-from app.subscriptions.feedback import codes
 from config import MailServer
 
 LETTERS_A_CONNECTION = 100
@@ -94,7 +94,7 @@ class SmtpTransport:
             raise self._refused(host, code, reply, LetterRefused)
         code, reply = host.rcpt(letter.recipient.typed)
         if code not in (250, 251):
-            kind = codes.kind("", reply.decode("utf-8", "replace"))
+            kind = smtp_status.kind("", reply.decode("utf-8", "replace"))
             raise self._refused(host, code, reply, lambda told: RecipientRefused(told, kind))
         try:
             code, reply = host.data(content)

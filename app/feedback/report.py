@@ -14,7 +14,7 @@ from app.addresses import EmailAddress
 from app.database import Base, Instant
 
 
-class Kind(StrEnum):
+class FeedbackKind(StrEnum):
     HARD_BOUNCE = "hard_bounce"
     SOFT_BOUNCE = "soft_bounce"
     COMPLAINT = "complaint"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 class Report:
     """One neutral event. It comes from somebody who may be believed: what is forged makes no report."""
 
-    kind: Kind
+    kind: FeedbackKind
     source: str
     """Who says so: `dsn`, `arf`, `mail`, `smtp`, or the provider's name."""
     fingerprint: str
@@ -70,7 +70,7 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def about_letter(kind: Kind, source: str, letter_id: UUID, code: str = "") -> Report:
+def about_letter(kind: FeedbackKind, source: str, letter_id: UUID, code: str = "") -> Report:
     """One letter has one fate: whatever is reported of it again, by whichever way, is the same report."""
     return Report(kind, source, fingerprint("letter", str(letter_id), kind), letter_id=letter_id, code=code)
 

@@ -7,8 +7,8 @@ from email.message import Message
 from email.parser import HeaderParser
 from itertools import islice
 
-from app.feedback.mails import AnyMessage, Mail, body, headers
-from app.subscriptions.feedback import Kind, codes
+from app.feedback import FeedbackKind, smtp_status
+from app.feedback.parsers.mail import AnyMessage, Mail, body, headers
 
 TYPES = ("message/delivery-status", "message/global-delivery-status")
 ARRIVED = {"delivered", "relayed", "expanded"}
@@ -18,7 +18,7 @@ _BLOCKS = 100
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    kind: Kind
+    kind: FeedbackKind
     code: str
 
 
@@ -30,8 +30,8 @@ class _Recipient:
 
     @property
     def bounce(self) -> Bounce:
-        code = codes.specific(self.status, self.diagnostic)
-        return Bounce(codes.kind(self.status, self.diagnostic), code)
+        code = smtp_status.specific(self.status, self.diagnostic)
+        return Bounce(smtp_status.kind(self.status, self.diagnostic), code)
 
 
 def read(mail: Mail) -> Bounce | None:
@@ -44,7 +44,7 @@ def read(mail: Mail) -> Bounce | None:
     failed = [each.bounce for each in recipients if each.action == "failed"]
     if not failed or any(each.action in ARRIVED for each in recipients):
         return None
-    return next((each for each in failed if each.kind is Kind.SOFT_BOUNCE), failed[0])
+    return next((each for each in failed if each.kind is FeedbackKind.SOFT_BOUNCE), failed[0])
 
 
 def _recipients(mail: Mail) -> Iterator[_Recipient]:

@@ -7,7 +7,7 @@ sender or the content not even that.
 
 import re
 
-from app.subscriptions.feedback.reports import Kind
+from app.feedback.report import FeedbackKind
 
 GONE = {
     "5.1.1": "no such mailbox (RFC 3463)",
@@ -35,14 +35,14 @@ _ABOUT_MAILBOX = ("1", "2", "4")
 _ABOUT_SENDER = ("5.1.7", "5.1.8")
 
 
-def kind(code: str, text: str = "") -> Kind:
+def kind(code: str, text: str = "") -> FeedbackKind:
     """Hard or soft. `code` is the enhanced status code, or empty; `text` is what else the server said."""
     enhanced = specific(code, text)
     if enhanced in GONE:
         # Google's 5.2.1 is also for who gets too many letters at the moment.
-        return Kind.SOFT_BOUNCE if _TOO_FAST.search(text) else Kind.HARD_BOUNCE
+        return FeedbackKind.SOFT_BOUNCE if _TOO_FAST.search(text) else FeedbackKind.HARD_BOUNCE
     says_gone = enhanced in UNSPECIFIC and _NO_SUCH_MAILBOX.search(text)
-    return Kind.HARD_BOUNCE if says_gone else Kind.SOFT_BOUNCE
+    return FeedbackKind.HARD_BOUNCE if says_gone else FeedbackKind.SOFT_BOUNCE
 
 
 def specific(code: str, text: str) -> str:

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, Actor, EventType, Step
+from app.feedback import recipient
+from app.feedback.recipient import Mailbox
 from app.subscriptions import steps
-from app.subscriptions.feedback import concerned
-from app.subscriptions.feedback.concerned import Mailbox
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.stubs import Stub
 from app.suppressions import Reason
@@ -55,7 +55,7 @@ def lift(session: Session, address: EmailAddress, suppression_key: str, why: str
     """
     now = clock.now()
     digests = suppressions.digests(address, suppression_key)
-    held = concerned.hold(session, Mailbox(address.canonical, *digests))
+    held = recipient.hold(session, Mailbox(address.canonical, *digests))
     complained = [each for each in held if each.status == Status.COMPLAINED]
     lifted = Obstacles(suppressions.lift_all(session, digests, now), [each.newsletter for each in complained])
     if not lifted:

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from app import clock, outbox, suppressions
 from app.consent import Act, Actor, ConsentEvent, EventType
+from app.feedback import recipient, smtp_status
+from app.feedback.recipient import Mailbox, Recipient
+from app.feedback.report import FeedbackKind, FeedbackReport, Outcome, Report, note
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.subscriptions import ending, undoing, withdrawal
-from app.subscriptions.feedback import codes, concerned, reports
-from app.subscriptions.feedback.concerned import Concerned, Mailbox
-from app.subscriptions.feedback.reports import FeedbackReport, Kind, Outcome, Report
 from app.subscriptions.model import Status, Subscription
 
 SOFT_BOUNCES = 5
@@ -25,17 +25,17 @@ SOFT_BOUNCES = 5
 @dataclass(frozen=True, slots=True)
 class _Case:
     report: Report
-    concerned: Concerned
+    recipient: Recipient
     catalogue: Catalogue
     now: datetime
 
     @property
     def mailbox(self) -> Mailbox:
-        return self.concerned.mailbox
+        return self.recipient.mailbox
 
     @property
     def letter(self) -> Letter | None:
-        return self.concerned.letter
+        return self.recipient.letter
 
     def act(self, actor: Actor, method: str) -> Act:
         code = {"code": self.report.code} if self.report.code else {}
@@ -47,18 +47,18 @@ def take(session: Session, report: Report, *, catalogue: Catalogue, suppression_
 
     `suppression_key` is needed where the report may come down to its address.
     """
-    found = concerned.find(session, report, suppression_key)
+    found = recipient.find(session, report, suppression_key)
     if found is None:
         return Outcome.UNKNOWN
     now = clock.now()
-    if not reports.note(session, report, found.mailbox.digest, now):
+    if not note(session, report, found.mailbox.digest, now):
         return Outcome.REPEATED
     _ACTS[report.kind](session, _Case(report, found, catalogue, now))
     return Outcome.TAKEN
 
 
 def _bounce_hard(session: Session, case: _Case) -> None:
-    held = concerned.hold(session, case.mailbox)
+    held = recipient.hold(session, case.mailbox)
     if case.letter is not None:
         outbox.come_back(session, case.letter.id, State.BOUNCED, case.report.code)
         # A press since then proves that the mailbox lives: what bounced is the copy of somebody it is passed on to.
@@ -68,7 +68,7 @@ def _bounce_hard(session: Session, case: _Case) -> None:
 
 
 def _bounce_soft(session: Session, case: _Case) -> None:
-    held = concerned.hold(session, case.mailbox)
+    held = recipient.hold(session, case.mailbox)
     if case.letter is not None:
         outbox.come_back(session, case.letter.id, State.FAILED, case.report.code)
     since = max([case.now - TRACES_KEPT_FOR, *_presses(session, held)])
@@ -90,11 +90,11 @@ def _presses(session: Session, held: Sequence[Subscription]) -> list[datetime]:
 
 
 def _days_of_soft_bounces(session: Session, mailbox: Mailbox, since: datetime) -> int:
-    theirs = (FeedbackReport.digest == mailbox.digest) & (FeedbackReport.kind == Kind.SOFT_BOUNCE)
+    theirs = (FeedbackReport.digest == mailbox.digest) & (FeedbackReport.kind == FeedbackKind.SOFT_BOUNCE)
     found = session.execute(
         select(FeedbackReport.received_at, FeedbackReport.code).where(theirs, FeedbackReport.received_at > since)
     )
-    return len({each.received_at.date() for each in found if codes.is_about_mailbox(each.code)})
+    return len({each.received_at.date() for each in found if smtp_status.is_about_mailbox(each.code)})
 
 
 def _give_mailbox_up(session: Session, case: _Case, held: Sequence[Subscription], method: str) -> None:
@@ -107,7 +107,7 @@ def _give_mailbox_up(session: Session, case: _Case, held: Sequence[Subscription]
 
 def _complain(session: Session, case: _Case) -> None:
     """Also about what has ended before: whoever complains is not to be asked again."""
-    for subscription in concerned.hold(session, case.mailbox):
+    for subscription in recipient.hold(session, case.mailbox):
         if subscription.status != Status.COMPLAINED:
             _end(session, case, subscription, Status.COMPLAINED, case.act(Actor.MAILBOX_HOLDER, "complaint"))
     suppressions.note_objection(session, case.mailbox.known_by, suppressions.Reason.COMPLAINT, since=case.now)
@@ -121,7 +121,7 @@ def _end(session: Session, case: _Case, subscription: Subscription, status: endi
 
 def _unsubscribe(session: Session, case: _Case) -> None:
     """What is named, by a link's id or by the letter; else, as where only an address is, all of it."""
-    held = concerned.hold(session, case.mailbox)
+    held = recipient.hold(session, case.mailbox)
     named = {str(case.report.subscription_id)} if case.report.subscription_id else set[str]()
     if case.letter is not None and not named:
         named = set(case.letter.about)
@@ -131,9 +131,9 @@ def _unsubscribe(session: Session, case: _Case) -> None:
         withdrawal.leave_newsletters(session, held[0].subscriber_id, leaves, catalogue=case.catalogue, act=act)
 
 
-_ACTS: Mapping[Kind, Callable[[Session, _Case], None]] = {
-    Kind.HARD_BOUNCE: _bounce_hard,
-    Kind.SOFT_BOUNCE: _bounce_soft,
-    Kind.COMPLAINT: _complain,
-    Kind.UNSUBSCRIBE: _unsubscribe,
+_ACTS: Mapping[FeedbackKind, Callable[[Session, _Case], None]] = {
+    FeedbackKind.HARD_BOUNCE: _bounce_hard,
+    FeedbackKind.SOFT_BOUNCE: _bounce_soft,
+    FeedbackKind.COMPLAINT: _complain,
+    FeedbackKind.UNSUBSCRIBE: _unsubscribe,
 }

@@ -5,10 +5,10 @@ from email import message_from_bytes, policy
 
 from flufl.bounce import all_failures
 
-from app.feedback import limits
-from app.feedback.dsn import Bounce
-from app.feedback.mails import Mail, headers
-from app.subscriptions.feedback import codes
+from app.feedback import smtp_status
+from app.feedback.parsers import limits
+from app.feedback.parsers.dsn import Bounce
+from app.feedback.parsers.mail import Mail, headers
 
 # It would log what it reads, addresses among them, when one of its detectors stumbles.
 logging.getLogger("flufl.bounce").disabled = True
@@ -29,5 +29,5 @@ def read(mail: Mail) -> Bounce | None:
         return None
     if not permanent:
         return None
-    code = codes.specific("", mail.words)
-    return Bounce(codes.kind(code, mail.words), code)
+    code = smtp_status.specific("", mail.words)
+    return Bounce(smtp_status.kind(code, mail.words), code)

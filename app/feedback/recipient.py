@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.addresses import EmailAddress
+from app.feedback.report import Report
 from app.outbox import Kind, Letter
-from app.subscriptions.feedback.reports import Report
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.moving.changes import AddressChange
 
@@ -30,13 +30,13 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Concerned:
+class Recipient:
     mailbox: Mailbox
     letter: Letter | None
     """As it was before the report."""
 
 
-def find(session: Session, report: Report, suppression_key: str) -> Concerned | None:
+def find(session: Session, report: Report, suppression_key: str) -> Recipient | None:
     """By letter, else by subscription, else by address. None where that leads to nobody: erased, or never known."""
     letter = session.get(Letter, report.letter_id) if report.letter_id else None
     if letter is not None:
@@ -48,7 +48,7 @@ def find(session: Session, report: Report, suppression_key: str) -> Concerned | 
     if mailbox is None and report.address is not None:
         digests = report.address.digests(suppression_key)
         mailbox = Mailbox(report.address.canonical, digests.address, digests.mailbox)
-    return None if mailbox is None else Concerned(mailbox, letter)
+    return None if mailbox is None else Recipient(mailbox, letter)
 
 
 def hold(session: Session, mailbox: Mailbox) -> list[Subscription]:

@@ -11,11 +11,10 @@ from flask import Blueprint, Response, jsonify, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import Forbidden, InternalServerError, NotFound, ServiceUnavailable
 
-from app.feedback import providers
+from app import feedback
+from app.feedback import Outcome, Report, providers
 from app.feedback.providers import PROVIDERS, Ours
 from app.feedback.providers.post import Forged, Malformed, Post, ProofOutOfReach
-from app.subscriptions import feedback
-from app.subscriptions.feedback import Outcome, Report
 from app.web import current, refusals
 from app.web.problems import UNREACHABLE, InvalidFields
 from app.web.refusals import Refusal
