@@ -15,7 +15,7 @@ from app.feedback.recipient import Mailbox, Recipient
 from app.feedback.report import FeedbackKind, FeedbackReport, Outcome, Report, note
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
-from app.subscriptions import ending, undoing, withdrawal
+from app.subscriptions import transitions, withdrawal
 from app.subscriptions.model import Status, Subscription
 
 SOFT_BOUNCES = 5
@@ -86,7 +86,7 @@ def _presses(session: Session, held: Sequence[Subscription]) -> list[datetime]:
             ConsentEvent.evidence.is_not(None),
         )
     )
-    return [each.occurred_at for each in pressed if json.loads(each.evidence)["method"] != undoing.METHOD]
+    return [each.occurred_at for each in pressed if json.loads(each.evidence)["method"] != withdrawal.UNDO_METHOD]
 
 
 def _days_of_soft_bounces(session: Session, mailbox: Mailbox, since: datetime) -> int:
@@ -113,10 +113,10 @@ def _complain(session: Session, case: _Case) -> None:
     suppressions.note_objection(session, case.mailbox.known_by, suppressions.Reason.COMPLAINT, since=case.now)
 
 
-def _end(session: Session, case: _Case, subscription: Subscription, status: ending.Ended, act: Act) -> None:
-    if ending.is_unconfirmed(subscription):
+def _end(session: Session, case: _Case, subscription: Subscription, status: transitions.Ended, act: Act) -> None:
+    if transitions.is_unconfirmed(subscription):
         subscription.lapses_at = case.now + case.catalogue.newsletters[subscription.newsletter].purge_pending_after
-    ending.end(session, subscription, status, act)
+    transitions.end(session, subscription, status, act)
 
 
 def _unsubscribe(session: Session, case: _Case) -> None:

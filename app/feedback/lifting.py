@@ -17,9 +17,9 @@ from app.addresses import EmailAddress
 from app.consent import Act, Actor, EventType, Step
 from app.feedback import recipient
 from app.feedback.recipient import Mailbox
-from app.subscriptions import steps
+from app.subscriptions import transitions
+from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.subscriptions.stubs import Stub
 from app.suppressions import Reason
 
 
@@ -86,9 +86,12 @@ def _steps(session: Session, held: Sequence[Subscription], digests: Sequence[str
     Of who was erased only the suppression is left: their event bears an id that leads to nobody.
     """
     if held:
-        return [steps.step(EventType.SUPPRESSION_LIFTED, each, now) for each in held]
+        return [transitions.step(EventType.SUPPRESSION_LIFTED, each, now) for each in held]
     stubs = session.scalars(
-        select(Stub).where(Stub.digest.in_(digests)).order_by(Stub.subscription_id).with_for_update()
+        select(LapsedRequest)
+        .where(LapsedRequest.digest.in_(digests))
+        .order_by(LapsedRequest.subscription_id)
+        .with_for_update()
     ).all()
     if stubs:
         kind = EventType.SUPPRESSION_LIFTED

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from app.addresses import EmailAddress
 from app.feedback.report import Report
 from app.outbox import Kind, Letter
+from app.subscriptions.address_change.model import AddressChange
 from app.subscriptions.model import Subscriber, Subscription
-from app.subscriptions.moving.changes import AddressChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from app.database import AnyRow
 from app.mail.compose import AddressChangeDetails, Owed
 from app.newsletters.definitions import Catalogue
 from app.outbox import Kind, Letter
+from app.subscriptions.address_change import model
+from app.subscriptions.address_change.model import AddressChange, Standing
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.subscriptions.moving import changes
-from app.subscriptions.moving.changes import AddressChange, Standing
 
 KINDS = (Kind.ADDRESS_CHANGE, Kind.ADDRESS_CHANGED)
 
@@ -63,7 +63,7 @@ def _suppressed(letter: Letter, now: datetime) -> ColumnElement[bool]:
 
 def _still_owed(letter: Letter, row: AnyRow, now: datetime) -> bool:
     stands = Standing.OPEN if letter.kind == Kind.ADDRESS_CHANGE else Standing.CONFIRMED
-    return changes.standing(row, now) is stands and not row.suppressed
+    return model.standing(row, now) is stands and not row.suppressed
 
 
 def _ends(letter: Letter, row: AnyRow) -> tuple[EmailAddress, AddressChangeDetails]:

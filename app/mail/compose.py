@@ -15,12 +15,13 @@ from uuid import UUID
 from flask import current_app, render_template
 from flask_babel import force_locale
 
-from app import clock, codes
+from app import clock
 from app.addresses import EmailAddress
 from app.links import FRESH_FOR, Links, one_click
 from app.mail.message import ComposedLetter
 from app.newsletters.definitions import Controller, Newsletter
 from app.outbox import Kind, Letter
+from app.subscriptions import codes
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 

@@ -22,10 +22,10 @@ from app.feedback import FeedbackReport
 from app.ledger.model import LogEntry
 from app.newsletters.tables import Wording
 from app.outbox import Letter
-from app.subscriptions import stubs
+from app.subscriptions import lapsed_requests
+from app.subscriptions.address_change.model import AddressChange
+from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import Subscriber, Subscription
-from app.subscriptions.moving.changes import AddressChange
-from app.subscriptions.stubs import Stub
 from app.suppressions import Suppression
 
 WORKINGS = frozenset(
@@ -86,7 +86,7 @@ PARTS: Mapping[str, Part] = {
     "consent_events": Part(ConsentEvent.subscriber_id, ConsentEvent.occurred_at),
     "letters": Part(Letter.subscriber_id, Letter.created_at),
     "address_changes": Part(AddressChange.subscriber_id, AddressChange.asked_at),
-    "lapsed_requests": Part(Stub.subscriber_id, Stub.lapsed_at),
+    "lapsed_requests": Part(LapsedRequest.subscriber_id, LapsedRequest.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
     "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, Kept.OF_MAILBOX),
     "mail_budget": Part(RecipientLimit.digest, RecipientLimit.used_at, but=frozenset({"to_mailbox"})),
@@ -128,7 +128,7 @@ def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     if found is None:
         return None
     is_plain = EmailAddress.of(found.canonical).is_plain
-    earlier = connection.scalars(stubs.earlier(found.digest))
+    earlier = connection.scalars(lapsed_requests.earlier(found.digest))
     who = Identity(sorted({subscriber_id, *earlier}), found.digest, found.mailbox_digest, is_plain)
     parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
     if not parts["person"]:

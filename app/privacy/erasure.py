@@ -21,10 +21,10 @@ from app.consent import Act
 from app.outbox import Letter
 from app.privacy import tombstones
 from app.privacy.tombstones import Grave, Reason
-from app.subscriptions import ending, person, stubs
+from app.subscriptions import lapsed_requests, subscriber, transitions
+from app.subscriptions.address_change import model
+from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.subscriptions.moving import changes
-from app.subscriptions.stubs import Stub
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def erase(session: Session, who: Address | UUID, act: Act) -> None:
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
     if digest is not None:
-        erase_stubs(session, Stub.digest == digest, Reason.REQUEST, act)
-        changes.forget_address(session, digest)
+        erase_lapsed_requests(session, LapsedRequest.digest == digest, Reason.REQUEST, act)
+        model.forget_address(session, digest)
 
 
 def erase_within(session: Session, who: Address | UUID, newsletters: Collection[str], act: Act) -> None:
@@ -62,10 +62,10 @@ def erase_within(session: Session, who: Address | UUID, newsletters: Collection[
         .with_for_update()
     ).all()
     erase_subscriptions(session, found, Reason.REQUEST, act)
-    theirs: ColumnElement[bool] = Stub.subscriber_id.in_(identities)
+    theirs: ColumnElement[bool] = LapsedRequest.subscriber_id.in_(identities)
     if digest is not None:
-        theirs |= Stub.digest == digest
-    erase_stubs(session, theirs & Stub.newsletter.in_(newsletters), Reason.REQUEST, act)
+        theirs |= LapsedRequest.digest == digest
+    erase_lapsed_requests(session, theirs & LapsedRequest.newsletter.in_(newsletters), Reason.REQUEST, act)
 
 
 def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription], reason: Reason, act: Act) -> None:
@@ -73,14 +73,16 @@ def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription],
     graves = [Grave(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
     for subscription in subscriptions:
         _keep_objection(session, subscription)
-    ending.forget(session, subscriptions)
+    transitions.forget(session, subscriptions)
     tombstones.bury(session, graves, reason, act)
 
 
-def erase_stubs(session: Session, which: ColumnElement[bool], reason: Reason, act: Act) -> int:
+def erase_lapsed_requests(session: Session, which: ColumnElement[bool], reason: Reason, act: Act) -> int:
     """Erase stubs with the evidence that they lead to. Returns how many."""
     gone = session.execute(
-        delete(Stub).where(which).returning(Stub.subscriber_id, Stub.subscription_id, Stub.newsletter)
+        delete(LapsedRequest)
+        .where(which)
+        .returning(LapsedRequest.subscriber_id, LapsedRequest.subscription_id, LapsedRequest.newsletter)
     ).all()
     tombstones.bury(session, [Grave(*stub) for stub in gone], reason, act)
     return len(gone)
@@ -91,7 +93,7 @@ def _digest(session: Session, who: Address | UUID) -> str | None:
         return who.digest
     present = session.scalars(select(Subscriber.digest).where(Subscriber.id == who)).first()
     # Of who is still there a stub may be about an address that they have left.
-    known = select(Stub.digest).where(Stub.subscriber_id == who, Stub.digest.is_not(None))
+    known = select(LapsedRequest.digest).where(LapsedRequest.subscriber_id == who, LapsedRequest.digest.is_not(None))
     return present or session.scalars(known).first()
 
 
@@ -113,7 +115,7 @@ def _identities(session: Session, who: Address | UUID, digest: str | None) -> li
         found = set(session.scalars(select(Subscriber.id).where(Subscriber.canonical == who.canonical)))
     # After the subscriber: of a request that lapses in between, one or the other is seen.
     if digest is not None:
-        found.update(session.scalars(stubs.earlier(digest)))
+        found.update(session.scalars(lapsed_requests.earlier(digest)))
     return sorted(found)
 
 
@@ -128,7 +130,7 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
     session.execute(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update())
     for subscription in found:
         _keep_objection(session, subscription)
-    for rows in (Subscription, Letter, Stub):
+    for rows in (Subscription, Letter, LapsedRequest):
         session.execute(delete(rows).where(rows.subscriber_id == subscriber_id))
     session.execute(delete(Subscriber).where(Subscriber.id == subscriber_id))
     tombstones.bury_person(session, subscriber_id, act)
@@ -137,6 +139,6 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
 def _keep_objection(session: Session, subscription: Subscription) -> None:
     """A complaint ends a subscription for good; without the row, the suppression alone remembers."""
     if subscription.ended_as == Status.COMPLAINED:
-        known_by = session.execute(person.known_by(subscription.subscriber_id)).one()
+        known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
         since = subscription.ended_at or clock.now()
         suppressions.note_objection(session, known_by, suppressions.Reason.COMPLAINT, since=since)

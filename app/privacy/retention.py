@@ -21,10 +21,10 @@ from app.database import Database
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import Reason
-from app.subscriptions import ending
+from app.subscriptions import transitions
+from app.subscriptions.address_change import model
+from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import HAS_ENDED, Subscription
-from app.subscriptions.moving import changes
-from app.subscriptions.stubs import Stub
 
 KEPT_LONG_ENOUGH = Act(Actor.SERVICE, {"method": "kept long enough"})
 
@@ -75,10 +75,10 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
     for slug, newsletter in catalogue.newsletters.items():
         yield Chore(Kind.EXPIRED, partial(_expire, newsletter), slug)
         yield Chore(Kind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
-    yield Chore(Kind.BOUNCED, _ended_by(ending.erase_unconfirmed))
+    yield Chore(Kind.BOUNCED, _ended_by(transitions.erase_unconfirmed))
     yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
     yield Chore(Kind.SUPPRESSIONS, _ended_by(suppressions.purge))
-    yield Chore(Kind.ADDRESS_CHANGES, _ended_by(changes.purge))
+    yield Chore(Kind.ADDRESS_CHANGES, _ended_by(model.purge))
     yield Chore(Kind.BREAKER_COUNTS, _ended_by(switching.purge_minutes))
     yield Chore(Kind.BREAKER_CHANGES, _ended_by(switching.purge_changes))
     yield Chore(Kind.FEEDBACK, _forget_reports)
@@ -122,7 +122,7 @@ def _ended_by(purge: Callable[..., int]) -> Callable[[Session, int], int]:
 
 
 def _expire(newsletter: Newsletter, session: Session, at_most: int) -> int:
-    return ending.expire(session, newsletter, clock.now(), at_most=at_most)
+    return transitions.expire(session, newsletter, clock.now(), at_most=at_most)
 
 
 def _erase_withdrawn(newsletter: Newsletter, session: Session, at_most: int) -> int:
@@ -154,10 +154,10 @@ def _forget_reports(session: Session, at_most: int) -> int:
 def _erase_unconfirmed(session: Session, at_most: int) -> int:
     """The evidence of a request that came to nothing outlives its address by as long as its stub is kept."""
     due = (
-        select(Stub.subscription_id)
-        .where(Stub.lapsed_at <= clock.now() - TRACES_KEPT_FOR)
-        .order_by(Stub.lapsed_at)
+        select(LapsedRequest.subscription_id)
+        .where(LapsedRequest.lapsed_at <= clock.now() - TRACES_KEPT_FOR)
+        .order_by(LapsedRequest.lapsed_at)
         .limit(at_most)
         .with_for_update(skip_locked=True)
     )
-    return erasure.erase_stubs(session, Stub.subscription_id.in_(due), Reason.UNCONFIRMED, KEPT_LONG_ENOUGH)
+    return erasure.erase_lapsed_requests(session, LapsedRequest.subscription_id.in_(due), Reason.UNCONFIRMED, KEPT_LONG_ENOUGH)

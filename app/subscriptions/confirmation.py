@@ -20,9 +20,9 @@ from app.consent import Act, EventType
 from app.database.prepared import PreparedStatement
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
-from app.subscriptions import ending, person, steps, withdrawal
+from app.subscriptions import subscriber, transitions, withdrawal
+from app.subscriptions.address_change import model
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.subscriptions.moving import changes
 from app.suppressions import Reason
 
 
@@ -117,7 +117,7 @@ def confirmed_since(connection: Connection, letter_id: UUID, earliest: datetime)
         select(Letter.about, Subscription.id, Subscription.newsletter, Subscription.nonce, Subscription.since)
         .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
         .where(Letter.id == letter_id, Subscription.status == Status.CONFIRMED, Subscription.since > earliest)
-        .where(~changes.moved(Letter.subscriber_id, since=earliest))
+        .where(~model.moved(Letter.subscriber_id, since=earliest))
     )
     return {
         each.newsletter: Confirmed(each.id, each.since) for each in found if each.about.get(str(each.id)) == each.nonce
@@ -133,8 +133,8 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
     now = clock.now()
     open_ones = [each for each in subscriptions if each.status == Status.PENDING and each.newsletter in chosen]
     for subscription in open_ones:
-        steps.become_confirmed(subscription, now)
-        step = steps.step(EventType.CONFIRMED, subscription, now)
+        transitions.become_confirmed(subscription, now)
+        step = transitions.step(EventType.CONFIRMED, subscription, now)
         consent.record(session, step, _after_letter(act, letter, now))
     if open_ones:
         _believe_in_mailbox(session, open_ones[0])
@@ -161,14 +161,14 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
     left = [each for each in subscriptions if each.status == Status.CONFIRMED]
     for subscription in subscriptions:
         if subscription.status == Status.PENDING:
-            step = steps.step(EventType.DECLINED, subscription, now)
+            step = transitions.step(EventType.DECLINED, subscription, now)
             consent.record(session, step, _after_letter(act, letter, now))
-            known_by = session.execute(person.known_by(subscription.subscriber_id)).one()
+            known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
             suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
-            ending.lapse(session, subscription)
+            transitions.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
-            ending.end(session, subscription, Status.UNSUBSCRIBED, act)
-    ending.acknowledge(session, left, catalogue)
+            transitions.end(session, subscription, Status.UNSUBSCRIBED, act)
+    transitions.acknowledge(session, left, catalogue)
 
 
 def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:

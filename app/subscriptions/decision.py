@@ -13,8 +13,8 @@ from app.consent import JsonValue
 from app.database import AnyRow
 from app.newsletters.definitions import Newsletter
 from app.outbox import Kind
+from app.subscriptions.address_policy import is_welcome
 from app.subscriptions.model import Status
-from app.subscriptions.welcome import is_welcome
 
 
 class Sincerity(Enum):

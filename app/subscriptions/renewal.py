@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, consent
 from app.consent import Act, ConsentEvent, EventType
-from app.subscriptions import steps
+from app.subscriptions import transitions
 from app.subscriptions.model import Subscriber, Subscription
 
 CARRIED_OVER = ("control", "language", "wordings")
@@ -31,12 +31,12 @@ class Renewal:
 def renew(session: Session, subscription: Subscription, renewal: Renewal) -> None:
     """Make the subscription, which is locked, confirmed, whatever it was. Not idempotent: each call is two events."""
     now = clock.now()
-    steps.become_confirmed(subscription, now)
+    transitions.become_confirmed(subscription, now)
     details = {**_carried_over(session, subscription), **_person(session, subscription), **renewal.asked.details}
     subscription.former_commitment = None
-    asked = steps.step(EventType.REQUESTED, subscription, renewal.asked_at)
+    asked = transitions.step(EventType.REQUESTED, subscription, renewal.asked_at)
     consent.record(session, asked, Act(renewal.asked.actor, details))
-    consent.record(session, steps.step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
+    consent.record(session, transitions.step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
 
 
 def _carried_over(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:

@@ -3,22 +3,35 @@
 A link to leave never expires. Whatever the state, a genuine link is answered alike, and only the first press ends
 anything. But every press, also one that finds nothing to end, is the last word: an undo of an earlier one is void,
 for all that it would bring back.
+
+Undo is the way back from leaving by mistake, on the page that answered the press, and for half an hour. Mails get
+forwarded, and so do the links to leave: the link alone never leads back. Whoever pressed holds one token for all that
+this press ended. It names a random value that is kept with each of those subscriptions until anything happens to it:
+an undo, another ending, a new request, or a press to leave that finds nothing left to end. Invariant: whoever is
+brought back is told by mail. Where no mail may go, nobody is brought back.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from enum import StrEnum
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.orm import Session
 
+from app import clock, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act
 from app.newsletters.definitions import Catalogue
-from app.subscriptions import ending
+from app.outbox import Kind
+from app.subscriptions import leaving_letters, renewal, transitions
 from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.renewal import Renewal
 
 LEAVABLE = (Status.PENDING, Status.CONFIRMED)
+UNDO_WITHIN = timedelta(minutes=30)
+UNDO_METHOD = "undo"
+"""As evidence has it."""
 
 
 class LeavingReason(StrEnum):
@@ -82,6 +95,35 @@ def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, ac
     _leave(session, Subscription.subscriber_id == subscriber_id, catalogue, act)
 
 
+def undo_subject(subscriber_id: UUID, undo_id: UUID) -> UUID:
+    """What the token names: that value as this person's. Copied to somebody else's row it leads nowhere."""
+    return uuid5(undo_id, str(subscriber_id))
+
+
+def undo(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> list[str]:
+    """Confirm again what the press ended that the token names, as far as nothing came since. It works once.
+
+    Returns the newsletters that it brought back. None where the person had their share of notices today, or nothing
+    may be mailed to them.
+    """
+    now = clock.now()
+    unmailable = suppressions.forbids_mail(Subscriber.digest, now)
+    ended = Subscription.undo_id.is_not(None) & (Subscription.status == Status.UNSUBSCRIBED)
+    theirs = session.scalars(
+        select(Subscription)
+        .join(Subscriber, Subscription.subscriber_id == Subscriber.id)
+        .where(ended, Subscription.subscriber_id == subscriber_id, ~unmailable)
+        .order_by(Subscription.newsletter)
+        .with_for_update(of=Subscription)
+    ).all()
+    found = [each for each in theirs if each.undo_id and undo_subject(subscriber_id, each.undo_id) == named]
+    if not found or not leaving_letters.owe(session, Kind.RESUBSCRIBED, found, spare=[Kind.UNSUBSCRIBED]):
+        return []
+    for subscription in found:
+        renewal.renew(session, subscription, Renewal(asked=act, asked_at=now, confirmed=act))
+    return [each.newsletter for each in found]
+
+
 def void_undo(held: Iterable[Subscription], left: Iterable[Subscription]) -> None:
     """Whatever ended those that are left, nothing undoes it any more, nor what ended with them by the same press.
 
@@ -107,9 +149,9 @@ def _leave(session: Session, which: ColumnElement[bool], catalogue: Catalogue, a
     left = [each for each in found if each.status == Status.CONFIRMED]
     for subscription in found:
         if subscription.status in LEAVABLE:
-            ending.end(session, subscription, Status.UNSUBSCRIBED, act)
+            transitions.end(session, subscription, Status.UNSUBSCRIBED, act)
     undo_id = uuid4() if left else None
     for subscription in left:
         subscription.undo_id = undo_id
-    ending.acknowledge(session, left, catalogue)
+    transitions.acknowledge(session, left, catalogue)
     return undo_id

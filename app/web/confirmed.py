@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app import clock
 from app.links import FRESH_FOR
 from app.newsletters.definitions import Words
-from app.subscriptions import agreed as agreed_words
+from app.subscriptions import agreed_wordings as agreed_words
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
 from app.web import current, language

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
-from app.subscriptions.by_code import Guess
+from app.subscriptions.codes import Guess
 from app.web.problems import InvalidFields, wants_page
 
 MAX_BYTES = 16 * 1024

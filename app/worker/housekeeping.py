@@ -20,7 +20,7 @@ from app.mail import throttle
 from app.privacy import retention
 from app.privacy.retention import Chore
 from app.services import Services
-from app.subscriptions import mailboxes
+from app.subscriptions import mailbox_backfill
 
 log = structlog.get_logger()
 
@@ -132,7 +132,9 @@ def _chores(at_hand: Services) -> Iterator[Chore]:
     yield Chore(COUNTS_OF_REQUESTS, lambda session, at_most: rate_limit.purge(session, clock.now(), at_most=at_most))
     yield Chore(ALLOWANCES, lambda session, at_most: throttle.purge(session, clock.now(), at_most=at_most))
     # Once after an upgrade; later there is nothing to do.
-    yield Chore("mailboxes.completed", lambda session, at_most: mailboxes.complete(session, key, at_most=at_most))
+    yield Chore(
+        "mailboxes.completed", lambda session, at_most: mailbox_backfill.complete(session, key, at_most=at_most)
+    )
 
 
 def _name(chore: Chore) -> Name:

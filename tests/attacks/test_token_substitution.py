@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app import clock, services
-from app.subscriptions import undoing
+from app.subscriptions import withdrawal
 from app.tokens import Purpose, Signer
 from tests.correspondence import NEW
 from tests.features.conftest import OpenService
@@ -103,7 +103,7 @@ def test_only_the_token_of_the_page_brings_a_subscription_back(service: Service)
     service.post(leave)
     signer, until = services.of(service.app).links.signer, clock.now() + timedelta(minutes=20)
     (ended,) = service.rows("SELECT id, subscriber_id, undo_id FROM subscriptions")
-    named = undoing.subject(UUID(str(ended.subscriber_id)), UUID(str(ended.undo_id)))
+    named = withdrawal.undo_subject(UUID(str(ended.subscriber_id)), UUID(str(ended.undo_id)))
     for purpose in set(Purpose) - {Purpose.UNDO}:
         for field in ("undo", "token", "tokens"):
             sent = {field: signer.sign(purpose, named, until)}

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app import clock as clocks
 from app import services
-from app.subscriptions import ending
+from app.subscriptions import transitions
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_races import BOTH, await_lock
 from tests.service import ADA, COOL_DOWN, Service
@@ -30,7 +30,7 @@ def expire(service: Service, newsletter: str) -> int:
     """As the housekeeping of one worker does it."""
     found = services.of(service.app).catalogue.get().newsletters[newsletter]
     with service.database.transaction() as session:
-        return ending.expire(session, found, clocks.now() + timedelta(days=30), at_most=10)
+        return transitions.expire(session, found, clocks.now() + timedelta(days=30), at_most=10)
 
 
 def await_lock_or_end(service: Service, acting: "Future[Any]", waiting: int) -> None:
@@ -49,7 +49,7 @@ def test_two_workers_that_end_the_last_two_subscriptions_of_a_person_leave_no_ad
             clock.shift(COOL_DOWN)
         weekly = services.of(service.app).catalogue.get().newsletters["weekly"]
         with service.database.transaction() as session:
-            assert ending.expire(session, weekly, clocks.now() + timedelta(days=30), at_most=10) == 1
+            assert transitions.expire(session, weekly, clocks.now() + timedelta(days=30), at_most=10) == 1
             other = pool.submit(expire, service, "events")
             await_lock_or_end(service, other, waiting=1)
         assert other.result() == 1

@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import delete, select
 
 from app.consent import Act, Actor
-from app.subscriptions import ending
+from app.subscriptions import transitions
 from app.subscriptions.model import Status, Subscription
 from app.suppressions import Suppression
 from tests.service import ADA, COOL_DOWN, Service
@@ -99,7 +99,7 @@ def test_whoever_complained_is_never_asked_again(service: Service, clock: time_m
     service.confirmed()
     with service.database.transaction() as session:
         subscription = session.scalars(select(Subscription)).one()
-        ending.end(session, subscription, Status.COMPLAINED, Act(Actor.SERVICE, {"method": "complaint"}))
+        transitions.end(session, subscription, Status.COMPLAINED, Act(Actor.SERVICE, {"method": "complaint"}))
     for newsletter in ("weekly", "events"):
         clock.shift(timedelta(days=40))
         assert asked_from_elsewhere(service, newsletter) == 202

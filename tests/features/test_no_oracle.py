@@ -15,9 +15,9 @@ from app import clock, lately, services, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.keys import Scope
-from app.subscriptions import ending
-from app.subscriptions.ending import Ended
+from app.subscriptions import transitions
 from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.transitions import Ended
 from app.suppressions import Reason
 from tests.service import ADA, BROWSER, Service
 
@@ -81,7 +81,7 @@ def ended(service: Service, status: Ended, reason: Reason) -> None:
     service.confirmed()
     with service.database.transaction() as session:
         subscription = session.scalars(select(Subscription).join(Subscriber).where(Subscriber.canonical == ADA)).one()
-        ending.end(session, subscription, status, Act(Actor.SERVICE, {"method": str(reason)}))
+        transitions.end(session, subscription, status, Act(Actor.SERVICE, {"method": str(reason)}))
     suppress(service, reason)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from app import clock as clock_module
 from app import services, worker
 from app.newsletters import apply
-from app.subscriptions import ending
+from app.subscriptions import transitions
 from app.worker import housekeeping
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
@@ -245,7 +245,7 @@ def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service:
         newsletters = at_hand.catalogue.get().newsletters
         with service.database.transaction() as session:
             much_later = clock_module.now() + timedelta(days=30)
-            assert ending.expire(session, newsletters["weekly"], much_later, at_most=1) == 1
+            assert transitions.expire(session, newsletters["weekly"], much_later, at_most=1) == 1
             declining = pool.submit(service.post, f"{links[1]}/decline")
             await_lock(service)
         assert declining.result().status_code == 200

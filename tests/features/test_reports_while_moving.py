@@ -7,7 +7,7 @@ import pytest
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.feedback import Report
-from app.subscriptions.moving import settling
+from app.subscriptions.address_change import completion
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_feedback import COMPLAINT, HARD, UNSUBSCRIBE, known_by, suppressed, take
 from tests.features.test_races import await_lock
@@ -23,7 +23,7 @@ def test_who_moves_while_the_report_waits_for_them_is_left_alone(service: Servic
     (change,) = service.rows("SELECT id FROM address_changes")
     with ThreadPoolExecutor(1) as pool:
         with service.database.transaction() as session:
-            settling.confirm(session, change.id, Act(Actor.MAILBOX_HOLDER, {"method": "button"}))
+            completion.confirm(session, change.id, Act(Actor.MAILBOX_HOLDER, {"method": "button"}))
             session.flush()
             taking = pool.submit(take, service, report, address=EmailAddress.parse(ADA))
             await_lock(service)

@@ -9,7 +9,7 @@ import pytest
 
 from app.addresses import EmailAddress
 from app.newsletters import fields
-from app.subscriptions.welcome import is_disposable, is_role
+from app.subscriptions.address_policy import is_disposable, is_role
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_no_oracle import asks, assert_alike, watched

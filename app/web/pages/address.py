@@ -17,8 +17,8 @@ from werkzeug.exceptions import Conflict, Gone, HTTPException
 from app import clock
 from app.addresses import EmailAddress, InvalidAddress
 from app.consent import Act
-from app.subscriptions.moving import asking, changes, settling
-from app.subscriptions.moving.changes import Move, Standing
+from app.subscriptions.address_change import completion, model, request
+from app.subscriptions.address_change.model import Move, Standing
 from app.tokens import Purpose
 from app.web import client, current, intake, language, problems
 from app.web.pages.preferences import visits
@@ -38,12 +38,12 @@ class Side:
     settle: Callable[[Session, UUID, Act], Standing]
 
 
-NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"}, Standing.OPEN, settling.confirm)
+NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"}, Standing.OPEN, completion.confirm)
 OLD = Side(
     Purpose.FORMER_ADDRESS,
     {Standing.CONFIRMED: "undo", Standing.UNDONE: "undone"},
     Standing.CONFIRMED,
-    settling.undo,
+    completion.undo,
 )
 
 
@@ -59,7 +59,7 @@ def ask(token: str) -> Response:
         error = _("This is not an e-mail address that mail can be sent to.")
         return _refuse(InvalidFields({"email": [error]}), token=token, error=error, email=given)
     with current.database().transaction() as session:
-        asking.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))
+        request.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))
     if wants_page():
         return make_response(render_template("pages/address/asked.html"))
     return make_response(jsonify(status="accepted"), 202)
@@ -90,7 +90,7 @@ def decline(token: str) -> Response:
     """ "This was not me": from the page's button, or as the one-click unsubscribe of the letter (RFC 8058)."""
     claim = current.links().signer.read(Purpose.ADDRESS, token)
     with current.database().transaction() as session:
-        asking.decline(session, claim.subject)
+        request.decline(session, claim.subject)
     move = _find(NEW, token)
     if not wants_page():
         return jsonify(status="declined")
@@ -122,7 +122,7 @@ def _settle(side: Side, token: str) -> Response:
 def _find(side: Side, token: str) -> Move | None:
     claim = current.links().signer.read(side.purpose, token)
     with current.database().read_only() as connection:
-        move = changes.find(connection, claim.subject, clock.now())
+        move = model.find(connection, claim.subject, clock.now())
     if move:
         language.use(move.language)
     return move

@@ -8,8 +8,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.consent import Act, Actor
-from app.subscriptions import by_code, confirmation
-from app.subscriptions.by_code import Guess
+from app.subscriptions import codes, confirmation
+from app.subscriptions.codes import Guess
 from app.subscriptions.confirmation import Asked
 from app.web import client, confirmed, current, headers, intake, language, origins, problems
 from app.web.problems import InvalidFields, wants_page
@@ -54,7 +54,7 @@ def form_policy() -> str:
 def _confirm(guess: Guess) -> Asked | None:
     act = Act(Actor.MAILBOX_HOLDER, {"method": "code", **client.details()})
     with current.database().transaction() as session:
-        letter_id = by_code.confirm(session, guess, current.settings().secret_keys, act)
+        letter_id = codes.confirm(session, guess, current.settings().secret_keys, act)
     if letter_id is None:
         return None
     with current.database().read_only() as connection:

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import codes
 from app.newsletters.definitions import Newsletter
+from app.subscriptions import codes
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, defences, intake, language, mailboxes, origins, problems, signing_up
 from app.web.defences import Verdict, Work

@@ -15,10 +15,10 @@ from werkzeug.exceptions import Gone
 from app import clock
 from app.consent import Act, Actor
 from app.newsletters.definitions import Newsletter
-from app.subscriptions import person as people
-from app.subscriptions import undoing, withdrawal
+from app.subscriptions import subscriber as people
+from app.subscriptions import withdrawal
 from app.subscriptions.model import Status
-from app.subscriptions.person import Person
+from app.subscriptions.subscriber import Person
 from app.subscriptions.withdrawal import LeavingReason
 from app.tokens import Claim, Purpose, TokenInvalid
 from app.web import client, current, intake, language, problems
@@ -74,11 +74,11 @@ def undo(token: str) -> Response:
     """`undo` is the token of the page that answered the press. It works once, and not behind a later press to leave."""
     leaving = _look_up(token)
     claim = _undo_claim(request.form.get("undo"))
-    act = Act(Actor.MAILBOX_HOLDER, {"method": undoing.METHOD, **client.details()})
+    act = Act(Actor.MAILBOX_HOLDER, {"method": withdrawal.UNDO_METHOD, **client.details()})
     names: list[str] = []
     if leaving.person and claim:
         with current.database().transaction() as session:
-            names = undoing.undo(session, leaving.person.id, claim.subject, act)
+            names = withdrawal.undo(session, leaving.person.id, claim.subject, act)
     if not wants_page():
         return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(Gone(_TOO_LATE))
     words = [current.catalogue().newsletters[name].words(language.preferred()) for name in names]
@@ -123,7 +123,7 @@ def _undo_token(person: Person | None, undo_id: UUID) -> str | None:
     """None where they have been erased since the press."""
     if person is None:
         return None
-    return current.links().undo(undoing.subject(person.id, undo_id), clock.now() + undoing.GOOD_FOR)
+    return current.links().undo(withdrawal.undo_subject(person.id, undo_id), clock.now() + withdrawal.UNDO_WITHIN)
 
 
 def _reason() -> dict[str, str]:

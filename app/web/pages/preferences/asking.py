@@ -3,7 +3,7 @@
 from flask import Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 
-from app.subscriptions import fresh_links
+from app.subscriptions import preferences_link
 from app.web import current, intake, language, origins
 from app.web.pages.preferences import visits
 from app.web.pages.preferences.visits import blueprint
@@ -29,7 +29,7 @@ def ask() -> Response:
     language.use(fields.get("language"))
     digest = fields["email"].digest(current.settings().suppression_key)
     with current.database().transaction() as session:
-        fresh_links.owe(session, fields["email"].canonical, digest)
+        preferences_link.owe(session, fields["email"].canonical, digest)
     return _mailed()
 
 
@@ -45,7 +45,7 @@ def mail_link(token: str) -> Response:
     person = visits.begin(token).find_person()
     if person is not None:
         with current.database().transaction() as session:
-            fresh_links.owe(session, person.address.canonical, person.digest)
+            preferences_link.owe(session, person.address.canonical, person.digest)
     return _mailed()
 
 

@@ -12,11 +12,11 @@ from flask_babel import gettext as _
 
 from app.newsletters.definitions import LANGUAGES, Newsletter
 from app.receipts import history
-from app.subscriptions import person as people
 from app.subscriptions import requests, withdrawal
+from app.subscriptions import subscriber as people
 from app.subscriptions.decision import Signup, Sincerity
 from app.subscriptions.model import Status
-from app.subscriptions.person import Person
+from app.subscriptions.subscriber import Person
 from app.web import client, current, intake, language, limits, problems
 from app.web.pages.preferences import asking, visits
 from app.web.pages.preferences.visits import Visit, blueprint

@@ -15,9 +15,9 @@ from werkzeug.exceptions import Forbidden
 from app import clock
 from app.consent import Act, Actor
 from app.links import FRESH_FOR
-from app.subscriptions import person
-from app.subscriptions.moving import changes
-from app.subscriptions.person import Person
+from app.subscriptions import subscriber
+from app.subscriptions.address_change import model
+from app.subscriptions.subscriber import Person
 from app.tokens import Claim, Purpose
 from app.web import client, current, language, problems
 from app.web.problems import wants_page
@@ -41,7 +41,7 @@ class Visit:
     def find_person(self) -> Person | None:
         """None where they have been erased. Whoever is found is answered in their language."""
         with current.database().read_only() as connection:
-            found = person.find(connection, self.subscriber_id)
+            found = subscriber.find(connection, self.subscriber_id)
         if found:
             language.use(found.language)
         return found
@@ -70,7 +70,7 @@ def _is_fresh(claim: Claim) -> bool:
     # A token counts whole seconds: of a link from the very second of a move nobody can say which mailbox it went to.
     mailed_at = claim.expires_at - FRESH_FOR
     with current.database().read_only() as connection:
-        return not changes.has_moved(connection, claim.subject, since=mailed_at)
+        return not model.has_moved(connection, claim.subject, since=mailed_at)
 
 
 def begin_fresh(token: str) -> Visit:

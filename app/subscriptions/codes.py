@@ -1,10 +1,14 @@
-"""Confirmation by the code that a letter carries beside its link.
+"""Confirmation by code: six digits in the letter beside its link, typed on the page that is still open.
+
+Page and letter find each other by the attempt, an id that the signup form chose. Nothing is kept that could confirm:
+of the attempt a keyed digest, and the code not at all, for it follows from the secret keys and the letter.
 
 A guess is worth what five in a million are: no letter takes more than five wrong ones, and an attempt leads to one
 letter, the newest, so that many letters asked for under one attempt are no more guesses. Whatever is wrong with a
 guess, the same statements run and a row is written: neither answer nor work tells whether there was a letter.
 """
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +17,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app import clock, codes
+from app import clock
 from app.abuse import recipient_limit
 from app.consent import Act
 from app.database import AnyRow
@@ -22,6 +26,7 @@ from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Standing
 from app.subscriptions.model import Status
 
+DIGITS = 6
 TRIES = 5
 GOOD_FOR = timedelta(minutes=30)
 """From when the letter was sent."""
@@ -44,13 +49,13 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
     code counts.
     """
     now = clock.now()
-    attempts = codes.digests(keys, guess.attempt)
+    attempts = digests(keys, guess.attempt)
     # Two guesses under one attempt wait for each other by this row, whether or not there is a letter; it goes in a day.
     recipient_limit.hold(session, attempts[:1], now)
     letter_id = _newest(session, attempts, now) or uuid4()
     # Subscriptions before their letter, as all who lock both.
     _letter, asked = confirmation.lock(session, letter_id)
-    is_right = codes.fits(keys, letter_id, guess.typed)
+    is_right = fits(keys, letter_id, guess.typed)
     letter = _count(session, letter_id, wrong=0 if is_right else 1)
     if not is_right or letter is None or not _is_open(letter, now):
         return None
@@ -82,3 +87,30 @@ def _count(session: Session, letter_id: UUID, *, wrong: int) -> AnyRow | None:
 def _is_open(letter: AnyRow, now: datetime) -> bool:
     sent_at = max(letter.due_at, letter.state_at)
     return letter.state in _MAY_HAVE_ARRIVED and letter.tries < TRIES and now < sent_at + GOOD_FOR
+
+
+def digests(keys: Sequence[str], attempt: str) -> list[str]:
+    """Of an attempt, under each key; the first is the one to keep."""
+    # A lone surrogate, which JSON can hold, has no UTF-8 of its own.
+    return [_mac(key, "attempt", attempt.encode(errors="surrogatepass")).hex() for key in keys]
+
+
+def code(key: str, letter_id: UUID) -> str:
+    """Of 64 bits, so that the codes below 551,616 are likelier than the others by less than one in 10 to the 13."""
+    number = int.from_bytes(_mac(key, "code", letter_id.bytes)[:8], "big")
+    return f"{number % 10**DIGITS:0{DIGITS}}"
+
+
+def grouped(code: str) -> str:
+    """As people read it: `123 456`."""
+    return f"{code[:3]} {code[3:]}"
+
+
+def fits(keys: Sequence[str], letter_id: UUID, typed: str) -> bool:
+    """Whether somebody typed the code of the letter, in groups or not. Takes as long for a wrong one as for a right."""
+    digits = "".join(typed.split()).encode(errors="surrogatepass")
+    return [hmac.compare_digest(code(key, letter_id).encode(), digits) for key in keys].count(True) > 0
+
+
+def _mac(key: str, use: str, of: bytes) -> bytes:
+    return hmac.digest(key.encode(), f"jawel/{use}/v1\n".encode() + of, "sha256")

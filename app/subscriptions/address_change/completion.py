@@ -16,12 +16,12 @@ from app.abuse import recipient_limit
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.outbox import Kind
-from app.subscriptions import ending, renewal
+from app.subscriptions import renewal, transitions
+from app.subscriptions.address_change import model
+from app.subscriptions.address_change.model import UNDO_WITHIN, AddressChange, Standing, standing
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.subscriptions.moving import changes
-from app.subscriptions.moving.changes import UNDO_WITHIN, AddressChange, Standing, standing
-from app.subscriptions.person import known_by
 from app.subscriptions.renewal import Renewal
+from app.subscriptions.subscriber import known_by
 
 ADDRESS_CHANGED = Act(Actor.SERVICE, {"method": "address changed"})
 
@@ -61,7 +61,7 @@ def confirm(session: Session, change_id: UUID, act: Act) -> Standing:
     asked = Act(Actor.MAILBOX_HOLDER, {"method": "address_change", "change": str(change_id)})
     held.change.confirmed_at, held.change.ends_at = now, now + UNDO_WITHIN
     moved = _move(session, held, there, Renewal(asked, held.change.asked_at, act))
-    changes.owe(session, Kind.ADDRESS_CHANGED, held.change, held.person, moved)
+    model.owe(session, Kind.ADDRESS_CHANGED, held.change, held.person, moved)
     return Standing.CONFIRMED
 
 
@@ -130,7 +130,7 @@ def _make_way(session: Session, others: list[Subscription]) -> bool:
     if any(each.status != Status.PENDING or each.ended_as for each in others):
         return False
     for each in others:
-        ending.give_up(session, each, ADDRESS_CHANGED)
+        transitions.give_up(session, each, ADDRESS_CHANGED)
     return True
 
 
@@ -139,7 +139,7 @@ def _move(session: Session, held: _Held, there: Mailbox, how: Renewal) -> list[S
     pending = [each for each in held.subscriptions if each.status == Status.PENDING]
     kept = [each for each in held.subscriptions if each.status != Status.PENDING or each.ended_as]
     for each in pending:
-        ending.give_up(session, each, ADDRESS_CHANGED)
+        transitions.give_up(session, each, ADDRESS_CHANGED)
     before = held.person.commitment
     held.person.address, held.person.canonical = there.address.typed, there.address.canonical
     held.person.digest, held.person.mailbox_digest = there.digest, there.mailbox_digest

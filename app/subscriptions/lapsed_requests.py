@@ -15,7 +15,7 @@ from app.database import AnyRow, Base, Instant, json_insert
 from app.subscriptions.model import Subscriber, Subscription
 
 
-class Stub(Base):
+class LapsedRequest(Base):
     __tablename__ = "stubs"
     __table_args__ = (Index(None, "digest"), Index(None, "subscriber_id"), Index(None, "lapsed_at"))
 
@@ -41,7 +41,7 @@ def leave(session: Session, subscriptions: Sequence[Subscription | AnyRow], now:
         }
         for each in subscriptions
     ]
-    json_insert.insert_all(session.connection(), Stub, values)
+    json_insert.insert_all(session.connection(), LapsedRequest, values)
 
 
 def earlier(digest: str) -> Select[UUID]:
@@ -49,5 +49,5 @@ def earlier(digest: str) -> Select[UUID]:
 
     A request that lapses because its person moves leaves a stub of the address that they left, whoever has it then.
     """
-    elsewhere = exists().where(Subscriber.id == Stub.subscriber_id, Subscriber.digest != digest)
-    return select(Stub.subscriber_id).where(Stub.digest == digest, ~elsewhere)
+    elsewhere = exists().where(Subscriber.id == LapsedRequest.subscriber_id, Subscriber.digest != digest)
+    return select(LapsedRequest.subscriber_id).where(LapsedRequest.digest == digest, ~elsewhere)

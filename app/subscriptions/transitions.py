@@ -1,6 +1,7 @@
-"""How subscriptions end: by withdrawal, by feedback of the mail system, or by never being confirmed.
+"""Transitions of a subscription: what each one writes to the row, and the consent event that names it.
 
-Invariant: whatever ends turns the nonce, so that no confirmation link sent before can bring it back.
+A subscription is confirmed; or it ends by withdrawal, by feedback of the mail system, or by never being confirmed.
+Invariant: every ending replaces the nonce, so that no confirmation link sent before can bring the subscription back.
 """
 
 import secrets
@@ -15,7 +16,7 @@ from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType, Step
 from app.database import AnyRow
 from app.newsletters.definitions import Catalogue, Newsletter
-from app.subscriptions import leaving_letters, steps, stubs
+from app.subscriptions import lapsed_requests, leaving_letters
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 NOT_IN_TIME = Act(Actor.SERVICE, {"method": "not confirmed in time"})
@@ -26,6 +27,19 @@ _EVENTS = {
     Status.BOUNCED: EventType.BOUNCED,
     Status.COMPLAINED: EventType.COMPLAINED,
 }
+
+
+def step(type: EventType, subscription: Subscription, occurred_at: datetime) -> Step:
+    return Step(type, subscription.subscriber_id, subscription.id, subscription.newsletter, occurred_at)
+
+
+def become_confirmed(subscription: Subscription, now: datetime) -> None:
+    """Whatever it was: of how it ended before, nothing stays in the row."""
+    subscription.status = Status.CONFIRMED
+    subscription.since = now
+    subscription.expires_at = subscription.lapses_at = None
+    subscription.ended_as = subscription.ended_at = subscription.reason = subscription.undo_id = None
+    subscription.version += 1
 
 
 def end(session: Session, subscription: Subscription, status: Ended, act: Act) -> None:
@@ -75,7 +89,7 @@ def lapse(session: Session, subscription: Subscription) -> None:
         subscription.nonce = secrets.token_hex(8)
         subscription.version += 1
         return
-    stubs.leave(session, [subscription], clock.now())
+    lapsed_requests.leave(session, [subscription], clock.now())
     forget(session, [subscription])
 
 
@@ -131,7 +145,7 @@ def _lapse_all(session: Session, due: Sequence[AnyRow]) -> None:
     if back:
         session.connection().execute(_BACK, back)
     if gone := [each for each in due if not _has_ended_before(each)]:
-        stubs.leave(session, gone, clock.now())
+        lapsed_requests.leave(session, gone, clock.now())
         forget(session, gone)
 
 
@@ -146,7 +160,7 @@ def _expired(subscription: AnyRow, happened: datetime) -> Step:
 
 
 def _record(session: Session, subscription: Subscription, type: EventType, act: Act) -> None:
-    consent.record(session, steps.step(type, subscription, clock.now()), act)
+    consent.record(session, step(type, subscription, clock.now()), act)
 
 
 _TOLD = (

@@ -16,9 +16,9 @@ from app.abuse import recipient_limit
 from app.addresses import Digests, EmailAddress
 from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.outbox import Kind
+from app.subscriptions.address_change import model
+from app.subscriptions.address_change.model import CONFIRM_WITHIN, AddressChange
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.subscriptions.moving import changes
-from app.subscriptions.moving.changes import CONFIRM_WITHIN, AddressChange
 from app.suppressions import Reason
 
 A_DAY = 5
@@ -62,7 +62,7 @@ def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Di
     )
     session.add(change)
     session.flush()
-    letter = changes.owe(session, Kind.ADDRESS_CHANGE, change, person, confirmed)
+    letter = model.owe(session, Kind.ADDRESS_CHANGE, change, person, confirmed)
     letter.due_at = due_at or now
 
 
