@@ -160,4 +160,5 @@ def _erase_unconfirmed(session: Session, at_most: int) -> int:
         .limit(at_most)
         .with_for_update(skip_locked=True)
     )
-    return erasure.erase_lapsed_requests(session, LapsedRequest.subscription_id.in_(due), Reason.UNCONFIRMED, KEPT_LONG_ENOUGH)
+    due_ones = LapsedRequest.subscription_id.in_(due)
+    return erasure.erase_lapsed_requests(session, due_ones, Reason.UNCONFIRMED, KEPT_LONG_ENOUGH)

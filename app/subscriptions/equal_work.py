@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent
 from app.outbox import Kind, Letter
-from app.subscriptions import recording
+from app.subscriptions import recording, request_rows
 from app.subscriptions.decision import UNUSED, Facts, Plan
 from app.subscriptions.model import Subscriber, Subscription
-from app.subscriptions.recording import Draft, Rows
+from app.subscriptions.request_rows import Draft, Rows
 
 NOTHING_KNOWN = Facts(
     budget=UNUSED,
@@ -42,9 +42,9 @@ def undone_rows(connection: Connection, draft: Draft, kept: Rows) -> Rows:
     if kept[Subscriber] and not lacking:
         return recording.NO_ROWS
     somebody = _made_up(draft, kept)
-    rows = recording.rows_of(connection, somebody, Plan(lacking, Kind.CONFIRMATION, draft.now))
+    rows = request_rows.rows_of(connection, somebody, Plan(lacking, Kind.CONFIRMATION, draft.now))
     return {
-        Subscriber: [] if kept[Subscriber] else [recording.subscriber(somebody)],
+        Subscriber: [] if kept[Subscriber] else [request_rows.subscriber(somebody)],
         Letter: [] if kept[Letter] else rows[Letter],
         Subscription: rows[Subscription],
         ConsentEvent: [_blank(each) for each in rows[ConsentEvent]],

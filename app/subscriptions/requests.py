@@ -24,7 +24,7 @@ from app.addresses import Digests, EmailAddress
 from app.database import Instant, was_undone
 from app.database.prepared import PreparedStatement
 from app.errors import JawelError
-from app.subscriptions import equal_work, recording
+from app.subscriptions import equal_work, recording, request_rows
 from app.subscriptions.decision import UNUSED, Budget, Facts, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
@@ -46,8 +46,8 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> None:
         facts = _read(connection, signup.address, digests, now)
         plan = decide(signup, facts, now)
         try:
-            draft = recording.Draft.of(signup, digests, facts, now)
-            kept = recording.rows_of(connection, draft, plan)
+            draft = request_rows.Draft.of(signup, digests, facts, now)
+            kept = request_rows.rows_of(connection, draft, plan)
             recording.write(connection, kept, equal_work.undone_rows(connection, draft, kept))
         except (IntegrityError, OperationalError) as error:
             if not _may_go_again(connection, error):
