@@ -4,11 +4,11 @@ import gc
 
 import config
 from app import create_app, logs, services
-from app.web import stopping
+from app.web.http import shutdown
 
 logs.take_over()
 app = create_app(config.load())
-stopping.watch(services.of(app).stopping)
+shutdown.watch(services.of(app).stopping)
 
 # A request makes some thousand objects and leaves a few in circles. At Python's default the collector looks for those
 # several times a request, and now and then walks through all that start-up made.

@@ -20,9 +20,9 @@ from app.links import Links
 from app.newsletters import load
 from app.newsletters.definitions import Catalogue
 from app.tokens import Signer
-from app.web import api, attempts, body, feedback_webhooks, headers, language, limits, problems, rendering
+from app.web import api, feedback_webhooks, language, problems, rate_limits, rendering
 from app.web.health import blueprint as health
-from app.web.intake import MAX_BYTES
+from app.web.http import body, headers, retry
 from app.web.metrics import blueprint as metrics
 from app.web.pages import (
     about,
@@ -39,6 +39,7 @@ from app.web.pages import (
     subscribe,
     unsubscribe,
 )
+from app.web.parsing import MAX_BYTES
 from config import Settings
 
 KEEP_STATIC_SECONDS = 3600
@@ -64,8 +65,8 @@ def create_app(settings: Settings) -> Flask:
     _add_pages(app, settings)
     api.register(app)
     problems.register(app)
-    limits.register(app)
-    attempts.register(app)
+    rate_limits.register(app)
+    retry.register(app)
     files = f"{app.static_url_path}/"
     app.wsgi_app = headers.added(app.wsgi_app, settings.public_url, files)  # type: ignore[assignment, method-assign]
     app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]
@@ -84,7 +85,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
         links=Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address),
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),
-        limiter=limits.counter(settings, opened),
+        limiter=rate_limits.counter(settings, opened),
         counters=Counters(opened.writer),
         writable=WriteCheck(opened),
         clock_watch=ClockWatch.of_now(),

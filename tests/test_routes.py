@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from app import create_app, services
 from app.database import Database
 from app.newsletters import apply
-from app.web.problems import FOR_PROGRAMS
+from app.web.negotiation import FOR_PROGRAMS
 from config import Environment, Settings
 from tests.commands import ROOT
 from tests.service import ADA, BROWSER

@@ -14,8 +14,8 @@ from granian import Granian
 from app import services
 from app.cli import heartbeats
 from app.cli.heartbeats import Heartbeat, LoopHeartbeat
-from app.web import stopping
-from app.web.gateway import Gateway
+from app.web.http import shutdown
+from app.web.http.gateway import Gateway
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
 def load(threads: int, target: str) -> Gateway:
     app = resolve_name(target)
     # Once the loop runs: uvloop takes the descriptor for signals when it begins, whoever has it.
-    return Gateway(app, threads, lambda loop: loop.call_soon(stopping.watch, services.of(app).stopping))
+    return Gateway(app, threads, lambda loop: loop.call_soon(shutdown.watch, services.of(app).stopping))
 
 
 def _load_tied(end: socket.socket, load: Callable[[], Gateway]) -> Gateway:

@@ -11,7 +11,7 @@ from flask import request
 
 from app.consent import Act, Actor
 from app.web import current
-from app.web.problems import wants_page
+from app.web.negotiation import wants_page
 from config import ClientIp
 
 # Some proxies add the port: 192.0.2.1:5678, or [2001:db8::1]:5678.
@@ -30,10 +30,10 @@ _FAMILIES = (
 def details() -> dict[str, str | None]:
     """What evidence of a press keeps of the client."""
     # `remote_addr` is right behind as many proxies as are configured.
-    return {"browser": browser_family(), "client": kept(request.remote_addr)}
+    return {"browser": browser_family(), "client": truncated_address(request.remote_addr)}
 
 
-def press(page: Callable[[], str]) -> Act:
+def button_evidence(page: Callable[[], str]) -> Act:
     """The mailbox's holder pressed the button of a page, which is rendered anew for its hash.
 
     A program that posts JSON was shown no page, so there is none to vouch for.
@@ -44,25 +44,25 @@ def press(page: Callable[[], str]) -> Act:
     return Act(Actor.MAILBOX_HOLDER, {**shown, **details()})
 
 
-def kept(address: str | None) -> str | None:
+def truncated_address(address: str | None) -> str | None:
     """As much of a client's address as the settings allow."""
     wanted = current.settings().client_ip
     if wanted is ClientIp.NONE or not address:
         return None
-    return address if wanted is ClientIp.FULL else _truncated(address)
+    return address if wanted is ClientIp.FULL else _network_of(address)
 
 
-def line() -> str:
+def client_key() -> str:
     """What a line is given: one IPv4 address, or one IPv6 /64. In hex; empty where it is unknown."""
     return _first_bytes(request.remote_addr, ipv4=4, ipv6=8).hex()
 
 
-def network() -> str:
+def network_key() -> str:
     """What is around it: a /24, or a /48."""
     return _first_bytes(request.remote_addr, ipv4=3, ipv6=6).hex()
 
 
-def _truncated(address: str) -> str:
+def _network_of(address: str) -> str:
     client = _parse(address)
     if client is None:
         return "unknown"
@@ -94,10 +94,10 @@ def family(agent: str) -> str:
 
 def form_url() -> str | None:
     """The page that held the form."""
-    return bare(request.headers.get("Referer") or request.headers.get("Origin") or "")
+    return without_query(request.headers.get("Referer") or request.headers.get("Origin") or "")
 
 
-def bare(url: str) -> str | None:
+def without_query(url: str) -> str | None:
     """Of a page, without query or fragment: those may hold personal data. None where it is no address of a page."""
     try:
         parts = urlsplit(url)

@@ -15,9 +15,9 @@ from app import feedback
 from app.feedback import Outcome, Report, providers
 from app.feedback.providers import PROVIDERS, Ours
 from app.feedback.providers.post import Forged, Malformed, Post, ProofOutOfReach
-from app.web import current, refusals
+from app.web import current, security_log
 from app.web.problems import UNREACHABLE, InvalidFields
-from app.web.refusals import Refusal
+from app.web.security_log import Refusal
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ def _check(provider: str, secret: str) -> None:
     expected = current.settings().feedback.secret or ""
     is_known = hmac.compare_digest(secret.encode(), expected.encode())
     if not is_known:
-        refusals.note(Refusal.WRONG_SECRET)
+        security_log.note(Refusal.WRONG_SECRET)
     if not expected or not is_known or provider not in PROVIDERS:
         raise NotFound
 

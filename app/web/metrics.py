@@ -29,7 +29,7 @@ from app.logs import LINES_DROPPED
 from app.mail import throttle
 from app.web import current
 from app.web.api import access
-from app.web.refusals import REFUSED, Refusal
+from app.web.security_log import REFUSED, Refusal
 
 blueprint = Blueprint("metrics", __name__)
 

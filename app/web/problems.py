@@ -25,15 +25,13 @@ from werkzeug.exceptions import (
 from app.newsletters.definitions import CatalogueIsBehind
 from app.subscriptions.requests import Overtaken
 from app.tokens import TokenInvalid
+from app.web.negotiation import wants_page
 
 log = structlog.get_logger()
 
 FieldErrors = Mapping[str, Sequence[str]]
 
 RETRY_SECONDS = 5
-FOR_PROGRAMS = ("/api/", "/metrics", "/checkpoint", "/log/")
-"""Where the beginning of the path is one of them, nobody wants a page."""
-
 UNREACHABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """InternalError: the server has become a standby, which refuses to write, or is at the end of its tether."""
 
@@ -68,13 +66,6 @@ def answer(error: HTTPException) -> Response:
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
     return response
-
-
-def wants_page() -> bool:
-    """A browser asks for HTML before all else; a program that says nothing, or `*/*`, gets JSON."""
-    if request.path.startswith(FOR_PROGRAMS):
-        return False
-    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def _document(error: HTTPException) -> Response:

@@ -10,7 +10,7 @@ from flask import Flask, request
 from flask_babel import format_datetime, get_locale, get_timezone
 
 from app.newsletters import notice
-from app.web import language, masthead
+from app.web import language, page_header
 
 LED_ON = ("also", "attempt", "mailbox")
 """Arguments without which a page would be another one in another language. What else a URL holds is nobody's wish."""
@@ -19,7 +19,7 @@ LED_ON = ("also", "attempt", "mailbox")
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
     app.jinja_env.filters["duration"] = lambda length: notice.in_words(length, str(get_locale() or language.FALLBACK))
-    app.jinja_env.globals.update(masthead_of=masthead.of, notice_of=masthead.notice_of)
+    app.jinja_env.globals.update(masthead_of=page_header.of, notice_of=page_header.notice_of)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_of_the_page)

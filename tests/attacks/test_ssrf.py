@@ -15,7 +15,7 @@ MAY = {
     "app/cli/serving.py": {"socket"},  # listens
     "app/cli/heartbeats.py": {"socket"},  # pairs of them, between a process and those that it started
     "app/cli/web_processes.py": {"socket"},  # hands one end of a pair over
-    "app/web/stopping.py": {"socket"},  # asks whether the client is still there
+    "app/web/http/shutdown.py": {"socket"},  # asks whether the client is still there
     "app/ledger/anchors.py": {"urllib3"},  # authorities of the settings
     "app/feedback/providers/certificates.py": {"urllib3"},  # Amazon's certificates, by a fixed form of name
     "app/mail/delivery/cleartext.py": {"socket"},  # asks the resolver for the mail server of the settings

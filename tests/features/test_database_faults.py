@@ -27,7 +27,8 @@ from app.database.postgresql import POOL_SIZE
 from app.lately import Lately
 from app.ledger import audit
 from app.ledger.audit.stored import stream
-from app.web import attempts, health
+from app.web import health
+from app.web.http import retry
 from app.worker import errands, housekeeping, sealer
 from tests import machine
 from tests.commands import PATIENCE_SECONDS, Jawel, eventually
@@ -63,7 +64,7 @@ def test_what_a_deadlock_undid_is_done_again(service: Service, act: str, monkeyp
         }
         if act == "ask again":
             # A signup starts over by itself, and needs nobody to ask it again.
-            monkeypatch.setattr(attempts, "ATTEMPTS", 1)
+            monkeypatch.setattr(retry, "ATTEMPTS", 1)
         before = service.counts()["consent_events"]
         with service.database.transaction() as session:
             # The wrong way round; and patient, so that it is the other one that finds the deadlock.
@@ -295,7 +296,7 @@ def test_a_server_that_hangs_is_waited_for_in_vain_and_not_for_ever(
 ) -> None:
     assert mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200
     with hanging(server), monkeypatch.context() as impatient:
-        impatient.setattr(attempts, "PATIENCE_SECONDS", 1.0)
+        impatient.setattr(retry, "PATIENCE_SECONDS", 1.0)
         impatient.setattr(health, "PATIENCE_SECONDS", 1.0)
         impatient.setattr(lately, "GOOD_FOR_SECONDS", 3600.0)
         assert away(mortal.subscribe("ada@hanging.example.org"))

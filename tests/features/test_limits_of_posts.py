@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app.web import limits
+from app.web import rate_limits
 from tests.correspondence import HOST
 from tests.features.conftest import OpenService
 from tests.features.test_leaving import leave_link
@@ -112,4 +112,4 @@ def test_every_post_that_needs_no_secret_is_among_these(service: Service) -> Non
     adapter = service.app.url_map.bind("subscribe.example.org")
     named = {adapter.match(path.format(**NOBODYS), method="POST")[0] for path in [*REFUSED, *TAKEN, *UNKNOWN]}
     rules = [rule for rule in service.app.url_map.iter_rules() if "POST" in (rule.methods or ())]
-    assert {rule.endpoint for rule in rules if not rule.rule.startswith(limits.WITH_A_SECRET)} == named
+    assert {rule.endpoint for rule in rules if not rule.rule.startswith(rate_limits.WITH_A_SECRET)} == named

@@ -11,7 +11,7 @@ import time_machine
 
 from app import services
 from app.database import postgresql
-from app.web import attempts
+from app.web.http import retry
 from app.worker import housekeeping
 from tests.commands import eventually
 from tests.features.conftest import OpenService
@@ -36,7 +36,7 @@ def impatient(open_service: OpenService, monkeypatch: pytest.MonkeyPatch) -> Ser
     monkeypatch.setattr(
         postgresql, "SERVER_PATIENCE", postgresql.SERVER_PATIENCE.replace("lock_timeout=8s", "lock_timeout=200ms")
     )
-    monkeypatch.setattr(attempts, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(retry, "PATIENCE_SECONDS", 3.0)
     return open_service()
 
 
@@ -47,7 +47,7 @@ def test_the_database_gives_up_before_the_request_does(service: Service) -> None
             patience = connection.exec_driver_sql(
                 "SELECT setting::int / 1000.0 FROM pg_settings WHERE name = 'lock_timeout'"
             ).scalar_one()
-        assert 0 < patience < attempts.PATIENCE_SECONDS
+        assert 0 < patience < retry.PATIENCE_SECONDS
 
 
 def test_a_signup_that_was_sent_away_does_not_happen_afterwards(impatient: Service) -> None:

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from app import services
 from app.abuse.rate_limit import Counter, DatabaseStorage, Limit, Storage
 from app.database import Database
-from app.web import limits
+from app.web import rate_limits
 from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
@@ -160,7 +160,7 @@ NEVER = {**CATALOGUE, "newsletter": [{**each, "proof_of_work": "never"} for each
 def crowded(service: Service, client: str, *newsletters: str) -> frozenset[str]:
     open_ = services.of(service.app).catalogue.get().open
     with service.app.test_request_context(environ_base={"REMOTE_ADDR": client}):
-        return limits.crowded([open_[each] for each in newsletters])
+        return rate_limits.crowded([open_[each] for each in newsletters])
 
 
 def test_a_form_that_is_asked_too_often_is_crowded_for_everybody_and_other_forms_are_not(

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app import clock, counters, services
 from app.keys import Scope
-from app.web.refusals import REFUSED
+from app.web.security_log import REFUSED
 from config import Settings
 from tests.features.conftest import OpenService
 from tests.features.test_metrics import figure

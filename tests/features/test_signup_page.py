@@ -9,7 +9,7 @@ import pytest
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from app.web import mailboxes
+from app.web.signup import webmail
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, BROWSER, Service
 
@@ -124,11 +124,11 @@ def test_the_page_after_signing_up_leads_to_the_web_mail_and_its_url_names_nobod
     # The attempt is chosen by chance, and may happen to spell any name.
     assert "ada" not in re.sub(r"(?<=attempt=)[\w-]{24}(?=&|$)", "", where).lower()
     page = service.get(where, headers=BROWSER).text
-    link = f'href="{mailboxes.MAILBOXES[key].url}" rel="noreferrer noopener"' if key else 'class="button"'
+    link = f'href="{webmail.MAILBOXES[key].url}" rel="noreferrer noopener"' if key else 'class="button"'
     assert (link in page) == (key is not None)
     told = service.subscribe(email).headers.get("Link")
     assert told == (
-        f'<{mailboxes.MAILBOXES[key].url}>; rel="related"; title="{mailboxes.MAILBOXES[key].name}"' if key else None
+        f'<{webmail.MAILBOXES[key].url}>; rel="related"; title="{webmail.MAILBOXES[key].name}"' if key else None
     )
 
 
@@ -140,9 +140,9 @@ def test_no_url_can_make_the_page_lead_elsewhere(service: Service, mailbox: str)
 
 
 def test_no_domain_belongs_to_two_providers() -> None:
-    domains = [domain for each in mailboxes.MAILBOXES.values() for domain in each.domains]
+    domains = [domain for each in webmail.MAILBOXES.values() for domain in each.domains]
     assert len(domains) == len(set(domains))
-    assert all(each.url.startswith("https://") for each in mailboxes.MAILBOXES.values())
+    assert all(each.url.startswith("https://") for each in webmail.MAILBOXES.values())
 
 
 def test_the_form_to_copy_signs_up_from_a_site_that_is_allowed(service: Service) -> None:

@@ -8,8 +8,8 @@ from flask import g, request
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
 from app.keys import Caller, Scope
-from app.web import current, refusals
-from app.web.refusals import Refusal
+from app.web import current, security_log
+from app.web.security_log import Refusal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,13 +66,13 @@ def _authenticate(scope: Scope) -> Caller:
     # Werkzeug reads a token of another shape than RFC 6750 has, such as `a=b`, as parameters.
     kind, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if kind.lower() != "bearer" or not token:
-        refusals.note(Refusal.NO_KEY)
+        security_log.note(Refusal.NO_KEY)
         raise NoGoodKey("Send `Authorization: Bearer KEY` with a key that is in force.")
     found = current.services().key_ring.find(token.strip())
     if found is None:
-        refusals.note(Refusal.BAD_KEY)
+        security_log.note(Refusal.BAD_KEY)
         raise NoGoodKey("This key is not in force: make another with `jawel keys create`.", error="invalid_token")
     if not found.has(scope):
-        refusals.note(Refusal.MISSING_SCOPE, key=found.name, scope=scope)
+        security_log.note(Refusal.MISSING_SCOPE, key=found.name, scope=scope)
         raise ScopeMissing(f"This key lacks the scope {scope}.", error="insufficient_scope", scope=scope)
     return found

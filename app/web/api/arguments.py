@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
-from app.web import intake
+from app.web import parsing
 from app.web.problems import InvalidFields
 
 
@@ -19,7 +19,7 @@ class Parser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> dict[str, Any]:
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("Send application/json.")
-        return intake.json_object()
+        return parsing.json_object()
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_rest: Any) -> NoReturn:
         raise InvalidFields(_by_field(error.messages_dict))

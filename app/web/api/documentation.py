@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, render_template
 from flask_smorest import Api
 
-from app.web import headers
+from app.web.http import headers
 
 PROBLEM: dict[str, Any] = {
     "type": "object",

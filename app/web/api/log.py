@@ -17,7 +17,7 @@ from app.ledger import proofs
 from app.ledger.model import SignedCheckpoint
 from app.ledger.tree import Span
 from app.ledger.verifier import encode
-from app.web import current, published
+from app.web import current, log_publication
 from app.web.api import access, answers, schemas
 from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
@@ -119,7 +119,7 @@ def show_entries(question: dict[str, Any]) -> Response:
 
 def _head(connection: Connection) -> SignedCheckpoint:
     """The newest that whoever asks may see. Raises NotFound, to strangers alike whether there are newer ones or not."""
-    until = None if g.sees_all else published.until()
+    until = None if g.sees_all else log_publication.until()
     found = ledger.checkpoint_at(connection, until) if until else ledger.newest_checkpoint(connection)
     if found is None:
         raise NotFound("Nothing is sealed yet." if g.sees_all else "Nothing is published yet.")

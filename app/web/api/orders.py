@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app import clock
 from app.subscriptions.model import Status
-from app.web import client, intake
+from app.web import client, parsing
 from app.web.api import schemas
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ class Page(fields.String):
     """The address of a page, which loses its query and fragment."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> str:
-        page = client.bare(super()._deserialize(value, attr, data, **rest))
+        page = client.without_query(super()._deserialize(value, attr, data, **rest))
         if page is None:
             raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
         return page
@@ -35,15 +35,15 @@ class Page(fields.String):
 class SubscriptionOrder(schemas.Strict):
     """What another service knows of a person's request. All but the address may be left out."""
 
-    email = intake.Address(required=True, metadata={"type": "string", "minLength": 1, "maxLength": 320})
-    newsletters = intake.Slugs(
+    email = parsing.Address(required=True, metadata={"type": "string", "minLength": 1, "maxLength": 320})
+    newsletters = parsing.Slugs(
         metadata={
             "type": ["string", "array"],
             "items": {"type": "string"},
             "description": "May be left out where there is one newsletter only.",
         }
     )
-    language = fields.String(validate=validate.Regexp(intake.LANGUAGE_TAG, error=intake.NO_LANGUAGE))
+    language = fields.String(validate=validate.Regexp(parsing.LANGUAGE_TAG, error=parsing.NO_LANGUAGE))
     source = fields.String(
         validate=[schemas.storable, validate.Length(min=1, max=200)],
         metadata={

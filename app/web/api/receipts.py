@@ -9,13 +9,13 @@ from werkzeug.exceptions import Gone, NotFound
 from app.keys import Scope
 from app.receipts import history
 from app.receipts.document import Reader
-from app.web import current, published, receipts
+from app.web import current, log_publication, receipt_formats
 from app.web.api import access, documentation, schemas
 from app.web.api.arguments import Blueprint
 
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1", description="Proof of consent")
 
-ALSO = {receipts.LINKED: {"schema": schemas.ReceiptSchema}, receipts.PAGE: {"schema": {"type": "string"}}}
+ALSO = {receipt_formats.LINKED: {"schema": schemas.ReceiptSchema}, receipt_formats.PAGE: {"schema": {"type": "string"}}}
 
 
 @blueprint.route("/subscriptions/<subscription>/receipt")
@@ -31,15 +31,15 @@ def show(subscription: str) -> Response:
     if found.is_erased:
         raise Gone("The evidence of this subscription was erased.")
     reader = Reader.ONE_NEWSLETTER if access.caller().is_limited else Reader.CONTROLLER
-    kind = request.accept_mimetypes.best_match(receipts.KINDS, receipts.JSON)
-    if kind == receipts.PAGE:
-        return receipts.as_page(found, reader)
-    return receipts.as_json(found, reader, kind)
+    kind = request.accept_mimetypes.best_match(receipt_formats.KINDS, receipt_formats.JSON)
+    if kind == receipt_formats.PAGE:
+        return receipt_formats.as_page(found, reader)
+    return receipt_formats.as_json(found, reader, kind)
 
 
 def _shown_until() -> datetime | None:
     """How the log grows is for keys of the feed; a receipt asked for again and again would tell it too."""
-    return None if access.caller().has(Scope.EVENTS_READ) else published.until()
+    return None if access.caller().has(Scope.EVENTS_READ) else log_publication.until()
 
 
 def _identify(subscription: str) -> UUID:

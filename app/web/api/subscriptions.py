@@ -7,10 +7,10 @@ from flask import Response
 from app.consent import JsonValue, timestamp
 from app.keys import Scope
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, origins, signing_up
+from app.web import client, current, origins
 from app.web.api import access, orders
 from app.web.api.arguments import Blueprint
-from app.web.defences import Verdict, Work
+from app.web.signup import intake
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", description="Who asks to be written to")
 
@@ -22,7 +22,7 @@ blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", descripti
 def ask(order: dict[str, Any]) -> Response:
     """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation."""
     visible = {slug: each for slug, each in current.catalogue().open.items() if access.caller().sees(slug)}
-    newsletters = signing_up.newsletters(order.get("newsletters", []), visible)
+    newsletters = intake.newsletters(order.get("newsletters", []), visible)
     signup = Signup(
         address=order["email"],
         newsletters=newsletters,
@@ -31,15 +31,15 @@ def ask(order: dict[str, Any]) -> Response:
         sincerity=Sincerity.HUMAN,
         evidence=_evidence(order),
     )
-    signing_up.record(signup, Verdict(form_age=None, work=Work.NOT_ASKED))
-    return signing_up.accepted(signup.address.domain)
+    intake.record(signup)
+    return intake.accepted(signup.address.domain)
 
 
 def _evidence(order: dict[str, Any]) -> dict[str, JsonValue]:
     """As the other service states it: less than what we saw ourselves, and told apart from it by `method`."""
     return {
         "browser": client.family(order["user_agent"]) if "user_agent" in order else None,
-        "client": client.kept(str(order["ip"]) if "ip" in order else None),
+        "client": client.truncated_address(str(order["ip"]) if "ip" in order else None),
         "control": {"type": "stated by the service"},
         "form_url": order.get("form_url"),
         "method": f"api:{access.caller().name}",

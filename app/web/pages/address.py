@@ -20,9 +20,10 @@ from app.consent import Act
 from app.subscriptions.address_change import completion, model, request
 from app.subscriptions.address_change.model import Move, Standing
 from app.tokens import Purpose
-from app.web import client, current, intake, language, problems
-from app.web.pages.preferences import visits
-from app.web.problems import InvalidFields, wants_page
+from app.web import client, current, language, parsing, problems
+from app.web.negotiation import wants_page
+from app.web.pages.preferences import access
+from app.web.problems import InvalidFields
 
 blueprint = Blueprint("address", __name__)
 
@@ -50,9 +51,9 @@ OLD = Side(
 @blueprint.post("/preferences/<token>/address")
 def ask(token: str) -> Response:
     """The answer is the same whatever is known of the address, and whether a letter goes there or not."""
-    visit = visits.begin_fresh(token)
+    visit = access.begin_fresh(token)
     visit.find_person()
-    given = intake.mentioned("email").strip()
+    given = parsing.mentioned("email").strip()
     try:
         wanted = EmailAddress.parse(given)
     except InvalidAddress:
@@ -113,7 +114,7 @@ def undo(token: str) -> Response:
 def _settle(side: Side, token: str) -> Response:
     move = _find(side, token)
     if move and move.standing is side.presses_at:
-        act = client.press(partial(_text, side, move, "…"))
+        act = client.button_evidence(partial(_text, side, move, "…"))
         with current.database().transaction() as session:
             move = replace(move, standing=side.settle(session, move.change_id, act))
     return _answer(side, move, token)

@@ -11,8 +11,11 @@ from app.consent import Act, Actor
 from app.subscriptions import codes, confirmation
 from app.subscriptions.codes import Guess
 from app.subscriptions.confirmation import Asked
-from app.web import client, confirmed, current, headers, intake, language, origins, problems
-from app.web.problems import InvalidFields, wants_page
+from app.web import client, current, language, origins, parsing, problems
+from app.web.http import headers
+from app.web.negotiation import FORM_TYPES, wants_page
+from app.web.pages import confirmed
+from app.web.problems import InvalidFields
 
 blueprint = Blueprint("code", __name__, url_prefix="/confirm/code")
 
@@ -26,7 +29,7 @@ def preflight() -> Response:
 def press() -> BaseResponse:
     """Confirm all that the letter asked for. Twice is as good as once."""
     origins.check_any_but_null()
-    asked = _confirm(intake.guess())
+    asked = _confirm(parsing.guess())
     if asked is None:
         raise InvalidFields({"code": [_("This code did not work. Check it, or open the link in the mail.")]})
     language.use(asked.language)
@@ -38,7 +41,7 @@ blueprint.after_request(origins.grant)
 
 @blueprint.errorhandler(InvalidFields)
 def show_form_again(error: InvalidFields) -> Response:
-    if not wants_page() or request.mimetype not in intake.FORM_TYPES:
+    if not wants_page() or request.mimetype not in FORM_TYPES:
         return problems.answer(error)
     attempt = request.form.get("attempt", "")
     response = make_response(render_template("pages/code.html", attempt=attempt, errors=error.errors), 422)

@@ -15,12 +15,16 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.consent import Act, Actor
-from app.subscriptions import confirmation, requests
+from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import Signup, Sincerity
 from app.tokens import Claim, Purpose
-from app.web import client, confirmed, current, headers, intake, language, problems
-from app.web.problems import FieldErrors, InvalidFields, wants_page
+from app.web import client, current, language, parsing, problems
+from app.web.http import headers
+from app.web.negotiation import wants_page
+from app.web.pages import confirmed
+from app.web.problems import FieldErrors, InvalidFields
+from app.web.signup import intake
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 
@@ -43,7 +47,7 @@ def press(token: str) -> BaseResponse:
         return _gone(asked, token, claim)
     chosen = _chosen(asked)
     if _open(asked, claim):
-        act = client.press(partial(_page, asked, "…", claim))
+        act = client.button_evidence(partial(_page, asked, "…", claim))
         with current.database().transaction() as session:
             standings = confirmation.confirm(session, claim.subject, chosen=chosen, act=act)
         asked = replace(asked, standings=standings)
@@ -141,7 +145,7 @@ def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = M
 def _chosen(asked: Asked) -> list[str]:
     """What the person ticked; all that is open where the page, or the program, offered no choice."""
     # A body sent in chunks has no Content-Length; to take it for none would confirm what was left unticked.
-    fields = intake.body() if request.form or request.get_data() else {}
+    fields = parsing.body() if request.form or request.get_data() else {}
     open_ = asked.those(Standing.OPEN)
     wanted = fields.get("newsletters", [] if "choose" in fields else list(asked.standings))
     wanted = [wanted] if isinstance(wanted, str) else wanted
@@ -151,7 +155,7 @@ def _chosen(asked: Asked) -> list[str]:
 
 
 def _how_declined() -> str:
-    return "one_click" if intake.mentioned("List-Unsubscribe") == "One-Click" else "page"
+    return "one_click" if parsing.mentioned("List-Unsubscribe") == "One-Click" else "page"
 
 
 def _ask_again(asked: Asked, names: list[str]) -> None:
@@ -166,5 +170,4 @@ def _ask_again(asked: Asked, names: list[str]) -> None:
         only_for=asked.subscriber_id,
     )
     if signup.newsletters:
-        with current.database().single_statement() as connection:
-            requests.request(connection, signup, signup.address.digests(current.settings().suppression_key))
+        intake.record(signup)

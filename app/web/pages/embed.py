@@ -4,7 +4,8 @@ from flask import Blueprint, Response, make_response, render_template
 from flask_babel import force_locale
 
 from app.newsletters.definitions import Newsletter
-from app.web import current, headers, language
+from app.web import current, language
+from app.web.http import headers
 from app.web.pages.signup import on_offer
 
 blueprint = Blueprint("embed", __name__)

@@ -12,20 +12,20 @@ from app.receipts import history
 from app.receipts.document import Reader
 from app.receipts.history import History
 from app.tokens import Purpose
-from app.web import current, published, receipts
+from app.web import current, log_publication, receipt_formats
 
 blueprint = Blueprint("receipt", __name__, url_prefix="/receipts/<token>")
 
 
 @blueprint.get("")
 def show(token: str) -> Response:
-    return receipts.as_page(_find(token), Reader.PERSON, token)
+    return receipt_formats.as_page(_find(token), Reader.PERSON, token)
 
 
 @blueprint.get("/json")
 def download(token: str) -> Response:
     found = _find(token)
-    answer = receipts.as_json(found, Reader.PERSON)
+    answer = receipt_formats.as_json(found, Reader.PERSON)
     answer.headers["Content-Disposition"] = f'attachment; filename="receipt-{found.subscription_id}.json"'
     return answer
 
@@ -33,7 +33,7 @@ def download(token: str) -> Response:
 def _find(token: str) -> History:
     claim = current.links().signer.read(Purpose.RECEIPT, token)
     with current.database().read_only() as connection:
-        found = history.find(connection, claim.subject, current.services().log, published.until())
+        found = history.find(connection, claim.subject, current.services().log, log_publication.until())
     if claim.has_expired(clock.now()) or found is None or found.is_erased:
         raise Gone("The link was good for half an hour, or the evidence was erased.")
     return found

@@ -7,9 +7,11 @@ from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from app.newsletters.definitions import Newsletter
-from app.web import current, defences, headers, language, mailboxes
+from app.web import current, language
+from app.web.http import headers
 from app.web.pages import code
 from app.web.problems import FieldErrors
+from app.web.signup import abuse_checks, webmail
 
 blueprint = Blueprint("signup", __name__)
 
@@ -32,7 +34,7 @@ def inbox(slug: str) -> Response:
         newsletter=newsletter,
         spoken=newsletter.language_for(language.preferred()),
         attempt=request.args.get("attempt"),
-        mailbox=mailboxes.find(request.args.get("mailbox")),
+        mailbox=webmail.find(request.args.get("mailbox")),
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = code.form_policy()
@@ -51,7 +53,7 @@ def on_offer(slug: str) -> Newsletter:
 def show_form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> Response:
     """The page, with what was typed and what is wrong with it, where that is so."""
     preferred = language.preferred()
-    asks_for_work = "proof_of_work" in errors or defences.asks_for_work(newsletters)
+    asks_for_work = "proof_of_work" in errors or abuse_checks.asks_for_work(newsletters)
     page = render_template(
         "pages/signup.html",
         newsletters=newsletters,
@@ -60,7 +62,7 @@ def show_form(newsletters: list[Newsletter], *, values: Mapping[str, str], error
         values=values,
         errors=errors,
         attempt=_attempt(values, errors),
-        rendered=defences.form_token(values.get("rendered"), errors, asks_for_work=asks_for_work),
+        rendered=abuse_checks.form_token(values.get("rendered"), errors, asks_for_work=asks_for_work),
         asks_for_work=asks_for_work,
     )
     response = make_response(page)

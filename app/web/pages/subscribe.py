@@ -10,11 +10,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.newsletters.definitions import Newsletter
 from app.subscriptions import codes
 from app.subscriptions.decision import Signup, Sincerity
-from app.web import client, current, defences, intake, language, mailboxes, origins, problems, signing_up
-from app.web.defences import Verdict, Work
-from app.web.intake import SignupForm
+from app.web import client, current, language, origins, parsing, problems
+from app.web.negotiation import FORM_TYPES, is_form_of_a_person, wants_page
 from app.web.pages.signup import new_attempt, show_form
-from app.web.problems import InvalidFields, wants_page
+from app.web.parsing import SignupForm
+from app.web.problems import InvalidFields
+from app.web.signup import abuse_checks, intake, webmail
+from app.web.signup.abuse_checks import Verdict, Work
 
 blueprint = Blueprint("subscribe", __name__)
 blueprint.after_request(origins.grant)
@@ -28,8 +30,8 @@ def preflight() -> Response:
 @blueprint.post("/subscribe")
 def subscribe() -> BaseResponse:
     """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
-    request.max_content_length = intake.MAX_BYTES
-    form = intake.signup_form()
+    request.max_content_length = parsing.MAX_BYTES
+    form = parsing.signup_form()
     language.use(form.language)
     newsletters = _newsletters(form.newsletters)
     origins.check(newsletters)
@@ -38,22 +40,22 @@ def subscribe() -> BaseResponse:
     if for_a_page and not form.redirect and not form.attempt:
         # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
         form = replace(form, attempt=new_attempt())
-    verdict = defences.judge(form, newsletters)
+    verdict = abuse_checks.judge(form, newsletters)
     signup = _signup(form, newsletters, verdict)
-    signing_up.record(signup, verdict)
+    intake.record(signup, verdict)
     if for_a_page:
         return redirect(form.redirect or _inbox(form, newsletters[0]), 303)
-    return signing_up.accepted(form.email.domain)
+    return intake.accepted(form.email.domain)
 
 
 @blueprint.errorhandler(InvalidFields)
 def show_form_again(error: InvalidFields) -> Response:
     """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
-    if not intake.is_form_of_a_person():
+    if not is_form_of_a_person():
         return problems.answer(error)
     open_ = current.catalogue().open
     asked = [slug for name in ("offered", "newsletters", "newsletter") for slug in request.form.getlist(name)]
-    newsletters = [open_[slug] for slug in dict.fromkeys(signing_up.or_the_only_one(asked, open_)) if slug in open_]
+    newsletters = [open_[slug] for slug in dict.fromkeys(intake.or_the_only_one(asked, open_)) if slug in open_]
     if not newsletters:
         return problems.answer(error)
     language.about(newsletters)
@@ -65,7 +67,7 @@ def show_form_again(error: InvalidFields) -> Response:
 def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
     if not named and request.form.getlist("offered"):
         raise InvalidFields({"newsletters": [_("Tick at least one newsletter.")]})
-    return signing_up.newsletters(named, current.catalogue().open)
+    return intake.newsletters(named, current.catalogue().open)
 
 
 def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
@@ -76,7 +78,7 @@ def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
         language=form.language,
         # A program's may be of letters that no URL can hold; then the code is typed where it was chosen.
         attempt=form.attempt if form.attempt and form.attempt.isprintable() else None,
-        mailbox=mailboxes.key_for(form.email.domain),
+        mailbox=webmail.key_for(form.email.domain),
     )
 
 
@@ -104,7 +106,7 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verd
             # Only our own pages are known to show unticked boxes; of a foreign form we know what it sent.
             "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
             "form_url": page,
-            "method": "web_form" if request.mimetype in intake.FORM_TYPES else "json",
+            "method": "web_form" if request.mimetype in FORM_TYPES else "json",
         },
     )
 

@@ -21,8 +21,8 @@ from app.subscriptions.model import Status
 from app.subscriptions.subscriber import Person
 from app.subscriptions.withdrawal import LeavingReason
 from app.tokens import Claim, Purpose, TokenInvalid
-from app.web import client, current, intake, language, problems
-from app.web.problems import wants_page
+from app.web import client, current, language, parsing, problems
+from app.web.negotiation import wants_page
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>")
 
@@ -58,7 +58,7 @@ def press(token: str) -> Response:
     act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family(), **_reason()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
-        if intake.mentioned("all") == "1" and not is_about_one:
+        if parsing.mentioned("all") == "1" and not is_about_one:
             undo_id = withdrawal.leave_all_of(session, subscription_id, catalogue=catalogue, act=act)
         else:
             undo_id = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
@@ -128,7 +128,7 @@ def _undo_token(person: Person | None, undo_id: UUID) -> str | None:
 
 def _reason() -> dict[str, str]:
     """None of ours is no reason: whatever comes with a withdrawal, it is never refused (RFC 8058)."""
-    said = intake.mentioned("reason")
+    said = parsing.mentioned("reason")
     return {"reason": said} if said in list(LeavingReason) else {}
 
 
@@ -136,4 +136,4 @@ def _is_one_click() -> bool:
     """Some programs send an empty body where RFC 8058 asks for `List-Unsubscribe=One-Click`."""
     # A body sent in chunks has no Content-Length, and is not empty for that.
     is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
-    return is_empty or intake.mentioned("List-Unsubscribe") == "One-Click"
+    return is_empty or parsing.mentioned("List-Unsubscribe") == "One-Click"

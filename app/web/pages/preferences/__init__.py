@@ -1,6 +1,6 @@
-"""What people see and change of themselves, behind a link with one of two strengths (`visits`)."""
+"""What people see and change of themselves, behind a link with one of two strengths (`access`)."""
 
-from app.web.pages.preferences import asking, centre, data, erasing
-from app.web.pages.preferences.visits import blueprint
+from app.web.pages.preferences import data, erase, fresh_link, page
+from app.web.pages.preferences.access import blueprint
 
-__all__ = ["asking", "blueprint", "centre", "data", "erasing"]
+__all__ = ["blueprint", "data", "erase", "fresh_link", "page"]

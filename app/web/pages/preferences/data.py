@@ -10,17 +10,16 @@ from app.privacy import access, portability
 from app.privacy.access import Holdings
 from app.privacy.portability import Issue
 from app.web import current, language
-from app.web.pages.preferences import visits
-from app.web.pages.preferences.visits import Visit, blueprint
-from app.web.problems import wants_page
+from app.web.negotiation import wants_page
+from app.web.pages.preferences.access import Visit, begin_fresh, blueprint, nobody
 
 
 @blueprint.get("/<token>/data")
 def show_data(token: str) -> str:
-    visit = visits.begin_fresh(token)
+    visit = begin_fresh(token)
     found = _find(visit)
     if found is None:
-        return visits.nobody()
+        return nobody()
     catalogue = current.catalogue()
     return render_template(
         "pages/preferences/data.html",
@@ -35,11 +34,11 @@ def show_data(token: str) -> str:
 
 @blueprint.get("/<token>/data.json")
 def download_data(token: str) -> Response:
-    visit = visits.begin_fresh(token)
+    visit = begin_fresh(token)
     found = _find(visit)
     if found is None:
         if wants_page():
-            return make_response(visits.nobody())
+            return make_response(nobody())
         raise Gone("Nothing is kept about you any more.")
     document = portability.build(found, Issue(clock.now(), current.catalogue()))
     answer = Response(json.dumps(document, ensure_ascii=False, indent=2) + "\n", mimetype="application/json")

@@ -12,15 +12,17 @@ from flask_babel import gettext as _
 
 from app.newsletters.definitions import LANGUAGES, Newsletter
 from app.receipts import history
-from app.subscriptions import requests, withdrawal
 from app.subscriptions import subscriber as people
+from app.subscriptions import withdrawal
 from app.subscriptions.decision import Signup, Sincerity
 from app.subscriptions.model import Status
 from app.subscriptions.subscriber import Person
-from app.web import client, current, intake, language, limits, problems
-from app.web.pages.preferences import asking, visits
-from app.web.pages.preferences.visits import Visit, blueprint
-from app.web.problems import FieldErrors, InvalidFields, wants_page
+from app.web import client, current, language, parsing, problems, rate_limits
+from app.web.negotiation import FORM_TYPES, wants_page
+from app.web.pages.preferences import access, fresh_link
+from app.web.pages.preferences.access import Visit, blueprint
+from app.web.problems import FieldErrors, InvalidFields
+from app.web.signup import intake
 
 
 class Done(StrEnum):
@@ -52,21 +54,21 @@ class Agreed:
 
 @blueprint.get("/<token>")
 def show(token: str) -> str:
-    return _page(visits.begin(token), Outcome())
+    return _page(access.begin(token), Outcome())
 
 
 @blueprint.post("/<token>")
 def change(token: str) -> Response:
     """`leave` names a newsletter, once or more; `all=1` means every one. With a fresh link, `join` names one to ask
     for, together with `consent`; `language` is the one to be written to in."""
-    visit = visits.begin(token)
+    visit = access.begin(token)
     if "join" in request.form:
-        limits.refuse_beyond_limit()
-        visits.require_fresh(visit)
+        rate_limits.refuse_beyond_limit()
+        access.require_fresh(visit)
         return make_response(_page(visit, _join(visit, request.form["join"])))
     if "language" in request.form:
-        limits.refuse_beyond_limit()
-        visits.require_fresh(visit)
+        rate_limits.refuse_beyond_limit()
+        access.require_fresh(visit)
         return make_response(_page(visit, _speak(visit, request.form["language"])))
     return make_response(_page(visit, _leave(visit)))
 
@@ -98,14 +100,12 @@ def _join(visit: Visit, wanted: str) -> Outcome:
     newsletter = current.catalogue().open.get(wanted)
     if newsletter is None:
         raise InvalidFields({"join": [_("There is no such newsletter.")]})
-    if request.form.get("consent", "").lower() not in intake.Affirmation.FORM:
+    if request.form.get("consent", "").lower() not in parsing.Affirmation.FORM:
         raise InvalidFields({"consent": [_("Tick the box to agree.")]})
     person = visit.find_person()
     if person is None or person.status_of(wanted) is Status.CONFIRMED:
         return Outcome()
-    digests = person.address.digests(current.settings().suppression_key)
-    with current.database().single_statement() as connection:
-        requests.request(connection, _signup(person, newsletter), digests)
+    intake.record(_signup(person, newsletter))
     asked = visit.find_person()
     is_asked = asked is not None and asked.status_of(wanted) is Status.PENDING
     return Outcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)
@@ -136,11 +136,11 @@ def show_again(error: InvalidFields) -> Response:
     token = (request.view_args or {}).get("token")
     if token is not None:
         outcome = Outcome(newsletter=request.form.get("join"), errors=error.errors)
-        return make_response(_page(visits.begin(token), outcome), 422)
-    if request.mimetype not in intake.FORM_TYPES:
+        return make_response(_page(access.begin(token), outcome), 422)
+    if request.mimetype not in FORM_TYPES:
         return problems.answer(error)
     language.use(request.form.get("language"))
-    page = asking.form(address=request.form.get("email", ""), errors=error.errors)
+    page = fresh_link.form(address=request.form.get("email", ""), errors=error.errors)
     page.status_code = 422
     return page
 
@@ -148,7 +148,7 @@ def show_again(error: InvalidFields) -> Response:
 def _page(visit: Visit, outcome: Outcome) -> str:
     person = visit.find_person()
     if person is None:
-        return visits.nobody()
+        return access.nobody()
     newsletters = current.catalogue().newsletters
     words = {slug: each.words(language.preferred()) for slug, each in newsletters.items()}
     shown = {"person": person, "words": words, "outcome": outcome, "token": visit.token}

@@ -17,10 +17,12 @@ from app.abuse.proof_of_work import Proof
 from app.abuse.rate_limit import Limit
 from app.consent import JsonValue
 from app.newsletters.definitions import Newsletter
-from app.web import current, form_age, intake, limits
-from app.web.form_age import Shown
-from app.web.intake import SignupForm
+from app.web import current, rate_limits
+from app.web.negotiation import is_form_of_a_person
+from app.web.parsing import SignupForm
 from app.web.problems import FieldErrors, InvalidFields
+from app.web.signup import form_age
+from app.web.signup.form_age import Shown
 
 UNPROVEN_BY_A_FORM = Limit("unproven", 5, seconds=3600)
 
@@ -48,6 +50,10 @@ class Verdict:
         return {"honeypot": "empty", "form_age": age, "proof_of_work": str(self.work)}
 
 
+UNCHECKED = Verdict(form_age=None, work=Work.NOT_ASKED)
+"""Where a key, or a link from a letter, stands for whoever asks."""
+
+
 def asks_for_work(newsletters: Sequence[Newsletter], crowded: frozenset[str] = frozenset()) -> bool:
     """Whether a signup for them has to prove work now: by policy, while attacked, or because too many ask."""
     attacked = current.catalogue().attacked | crowded
@@ -64,7 +70,7 @@ def judge(form: SignupForm, newsletters: Sequence[Newsletter]) -> Verdict:
     """
     shown = form_age.check(form.rendered)
     seconds = int(shown.age.total_seconds()) if shown else None
-    if not asks_for_work(newsletters, limits.crowded(newsletters)):
+    if not asks_for_work(newsletters, rate_limits.crowded(newsletters)):
         return Verdict(seconds, Work.NOT_ASKED)
     if not form.proof_of_work:
         _let_through_unproven(shown)
@@ -89,7 +95,7 @@ def form_token(given: str | None, errors: FieldErrors, *, asks_for_work: bool) -
 
 def _let_through_unproven(shown: Shown | None) -> None:
     """A form of ours that asked for work, now and then: its browser runs no scripts. Raises InvalidFields."""
-    if not intake.is_form_of_a_person():
+    if not is_form_of_a_person():
         text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
         raise InvalidFields({"proof_of_work": [text]})
     if not (shown and shown.asked_for_work and current.services().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form))):
@@ -97,7 +103,7 @@ def _let_through_unproven(shown: Shown | None) -> None:
 
 
 def _not_accepted() -> InvalidFields:
-    if intake.is_form_of_a_person():
+    if is_form_of_a_person():
         return InvalidFields({"proof_of_work": [_once_more()]})
     text = _("This proof of work is wrong, too old, or used. Solve another puzzle of GET /challenge.")
     return InvalidFields({"proof_of_work": [text]})

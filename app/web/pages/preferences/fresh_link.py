@@ -4,10 +4,11 @@ from flask import Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 
 from app.subscriptions import preferences_link
-from app.web import current, intake, language, origins
-from app.web.pages.preferences import visits
-from app.web.pages.preferences.visits import blueprint
-from app.web.problems import FieldErrors, wants_page
+from app.web import current, language, origins, parsing
+from app.web.negotiation import wants_page
+from app.web.pages.preferences import access
+from app.web.pages.preferences.access import blueprint
+from app.web.problems import FieldErrors
 
 
 @blueprint.get("")
@@ -23,9 +24,9 @@ def preflight() -> Response:
 @blueprint.post("")
 def ask() -> Response:
     """Mail the link to `email`, where that is somebody. In JSON or a form; `language` is that of the answer."""
-    request.max_content_length = intake.MAX_BYTES
+    request.max_content_length = parsing.MAX_BYTES
     origins.check_any()
-    fields = intake.address_fields()
+    fields = parsing.address_fields()
     language.use(fields.get("language"))
     digest = fields["email"].digest(current.settings().suppression_key)
     with current.database().transaction() as session:
@@ -35,14 +36,14 @@ def ask() -> Response:
 
 @blueprint.get("/<token>/link")
 def show_offer(token: str) -> str:
-    visits.begin(token).find_person()
+    access.begin(token).find_person()
     return render_template("pages/preferences/offer.html", token=token)
 
 
 @blueprint.post("/<token>/link")
 def mail_link(token: str) -> Response:
     """Mail the link to whom the present one is about."""
-    person = visits.begin(token).find_person()
+    person = access.begin(token).find_person()
     if person is not None:
         with current.database().transaction() as session:
             preferences_link.owe(session, person.address.canonical, person.digest)

@@ -20,7 +20,7 @@ from app.subscriptions.address_change import model
 from app.subscriptions.subscriber import Person
 from app.tokens import Claim, Purpose
 from app.web import client, current, language, problems
-from app.web.problems import wants_page
+from app.web.negotiation import wants_page
 
 blueprint = Blueprint("preferences", __name__, url_prefix="/preferences")
 

@@ -11,9 +11,10 @@ from flask_babel import gettext as _
 from app.newsletters.definitions import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup
-from app.web import current, defences, language, mailboxes
-from app.web.defences import Verdict
+from app.web import current, language
 from app.web.problems import InvalidFields
+from app.web.signup import abuse_checks, webmail
+from app.web.signup.abuse_checks import UNCHECKED, Verdict
 
 
 def newsletters(named: Sequence[str], on_offer: Mapping[str, Newsletter]) -> tuple[Newsletter, ...]:
@@ -30,10 +31,14 @@ def or_the_only_one(named: Sequence[str], on_offer: Mapping[str, Newsletter]) ->
     return named or (list(on_offer) if len(on_offer) == 1 else [])
 
 
-def record(signup: Signup, verdict: Verdict) -> None:
+def record(signup: Signup, verdict: Verdict = UNCHECKED) -> None:
+    """The one way in which a signup is recorded: by a form, by the API, by a new letter, by joining another newsletter.
+
+    It commits. Raises InvalidFields where the proof of work of the verdict was used before.
+    """
     with current.database().single_statement() as connection:
         # Should the service die in between, the proof is lost, and another is asked for.
-        defences.spend(connection, verdict)
+        abuse_checks.spend(connection, verdict)
         digests = signup.address.digests(current.settings().suppression_key)
         requests.request(connection, signup, digests)
 
@@ -41,7 +46,7 @@ def record(signup: Signup, verdict: Verdict) -> None:
 def accepted(domain: str) -> Response:
     """The same for everybody who reads the language, but for a link to the web mail of a large provider's domain."""
     answer = Response(_text(language.chosen()), 202, mimetype="application/json")
-    if mailbox := mailboxes.find(mailboxes.key_for(domain)):
+    if mailbox := webmail.find(webmail.key_for(domain)):
         answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'
     return answer
 

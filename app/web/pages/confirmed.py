@@ -12,7 +12,7 @@ from app.subscriptions import agreed_wordings as agreed_words
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
 from app.web import current, language
-from app.web.problems import wants_page
+from app.web.negotiation import wants_page
 
 
 def answer(asked: Asked) -> BaseResponse:

@@ -4,23 +4,23 @@ from flask import render_template
 
 from app.privacy import erasure
 from app.web import current
-from app.web.pages.preferences import visits
-from app.web.pages.preferences.visits import blueprint
+from app.web.pages.preferences import access
+from app.web.pages.preferences.access import blueprint
 
 
 @blueprint.get("/<token>/erase")
 def show_erase(token: str) -> str:
-    visit = visits.begin_fresh(token)
+    visit = access.begin_fresh(token)
     person = visit.find_person()
     if person is None:
-        return visits.nobody()
+        return access.nobody()
     return render_template("pages/preferences/erase.html", person=person, token=token)
 
 
 @blueprint.post("/<token>/erase")
 def erase(token: str) -> str:
     """Again: the same answer, and nothing more is written."""
-    visit = visits.begin_fresh(token)
+    visit = access.begin_fresh(token)
     visit.find_person()
     with current.database().transaction() as session:
         erasure.erase(session, visit.subscriber_id, visit.act)

@@ -64,7 +64,7 @@ def refuse_beyond_limit() -> None:
 
 def _is_within_limit() -> bool:
     limit = Limit("client", current.settings().rate_limit_subscribe)
-    return current.services().limiter.hit(limit, client.line())
+    return current.services().limiter.hit(limit, client.client_key())
 
 
 def _is_within_limit_if_known() -> bool:
@@ -84,7 +84,7 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
     settings, limiter = current.settings(), current.services().limiter
     of_network = Limit("network", CLIENTS_IN_A_NETWORK * settings.rate_limit_subscribe)
     of_form = Limit("form", settings.rate_limit_form)
-    everywhere = not limiter.hit(of_network, client.network())
+    everywhere = not limiter.hit(of_network, client.network_key())
     full = [each for each in newsletters if not limiter.hit(of_form, each.slug) or everywhere]
     if any(each.proof_of_work == "never" for each in full):
         raise too_many_requests()

@@ -17,14 +17,14 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.subscriptions.codes import Guess
-from app.web.problems import InvalidFields, wants_page
+from app.web.negotiation import FORM_TYPES
+from app.web.problems import InvalidFields
 
 MAX_BYTES = 16 * 1024
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"
 NO_LANGUAGE = "Send the tag of a language, such as nl or nl-BE."
 BLANKS = " \t\N{NO-BREAK SPACE}"
 """What comes along when an address is copied. A line's end does not, and would end a header's line as well."""
-FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def body() -> dict[str, Any]:
@@ -34,11 +34,6 @@ def body() -> dict[str, Any]:
     if request.mimetype in FORM_TYPES:
         return _form()
     raise UnsupportedMediaType(f"Send one of application/json, {', '.join(FORM_TYPES)}.")
-
-
-def is_form_of_a_person() -> bool:
-    """The answer is read as a page, from which they can go on with the form that they sent."""
-    return wants_page() and request.mimetype in FORM_TYPES
 
 
 def mentioned(name: str) -> str:

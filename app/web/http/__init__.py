@@ -1,0 +1,1 @@
+"""Requests and answers below the pages: bodies, headers, retries after a deadlock, the server's shutdown."""
