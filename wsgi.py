@@ -3,12 +3,13 @@
 import gc
 
 import config
-from app import create_app, logs, services
+from app.resources import resources_of
+from app import create_app, logs
 from app.web.http import shutdown
 
 logs.take_over()
 app = create_app(config.load())
-shutdown.watch(services.of(app).stopping)
+shutdown.watch(resources_of(app).stopping)
 
 # A request makes some thousand objects and leaves a few in circles. At Python's default the collector looks for those
 # several times a request, and now and then walks through all that start-up made.

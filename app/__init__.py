@@ -8,13 +8,14 @@ from flask_babel import Babel
 from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, logs, macs, services
+from app.resources import Resources, install
+from app import database, logs, event_macs
 from app.abuse import attack_detection
-from app.clock_watch import ClockWatch
-from app.counters import Counters
+from app.privacy.clock_check import ClockCheck
+from app.metrics_counters import Counters
 from app.database.write_check import WriteCheck
-from app.keys import KeyRing
-from app.lately import Lately
+from app.api_keys import KeyRing
+from app.cache import TtlCache
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters import load
@@ -77,21 +78,21 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _install_services(app: Flask, settings: Settings) -> None:
-    opened = macs.entrust(database.connect(settings.database_url), settings.secret_keys)
-    at_hand = services.Services(
+    opened = event_macs.entrust(database.connect(settings.database_url), settings.secret_keys)
+    resources = Resources(
         settings=settings,
         database=opened,
-        catalogue=Lately(opened, _catalogue_of_now),
+        catalogue=TtlCache(opened, _catalogue_of_now),
         links=Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address),
         key_ring=KeyRing(opened),
         log=Log.of(settings.log_origin, settings.log_signing_keys),
         limiter=rate_limits.counter(settings, opened),
         counters=Counters(opened.writer),
         writable=WriteCheck(opened),
-        clock_watch=ClockWatch.of_now(),
+        clock_check=ClockCheck.of_now(),
     )
-    services.install(app, at_hand)
-    logs.count_dropped(partial(at_hand.counters.add, logs.LINES_DROPPED, "all"))
+    install(app, resources)
+    logs.count_dropped(partial(resources.counters.add, logs.LINES_DROPPED, "all"))
 
 
 def _catalogue_of_now(connection: Connection) -> Catalogue:

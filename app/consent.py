@@ -20,7 +20,7 @@ import orjson
 from sqlalchemy import CheckConstraint, Connection, Index, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app import macs
+from app import event_macs
 from app.addresses import EmailAddress
 from app.database import Base, Instant, json_insert
 
@@ -135,7 +135,7 @@ def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
         "evidence": text.decode(),
         "salt": salt.hex(),
         "evidence_hash": hashed,
-        "mac": macs.of(connection).make(identity, hashed),
+        "mac": event_macs.of(connection).make(identity, hashed),
     }
 
 

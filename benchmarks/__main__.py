@@ -15,7 +15,7 @@ import click
 
 import config
 from app import database as databases
-from app import keys, macs
+from app import api_keys, event_macs
 from app.database import Database, schema
 from app.links import Links
 from app.newsletters import apply, toml_file
@@ -78,7 +78,7 @@ def _measure(bench: Bench) -> float:
         bench,
         "status questions/s",
         lambda: questions.statuses(PEOPLE, authorization),
-        lambda: questions.statuses(PEOPLE, f"Authorization: {keys.digest(bench.key)}\r\n"),
+        lambda: questions.statuses(PEOPLE, f"Authorization: {api_keys.digest(bench.key)}\r\n"),
     )
     asked = list(islice(questions.lookups(PEOPLE, authorization, ADDRESSES_A_LOOKUP), 50))
     _compare(bench, "lookups, addresses/s", lambda: cycle(asked), lambda: cycle(asked), ADDRESSES_A_LOOKUP)
@@ -160,9 +160,9 @@ def _insist_on_success(name: str, *outcomes: Outcome) -> None:
 def _set_up(stack: ExitStack, urls: Sequence[str], seconds: float, rounds: int) -> Bench:
     opened = [_populate(stack, url) for url in urls]
     with opened[0].transaction() as session:
-        key = keys.create(session, "bench", scopes=[keys.Scope.STATUS_READ], newsletters=None)
+        key = api_keys.create(session, "bench", scopes=[api_keys.Scope.STATUS_READ], newsletters=None)
     with opened[1].transaction() as session:
-        session.add(keys.ApiKey(name="bench", digest=keys.digest(key), scopes=[], created_at=datetime.now(UTC)))
+        session.add(api_keys.ApiKey(name="bench", digest=api_keys.digest(key), scopes=[], created_at=datetime.now(UTC)))
     secrets = config.fresh_secrets()
     env = servers.environment(urls[0], secrets, stack.enter_context(sink.running()))
     # More processes than one only wait for each other's locks on SQLite; `jawel serve` knows that too.
@@ -180,7 +180,7 @@ def _set_up(stack: ExitStack, urls: Sequence[str], seconds: float, rounds: int) 
 
 
 def _empty(stack: ExitStack, url: str) -> Database:
-    database = macs.entrust(databases.connect(url), [config.fresh_secrets()["SECRET_KEYS"]])
+    database = event_macs.entrust(databases.connect(url), [config.fresh_secrets()["SECRET_KEYS"]])
     stack.callback(database.dispose)
     schema.migrate(database)
     return database

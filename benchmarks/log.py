@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert, select, text
 
-from app import clock, macs
+from app import clock, event_macs
 from app.consent import ConsentEvent, EventType
 from app.database import Database
 from app.ledger import proofs, sealing
@@ -41,7 +41,7 @@ def _fill(database: Database, number: int) -> None:
     """Events of erased people: their hashes are all that sealing reads."""
     now = clock.now()
     with database.transaction() as session:
-        keys = macs.of(session.connection())
+        keys = event_macs.of(session.connection())
         rows = ((uuid4(), secrets.token_hex(32)) for _ in range(number))
         values = [
             {

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, create_engine, insert, select, text, update
 
-from app import clock, consent, services
+from app.resources import resources_of
+from app import clock, consent
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Database
 from app.ledger import audit, proofs, sealing
@@ -62,7 +63,7 @@ def erase(service: Service, **forged: str) -> None:
 
 
 def log_of(service: Service) -> Log:
-    return services.of(service.app).log
+    return resources_of(service.app).log
 
 
 def keys_of(service: Service) -> list[Key]:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from werkzeug.test import TestResponse
 
-from app import clock, services
+from app.resources import resources_of
+from app import clock
 from app.addresses import Digests, EmailAddress
 from app.ledger.verifier import Trust, examine_receipt
 from tests.features.test_receipts import KEY, receipt_text
@@ -25,7 +26,7 @@ def person(service: Service, email: str = ADA) -> UUID:
 
 def fresh(service: Service, email: str = ADA) -> str:
     """The link that the person is mailed on request."""
-    link = services.of(service.app).links.manage(person(service, email), clock.now() + HALF_AN_HOUR)
+    link = resources_of(service.app).links.manage(person(service, email), clock.now() + HALF_AN_HOUR)
     return link.removeprefix("https://subscribe.example.org")
 
 

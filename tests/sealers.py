@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from app import database as databases
-from app import macs
+from app import event_macs
 from app.ledger.log import Log
 from tests.log import seal
 
@@ -56,7 +56,7 @@ def start(url: str) -> Sealer:
 
 def live(url: str, diary: int) -> None:
     database, log = databases.connect(url), Log.of("subscribe.example.org", [bytes(range(32))])
-    macs.entrust(database, [SECRET_KEY])
+    event_macs.entrust(database, [SECRET_KEY])
     seal(database, log)  # The first takes long, for all that is set up on the way.
     for size in itertools.cycle((1, 20, 300)):
         os.write(diary, BEGUN)

@@ -10,11 +10,12 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from app import keys, services, worker
+from app.resources import resources_of
+from app import api_keys, worker
 from app.database import Base, Database
-from app.keys import Scope
+from app.api_keys import Scope
 from app.newsletters import apply
-from app.worker import errands
+from app.worker import mail_loop
 from tests.smtp import Delivered, MailServer
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "en"}
@@ -67,7 +68,7 @@ class Service:
     def __init__(self, app: Flask, mail: MailServer) -> None:
         self.app = app
         self.mail = mail
-        self.database: Database = services.of(app).database
+        self.database: Database = resources_of(app).database
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.app.test_client().get(path, **options)
@@ -90,7 +91,7 @@ class Service:
     def deliver(self) -> list[Letter]:
         """Let the worker send the letters that are due, and nothing else; return what arrived."""
         before = len(self.mail.letters)
-        errands.run_once(self.app)
+        mail_loop.run_once(self.app)
         return [Letter(each) for each in self.mail.letters[before:]]
 
     def work(self) -> list[Letter]:
@@ -114,7 +115,7 @@ class Service:
         """The headers of another service with a key of its own."""
         wanted: list[str] = [*(scopes or (Scope.STATUS_READ,))]
         with self.database.transaction() as session:
-            key = keys.create(session, "shop", scopes=wanted, newsletters=newsletters)
+            key = api_keys.create(session, "shop", scopes=wanted, newsletters=newsletters)
         return {"Authorization": f"Bearer {key}"}
 
     def status(self, email: str | UUID = ADA) -> dict[str, Any] | None:

@@ -17,7 +17,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from app import clock, consent, create_app, macs, services
+from app.resources import resources_of
+from app import clock, consent, create_app, event_macs
 from app import database as databases
 from app.consent import Act, Actor, EventType, Step
 from app.database import Base, Database, schema
@@ -159,7 +160,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: str, m
 
 def test_a_process_takes_no_traffic_before_its_migration(settings: Settings, empty_database_url: str) -> None:
     app = create_app(replace(settings, database_url=empty_database_url))
-    database = services.of(app).database
+    database = resources_of(app).database
     assert app.test_client().get("/healthz").status_code == 200
     before = app.test_client().get("/readyz")
     assert (before.status_code, before.json["database"]) == (503, "schema is not current; run `jawel migrate`")
@@ -294,7 +295,7 @@ def test_a_new_type_of_event_leaves_the_log_and_its_guards_as_they_were(
     """Also where entries of the log refer to the events."""
     log = Log.of(settings.log_origin, settings.log_signing_keys)
     with opened(empty_database_url) as database:
-        macs.entrust(database, settings.secret_keys)
+        event_macs.entrust(database, settings.secret_keys)
         with database.transaction() as session:
             command.upgrade(schema.alembic_config(session.connection()), "0024")
         with database.transaction() as session:

@@ -11,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from app import create_app, services
+from app.resources import resources_of
+from app import create_app
 from app.database import Database
 from app.newsletters import apply
 from app.web.negotiation import FOR_PROGRAMS
@@ -78,7 +79,7 @@ def app(settings: Settings, database: Database) -> Iterator[Flask]:
     with database.transaction() as session:
         apply.apply(session, tomllib.loads((ROOT / "newsletters.example.toml").read_text(encoding="utf-8")))
     yield app
-    services.of(app).database.dispose()
+    resources_of(app).database.dispose()
 
 
 def test_every_route_is_described(app: Flask) -> None:

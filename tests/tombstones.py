@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from app import consent
 from app.consent import ConsentEvent, EventType
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.service import ADA, Service
 
 

@@ -22,11 +22,12 @@ import time_machine
 from flask import Flask
 
 import config
-from app import clock, create_app, services
+from app.resources import resources_of
+from app import clock, create_app
 from app.mail import order as turns
 from app.mail import send
 from app.mail.circuit_breaker import CircuitBreaker
-from app.worker import errands
+from app.worker import mail_loop
 from tests import smtp
 from trials import stage
 
@@ -79,10 +80,10 @@ class Outcome:
 def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
     """`app` sends its letters to `port`, where nobody listens until the day is over."""
     outcome = Outcome()
-    database = services.of(app).database
+    database = resources_of(app).database
     with (
         time_machine.travel(clock.now(), tick=False) as moved,
-        errands.sending_context(app, threading.Event()) as opened,
+        mail_loop.sending_context(app, threading.Event()) as opened,
     ):
         context = replace(opened, circuit_breaker=CircuitBreaker(steady=time.time))
         for number in range(plan.looks):
@@ -149,7 +150,7 @@ def _service(engine: str, plan: Plan) -> Iterator[tuple[Flask, int]]:
         app = create_app(config.load(folder))
         # Thousands of lines a minute, of which nobody would read one.
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-        stack.callback(services.of(app).database.dispose)
+        stack.callback(resources_of(app).database.dispose)
         yield app, port
 
 

@@ -7,7 +7,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 import config
-from app import database, macs
+from app import database, event_macs
 from app.cli.doctor import doctor
 from app.cli.feedback import feedback
 from app.cli.keys import keys
@@ -37,7 +37,7 @@ class Context:
 
     @cached_property
     def database(self) -> Database:
-        opened = macs.entrust(database.connect(self.settings.database_url), self.settings.secret_keys)
+        opened = event_macs.entrust(database.connect(self.settings.database_url), self.settings.secret_keys)
         click.get_current_context().call_on_close(opened.dispose)
         return opened
 

@@ -9,7 +9,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, clock_watch, private_files
+from app import clock, private_files
+from app.privacy import clock_check
 from app.database import Database, described, schema, sqlite, write_check
 from app.database.postgresql import answering_within
 from app.database.write_check import NotWritable
@@ -140,8 +141,8 @@ def _clock(database: Database) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
             raise Ailment("waits for the schema; run `jawel migrate`")
-        doubt = clock_watch.doubt(connection)
-        ahead = clock_watch.ahead_of_the_database(connection)
+        doubt = clock_check.doubt(connection)
+        ahead = clock_check.ahead_of_the_database(connection)
         written = last_written(connection)
     if doubt:
         raise Ailment(f"{doubt}, and nothing is erased meanwhile. {doubt.remedy}")

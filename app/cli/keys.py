@@ -7,8 +7,8 @@ import click
 from sqlalchemy import select
 
 from app import clock
-from app import keys as api_keys
-from app.keys import ApiKey, Scope
+from app import api_keys
+from app.api_keys import ApiKey, Scope
 from app.newsletters import load
 
 # Of an enumeration click would offer the names, STATUS_READ, and not the words of the API.

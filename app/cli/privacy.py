@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app import clock_watch
+from app.privacy import clock_check
 from app.cli.record import record
 from app.newsletters import load
 from app.privacy import retention
@@ -42,7 +42,7 @@ def purge(context: Any) -> None:
     """
     counts: Counter[str] = Counter(dict.fromkeys(Kind, 0))
     with context.database.read_only() as connection:
-        if doubt := clock_watch.doubt(connection):
+        if doubt := clock_check.doubt(connection):
             raise click.ClickException(f"Nothing is erased: {doubt}. {doubt.remedy}.")
         due = list(retention.chores(load.catalogue(connection)))
     told_at = time.monotonic()

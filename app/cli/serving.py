@@ -17,7 +17,8 @@ import click
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-from app import create_app, logs, services
+from app.resources import resources_of
+from app import create_app, logs
 from app import worker as working
 from app.cli import heartbeats, worker_process
 from app.cli.web_processes import GRACE_SECONDS, Server, load
@@ -93,7 +94,7 @@ def worker(context: Any, once: bool) -> None:
         else:
             working.run(app, _set_on_signal())
     finally:
-        services.of(app).database.dispose()
+        resources_of(app).database.dispose()
 
 
 def _set_on_signal() -> threading.Event:

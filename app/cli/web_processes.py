@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from granian import Granian
 
-from app import services
+from app.resources import resources_of
 from app.cli import heartbeats
 from app.cli.heartbeats import Heartbeat, LoopHeartbeat
 from app.web.http import shutdown
@@ -67,7 +67,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
 def load(threads: int, target: str) -> Gateway:
     app = resolve_name(target)
     # Once the loop runs: uvloop takes the descriptor for signals when it begins, whoever has it.
-    return Gateway(app, threads, lambda loop: loop.call_soon(shutdown.watch, services.of(app).stopping))
+    return Gateway(app, threads, lambda loop: loop.call_soon(shutdown.watch, resources_of(app).stopping))
 
 
 def _load_tied(end: socket.socket, load: Callable[[], Gateway]) -> Gateway:

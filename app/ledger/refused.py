@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app import macs
+from app import event_macs
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.ledger import turns
@@ -59,14 +59,14 @@ def reconsider(session: Session, after: UUID | None) -> UUID | None:
     if not turns.is_ours(connection):
         return after
     found = connection.execute(_ASIDE if after is None else _ASIDE.where(RefusedEvent.event_id > after)).all()
-    ours = macs.of(connection)
+    ours = event_macs.of(connection)
     _return(connection, [(each.id, None) for each in found if ours.fit(each.mac, each.id, each.evidence_hash)])
     return found[-1].id if len(found) == AT_ONCE else None
 
 
 def unproven(connection: Connection) -> Iterator[Unproven]:
     """In the order in which they say that they happened. Streams, and so takes a transaction."""
-    ours = macs.of(connection)
+    ours = event_macs.of(connection)
     for each in connection.execute(_UNSEALED, execution_options={"yield_per": AT_ONCE}):
         if not ours.fit(each.mac, each.id, each.evidence_hash):
             reason = "it has no MAC" if each.mac is None else "its MAC is by no key of SECRET_KEYS"
@@ -81,7 +81,7 @@ def adopt(session: Session, event_ids: Sequence[UUID]) -> list[UUID]:
     connection = session.connection()
     turns.await_ours(connection)
     found = connection.execute(_UNSEALED.where(ConsentEvent.id.in_(event_ids))).all()
-    ours = macs.of(connection)
+    ours = event_macs.of(connection)
     _return(connection, [(each.id, ours.make(each.id, each.evidence_hash)) for each in found])
     return [each.id for each in found]
 

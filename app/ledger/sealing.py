@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from app import clock, macs
+from app import clock, event_macs
 from app.consent import ConsentEvent
 from app.database import AnyRow, json_insert
 from app.ledger import proofs, refused, signing, turns
@@ -79,7 +79,7 @@ def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
 
 def _told_apart(connection: Connection, events: Sequence[AnyRow]) -> tuple[list[AnyRow], list[AnyRow]]:
     """What this application wrote, by its MAC; and the rest."""
-    keys = macs.of(connection)
+    keys = event_macs.of(connection)
     told: tuple[list[AnyRow], list[AnyRow]] = ([], [])
     for event in events:
         told[not keys.fit(event.mac, event.event_id, event.evidence_hash)].append(event)

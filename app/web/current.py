@@ -1,30 +1,29 @@
-"""The services of the application that answers this request."""
+"""The resources of the application that answers this request."""
 
 from flask import current_app
 
-from app import services as application
+from app.resources import Resources, resources_of
 from app.database import Database
 from app.links import Links
 from app.newsletters.definitions import Catalogue
-from app.services import Services
 from config import Settings
 
 
-def services() -> Services:
-    return application.of(current_app)
+def resources() -> Resources:
+    return resources_of(current_app)
 
 
 def settings() -> Settings:
-    return services().settings
+    return resources().settings
 
 
 def database() -> Database:
-    return services().database
+    return resources().database
 
 
 def catalogue() -> Catalogue:
-    return services().catalogue.get()
+    return resources().catalogue.get()
 
 
 def links() -> Links:
-    return services().links
+    return resources().links

@@ -30,7 +30,7 @@ def ready() -> tuple[Response, int]:
         return jsonify(status="unavailable", database="schema is not current; run `jawel migrate`"), 503
     try:
         with postgresql.answering_within(PATIENCE_SECONDS):
-            current.services().writable.check(PATIENCE_SECONDS)
+            current.resources().writable.check(PATIENCE_SECONDS)
     except NotWritable as error:
         return jsonify(status="unavailable", database=f"takes no writes: {error}"), 503
     return jsonify(status="ready"), 200

@@ -17,11 +17,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import clock, counters, outbox
+from app import clock, metrics_counters, outbox
 from app.abuse import attack_detection
 from app.abuse.attack_detection import counting
 from app.abuse.attack_detection.rules import NOTHING
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import anchors, sealing
 from app.ledger.audit import results
 from app.ledger.log import newest_checkpoint
@@ -154,7 +154,7 @@ class _Figures(Collector):
         yield family
 
     def _counters(self) -> Iterator[Metric]:
-        counted = counters.read(self._connection, (REFUSED, LINES_DROPPED))
+        counted = metrics_counters.read(self._connection, (REFUSED, LINES_DROPPED))
         family = CounterMetricFamily(
             "jawel_refused_requests",
             "Requests turned away for want of a key, a scope or a secret, by kind.",

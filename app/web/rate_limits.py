@@ -64,7 +64,7 @@ def refuse_beyond_limit() -> None:
 
 def _is_within_limit() -> bool:
     limit = Limit("client", current.settings().rate_limit_subscribe)
-    return current.services().limiter.hit(limit, client.client_key())
+    return current.resources().limiter.hit(limit, client.client_key())
 
 
 def _is_within_limit_if_known() -> bool:
@@ -81,7 +81,7 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
 
     Once a signup. Raises TooManyRequests where one of them is never to be asked for proof.
     """
-    settings, limiter = current.settings(), current.services().limiter
+    settings, limiter = current.settings(), current.resources().limiter
     of_network = Limit("network", CLIENTS_IN_A_NETWORK * settings.rate_limit_subscribe)
     of_form = Limit("form", settings.rate_limit_form)
     everywhere = not limiter.hit(of_network, client.network_key())

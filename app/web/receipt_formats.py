@@ -16,7 +16,7 @@ JSON, LINKED, PAGE = KINDS = ("application/json", "application/ld+json", "text/h
 
 def as_text(history: History, reader: Reader) -> str:
     about = Issue(uuid4(), clock.now(), reader, current.catalogue(), current.links())
-    return issuing.issue(history, about, current.services().log)
+    return issuing.issue(history, about, current.resources().log)
 
 
 def as_json(history: History, reader: Reader, kind: str = JSON) -> Response:

@@ -29,4 +29,4 @@ def note(kind: Refusal, **known: str) -> None:
     """`known` is what the service itself has given names to, such as keys. Not within a transaction."""
     # The rule, not the path: that may hold an address, or a secret.
     log.warning("request.refused", kind=kind, route=str(request.url_rule), **known)
-    current.services().counters.count(REFUSED, kind)
+    current.resources().counters.count(REFUSED, kind)

@@ -10,41 +10,41 @@ import threading
 
 from flask import Flask
 
-from app import services
-from app.worker import anchoring, auditing, errands, housekeeping, watching
+from app.resources import resources_of
+from app.worker import anchoring, auditing, mail_loop, housekeeping, attack_loop
 from app.worker.housekeeping import Housekeeper
 from app.worker.sealer import Sealer
 
 
 def run_once(app: Flask) -> None:
     """Do all that is due now."""
-    at_hand = services.of(app)
-    errands.run_once(app)
-    housekeeping.keep_house(at_hand)
-    sealer = Sealer(at_hand.database, at_hand.log)
+    resources = resources_of(app)
+    mail_loop.run_once(app)
+    housekeeping.keep_house(resources)
+    sealer = Sealer(resources.database, resources.log)
     while sealer.step():
         pass
-    watching.watch(at_hand.database)
-    anchoring.anchor_due(at_hand)
-    auditing.audit_nightly(at_hand, threading.Event())
+    attack_loop.watch(resources.database)
+    anchoring.anchor_due(resources)
+    auditing.audit_nightly(resources, threading.Event())
 
 
 def run(app: Flask, stop: threading.Event) -> None:
     """Until `stop` is set; the letter in hand is finished first. A database that is away is waited for."""
-    at_hand = services.of(app)
-    sealer = Sealer(at_hand.database, at_hand.log)
+    resources = resources_of(app)
+    sealer = Sealer(resources.database, resources.log)
     beside = [
         threading.Thread(target=sealer.run, args=(stop,), name="sealing"),
-        threading.Thread(target=Housekeeper(at_hand).run, args=(stop,), name="housekeeping"),
-        threading.Thread(target=watching.run, args=(at_hand.database, stop), name="watching"),
-        threading.Thread(target=auditing.run, args=(at_hand, stop), name="audit"),
+        threading.Thread(target=Housekeeper(resources).run, args=(stop,), name="housekeeping"),
+        threading.Thread(target=attack_loop.run, args=(resources.database, stop), name="watching"),
+        threading.Thread(target=auditing.run, args=(resources, stop), name="audit"),
     ]
     # Nobody waits for an authority, not at the end either: what it has not answered yet was not written.
-    anchorer = threading.Thread(target=anchoring.run, args=(at_hand, stop), name="anchoring", daemon=True)
+    anchorer = threading.Thread(target=anchoring.run, args=(resources, stop), name="anchoring", daemon=True)
     for thread in (*beside, anchorer):
         thread.start()
     try:
-        errands.run(app, stop)
+        mail_loop.run(app, stop)
     finally:
         stop.set()
         for thread in beside:

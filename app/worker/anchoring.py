@@ -8,39 +8,39 @@ import structlog
 from app import clock
 from app.ledger import anchors
 from app.ledger.anchors import Anchor, Due, Schedule, Unanchored
-from app.services import Services
+from app.resources import Resources
 
 log = structlog.get_logger()
 
 IDLE_SECONDS = 30
 
 
-def run(at_hand: Services, stop: threading.Event) -> None:
-    while at_hand.settings.timestamp_authorities and not stop.is_set():
+def run(resources: Resources, stop: threading.Event) -> None:
+    while resources.settings.timestamp_authorities and not stop.is_set():
         try:
-            anchor_due(at_hand)
+            anchor_due(resources)
         except Exception as error:
             log.error("worker.anchoring_failed", kind=type(error).__name__)
         stop.wait(IDLE_SECONDS)
 
 
-def anchor_due(at_hand: Services) -> None:
+def anchor_due(resources: Resources) -> None:
     """Ask each authority whose turn it is. One that is away is asked again at the next round."""
-    settings = at_hand.settings
+    settings = resources.settings
     schedule = Schedule(settings.timestamp_authorities, timedelta(minutes=settings.timestamp_minutes))
-    with at_hand.database.read_only() as connection:
+    with resources.database.read_only() as connection:
         due = anchors.due(connection, schedule, clock.now())
     for each in due:
         try:
-            _anchor(at_hand, each)
+            _anchor(resources, each)
             log.info("checkpoint.anchored", size=each.size, authority=anchors.name(each.authority))
         except Unanchored as error:
             log.warning("checkpoint.not_anchored", authority=anchors.name(each.authority), reason=str(error))
 
 
-def _anchor(at_hand: Services, due: Due) -> None:
+def _anchor(resources: Resources, due: Due) -> None:
     response = anchors.ask(due.authority, due.note)
-    with at_hand.database.transaction() as session:
+    with resources.database.transaction() as session:
         anchors.keep(
             session, Anchor(size=due.size, authority=due.authority, response=response, obtained_at=clock.now())
         )

@@ -8,7 +8,7 @@ from app import clock
 from app.ledger import audit
 from app.ledger.audit import results
 from app.ledger.audit.results import Result
-from app.services import Services
+from app.resources import Resources
 
 log = structlog.get_logger()
 
@@ -21,43 +21,43 @@ class _Stopped(Exception):
     """The worker is told to stop in the midst of an audit, which then is left to another."""
 
 
-def run(at_hand: Services, stop: threading.Event) -> None:
+def run(resources: Resources, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            audit_nightly(at_hand, stop)
+            audit_nightly(resources, stop)
         except Exception as error:
             log.error("worker.audit_failed", kind=type(error).__name__)
         stop.wait(IDLE_SECONDS)
 
 
-def audit_nightly(at_hand: Services, stop: threading.Event) -> None:
+def audit_nightly(resources: Resources, stop: threading.Event) -> None:
     """Audit the log where nobody has done so tonight. Given back where `stop` is set meanwhile."""
     begun_at = clock.now()
-    with at_hand.database.transaction() as session:
+    with resources.database.transaction() as session:
         if not results.claim(session, begun_at):
             return
     try:
-        result = _audit(at_hand, stop)
+        result = _audit(resources, stop)
     except Exception as error:
-        with at_hand.database.transaction() as session:
+        with resources.database.transaction() as session:
             results.give_back(session, begun_at)
         if isinstance(error, _Stopped):
             return
         raise
-    with at_hand.database.transaction() as session:
+    with resources.database.transaction() as session:
         results.record(session, begun_at, result)
     log.info("audit.finished", events=result.events, findings=result.findings)
 
 
-def _audit(at_hand: Services, stop: threading.Event) -> Result:
+def _audit(resources: Resources, stop: threading.Event) -> Result:
     def go_on(_rows: int) -> None:
         if stop.is_set():
             raise _Stopped
 
     found = 0
-    with audit.snapshot(at_hand.database) as connection:
+    with audit.snapshot(resources.database) as connection:
         events, _sealed = audit.rows_to_read(connection)
-        for found, finding in enumerate(audit.findings(connection, at_hand.log, go_on), 1):
+        for found, finding in enumerate(audit.findings(connection, resources.log, go_on), 1):
             if found <= FINDINGS_TOLD:
                 log.critical("audit.finding", finding=finding)
     return Result(clock.now(), events, found)

@@ -19,7 +19,7 @@ from app.ledger import sealing
 from app.mail import throttle
 from app.privacy import retention
 from app.privacy.retention import Chore
-from app.services import Services
+from app.resources import Resources
 from app.subscriptions import mailbox_backfill
 
 log = structlog.get_logger()
@@ -40,23 +40,23 @@ UNTOLD = (COUNTS_OF_REQUESTS, ALLOWANCES)
 """They speak of no person, and go all the time."""
 
 
-def keep_house(at_hand: Services) -> None:
+def keep_house(resources: Resources) -> None:
     """All that is due, until nothing is left but what others have in hand. Nothing by a clock that is in doubt."""
-    if not at_hand.clock_watch.vouches(at_hand.database):
+    if not resources.clock_check.vouches(resources.database):
         return
     purged: Counter[Chore] = Counter()
-    for chore in _chores(at_hand):
+    for chore in _chores(resources):
         with _by_itself(chore):
-            purged[chore] = retention.carry_out(at_hand.database, chore)
+            purged[chore] = retention.carry_out(resources.database, chore)
     _tell(purged)
-    at_hand.database.scrub()
+    resources.database.scrub()
 
 
 class Housekeeper:
     """Goes on where its last round ended, and leaves a chore that is done alone for a minute."""
 
-    def __init__(self, at_hand: Services) -> None:
-        self._at_hand = at_hand
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
         self._next: Name | None = None
         self._done_at: dict[Name, float] = {}
         self._scrubbed_at = float("-inf")
@@ -74,7 +74,7 @@ class Housekeeper:
 
     def round(self, stop: threading.Event) -> bool:
         """Steps until the time of the round is over, one at least, or `stop` is set. True where none is left to do."""
-        if not self._at_hand.clock_watch.vouches(self._at_hand.database):
+        if not self._resources.clock_check.vouches(self._resources.database):
             return True
         ends_at = time.monotonic() + ROUND_SECONDS
         waiting, purged = self._waiting(), Counter[Chore]()
@@ -92,7 +92,7 @@ class Housekeeper:
 
     def _waiting(self) -> deque[Chore]:
         """Those whose turn comes, in turn."""
-        chores = deque(_chores(self._at_hand))
+        chores = deque(_chores(self._resources))
         names = [_name(chore) for chore in chores]
         if self._next in names:
             chores.rotate(-names.index(self._next))
@@ -104,17 +104,17 @@ class Housekeeper:
         self._let_the_sealer_catch_up(stop)
         chore, done = waiting[0], 0
         with _by_itself(chore):
-            done = retention.step(self._at_hand.database, chore, stop.wait)
+            done = retention.step(self._resources.database, chore, stop.wait)
         waiting.popleft()
         purged[chore] += done
-        if retention.goes_on(self._at_hand.database, done):
+        if retention.goes_on(self._resources.database, done):
             waiting.append(chore)
         else:
             self._done_at[_name(chore)] = time.monotonic()
 
     def _let_the_sealer_catch_up(self, stop: threading.Event) -> None:
         for seconds in HOLDING_BACK_SECONDS:
-            with self._at_hand.database.read_only() as connection:
+            with self._resources.database.read_only() as connection:
                 if not sealing.are_waiting(connection, more_than=UNSEALED_AT_MOST):
                     return
             stop.wait(seconds)
@@ -122,13 +122,13 @@ class Housekeeper:
     def _scrub(self, *, is_done: bool) -> None:
         """It keeps those who write waiting, so in the midst of a large purge not after each round."""
         if is_done or time.monotonic() >= self._scrubbed_at + EVERY_SECONDS:
-            self._at_hand.database.scrub()
+            self._resources.database.scrub()
             self._scrubbed_at = time.monotonic()
 
 
-def _chores(at_hand: Services) -> Iterator[Chore]:
-    key = at_hand.settings.suppression_key
-    yield from retention.chores(at_hand.catalogue.get())
+def _chores(resources: Resources) -> Iterator[Chore]:
+    key = resources.settings.suppression_key
+    yield from retention.chores(resources.catalogue.get())
     yield Chore(COUNTS_OF_REQUESTS, lambda session, at_most: rate_limit.purge(session, clock.now(), at_most=at_most))
     yield Chore(ALLOWANCES, lambda session, at_most: throttle.purge(session, clock.now(), at_most=at_most))
     # Once after an upgrade; later there is nothing to do.

@@ -1,6 +1,6 @@
 """No path, name or language leads out of the folder or the table that it is looked up in."""
 
-from app import services
+from app.resources import resources_of
 from config import Environment
 from tests.features.conftest import OpenService
 from tests.service import BROWSER, Service
@@ -28,7 +28,7 @@ SECRET = "a line that no answer may hold"
 
 def test_no_path_leads_out_of_its_folder(open_service: OpenService) -> None:
     service = open_service(environment=Environment.DEVELOPMENT)
-    instance = services.of(service.app).settings.instance
+    instance = resources_of(service.app).settings.instance
     (instance / "mailbox").mkdir(parents=True)
     for name in ("secrets.json", "mailbox/other.txt"):
         (instance / name).write_text(SECRET)

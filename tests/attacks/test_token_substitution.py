@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from app import clock, services
+from app.resources import resources_of
+from app import clock
 from app.subscriptions import withdrawal
 from app.tokens import Purpose, Signer
 from tests.correspondence import NEW
@@ -52,7 +53,7 @@ def subjects(service: Service) -> list[UUID]:
     until = clock.now() + timedelta(minutes=30)
     (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
     fresh = (
-        services.of(service.app).links.manage(UUID(str(ada.id)), until).removeprefix("https://subscribe.example.org")
+        resources_of(service.app).links.manage(UUID(str(ada.id)), until).removeprefix("https://subscribe.example.org")
     )
     assert service.post(f"{fresh}/address", data={"email": NEW}, headers=BROWSER).status_code == 200
     service.work()
@@ -72,7 +73,7 @@ def test_every_place_that_takes_a_token_is_named_here(service: Service) -> None:
 
 
 def test_a_token_for_another_purpose_is_unknown_everywhere(service: Service, subjects: list[UUID]) -> None:
-    signer = services.of(service.app).links.signer
+    signer = resources_of(service.app).links.signer
     until = clock.now() + timedelta(days=1)
     before = everything(service)
     for rule, method in places(service):
@@ -87,7 +88,7 @@ def test_a_token_for_another_purpose_is_unknown_everywhere(service: Service, sub
 
 def test_a_token_for_the_purpose_is_known_there(service: Service, subjects: list[UUID]) -> None:
     """Without which the test before would be about nothing."""
-    signer = services.of(service.app).links.signer
+    signer = resources_of(service.app).links.signer
     until = clock.now() + timedelta(minutes=20)
     for rule, purpose in FOR.items():
         if "GET" in {method for each, method in places(service) if each == rule}:
@@ -101,7 +102,7 @@ def test_only_the_token_of_the_page_brings_a_subscription_back(service: Service)
     weekly = service.status()["weekly"]
     leave = weekly["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
     service.post(leave)
-    signer, until = services.of(service.app).links.signer, clock.now() + timedelta(minutes=20)
+    signer, until = resources_of(service.app).links.signer, clock.now() + timedelta(minutes=20)
     (ended,) = service.rows("SELECT id, subscriber_id, undo_id FROM subscriptions")
     named = withdrawal.undo_subject(UUID(str(ended.subscriber_id)), UUID(str(ended.undo_id)))
     for purpose in set(Purpose) - {Purpose.UNDO}:

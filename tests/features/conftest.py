@@ -10,8 +10,9 @@ import pytest
 import time_machine
 from jinja2 import FileSystemBytecodeCache
 
-from app import create_app, services
-from app.clock_watch import ClockWatch
+from app.resources import install, resources_of
+from app import create_app
+from app.privacy.clock_check import ClockCheck
 from app.newsletters import apply
 from config import Settings
 from tests import smtp, timestamps
@@ -74,9 +75,9 @@ def moved() -> Iterator[Clock]:
 def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]) -> Iterator[Service]:
     app = create_app(settings)
     # The clock is moved by tests on purpose, and nothing that it could be held against moves with it.
-    services.install(app, replace(services.of(app), clock_watch=ClockWatch([])))
+    install(app, replace(resources_of(app), clock_check=ClockCheck([])))
     app.jinja_env.bytecode_cache = COMPILED_TEMPLATES
-    with services.of(app).database.transaction() as session:
+    with resources_of(app).database.transaction() as session:
         apply.apply(session, catalogue)
     yield Service(app, mail)
-    services.of(app).database.dispose()
+    resources_of(app).database.dispose()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import proofs
 from app.ledger.verifier import encode
 from tests import machine

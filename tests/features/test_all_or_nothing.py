@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
-from app import services
-from app.keys import Scope
+from app.resources import resources_of
+from app.api_keys import Scope
 from app.privacy import retention
 from app.privacy.retention import Kind
 from tests.features.test_reading_never_writes import everything
@@ -149,10 +149,10 @@ def done(answer: TestResponse) -> bool:
 
 
 def carry_out(service: Service, kind: Kind) -> None:
-    at_hand = services.of(service.app)
-    for chore in retention.chores(at_hand.catalogue.get()):
+    resources = resources_of(service.app)
+    for chore in retention.chores(resources.catalogue.get()):
         if chore.kind is kind:
-            retention.carry_out(at_hand.database, chore)
+            retention.carry_out(resources.database, chore)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from app import clock, keys
-from app.keys import ApiKey, Scope
+from app import clock, api_keys
+from app.api_keys import ApiKey, Scope
 from app.outbox import Letter, State
 from tests.service import ADA, BROWSER, Service
 
@@ -47,14 +47,14 @@ def test_a_revoked_key_is_no_key_within_a_second(service: Service) -> None:
     assert service.get(PERSON, headers=key).status_code == 404
     with service.database.transaction() as session:
         session.execute(update(ApiKey).values(revoked_at=clock.now()))
-    time.sleep(keys.TRUSTED_FOR_SECONDS)
+    time.sleep(api_keys.TRUSTED_FOR_SECONDS)
     assert service.get(PERSON, headers=key).status_code == 401
 
 
 def test_only_the_digest_of_a_key_is_kept(service: Service) -> None:
     key = service.key()["Authorization"].removeprefix("Bearer ")
     (row,) = service.rows("SELECT * FROM api_keys")
-    assert row.digest == keys.digest(key)
+    assert row.digest == api_keys.digest(key)
     assert key not in str(row)
 
 

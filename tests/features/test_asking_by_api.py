@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.keys import Scope
+from app.api_keys import Scope
 from config import ClientIp
 from tests.features.conftest import OpenService
 from tests.service import ADA, Service

@@ -8,9 +8,10 @@ import time_machine
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from app import clock, services, worker
+from app.resources import resources_of
+from app import clock, worker
 from app.consent import ConsentEvent
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger.audit import results
 from app.worker import auditing
 from tests.commands import Jawel
@@ -182,5 +183,5 @@ def test_a_worker_told_to_stop_leaves_the_audit_to_another(service: Service) -> 
     grow(service, [5])
     stop = threading.Event()
     stop.set()
-    auditing.audit_nightly(services.of(service.app), stop)
+    auditing.audit_nightly(resources_of(service.app), stop)
     assert service.counts()["audits"] == 0

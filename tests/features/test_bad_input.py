@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 

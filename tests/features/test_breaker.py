@@ -12,11 +12,12 @@ import pytest
 import time_machine
 from sqlalchemy import func, select
 
-from app import clock, lately, logs, services
+from app.resources import resources_of
+from app import clock, cache, logs
 from app.abuse.attack_detection import counting, rules, switching
 from app.abuse.attack_detection.model import BreakerMinute
 from app.abuse.attack_detection.rules import Counts, judge, sign_of_attack
-from app.worker import watching
+from app.worker import attack_loop
 from tests.clocks import Clock
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
@@ -42,7 +43,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attack is ten requests that nobody confirms, or two declines."""
     monkeypatch.setattr(rules, "MANY_REQUESTS", 10)
     monkeypatch.setattr(rules, "MANY_DECLINES", 2)
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +99,14 @@ def attack(service: Service, number: int = 10) -> None:
 
 
 def attacked(service: Service) -> frozenset[str]:
-    return services.of(service.app).catalogue.get().attacked
+    return resources_of(service.app).catalogue.get().attacked
 
 
 @pytest.mark.usefixtures("small")
 def test_requests_that_nobody_confirms_trip_the_breaker_of_their_newsletter_alone(
     service: Service, moved: Clock, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logs.configure(services.of(service.app).settings)  # from here on to what this test captures
+    logs.configure(resources_of(service.app).settings)  # from here on to what this test captures
     attack(service, 9)
     service.work()
     assert attacked(service) == frozenset()
@@ -183,8 +184,8 @@ def test_several_workers_count_nothing_twice(service: Service, monkeypatch: pyte
     for _ in range(3):
         write_events(service.database, 50)
         seal(service.database, log_of(service))
-        at_once([lambda: watching.watch(service.database)] * 4)
-    watching.watch(service.database)
+        at_once([lambda: attack_loop.watch(service.database)] * 4)
+    attack_loop.watch(service.database)
     assert counted(service) == 150
 
 
@@ -208,11 +209,11 @@ def test_a_worker_that_is_killed_between_counting_and_the_end_counted_nothing(
         assert process.stdout
         assert process.stdout.readline() == "True 20\n"
         if service.database.writer.dialect.name == "postgresql":
-            watching.watch(service.database)
+            attack_loop.watch(service.database)
             assert counted(service) == 0, "it is not our turn while another counts"
         os.kill(process.pid, signal.SIGKILL)
-    watching.watch(service.database)
-    watching.watch(service.database)
+    attack_loop.watch(service.database)
+    attack_loop.watch(service.database)
     assert counted(service) == 20
 
 
@@ -220,10 +221,10 @@ def test_a_long_log_says_nothing_of_the_last_hour(service: Service, moved: Clock
     write_events(service.database, 20)
     seal(service.database, log_of(service))
     moved.shift(HOUR)
-    watching.watch(service.database)
+    attack_loop.watch(service.database)
     write_events(service.database, 1)
     seal(service.database, log_of(service))
-    watching.watch(service.database)
+    attack_loop.watch(service.database)
     assert counted(service) == 1
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import event, text
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.features.test_races import REFUSE, at_once
 from tests.features.test_receipts import receipt_text
 from tests.log import audited

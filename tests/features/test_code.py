@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from werkzeug.test import TestResponse
 
-from app import services
+from app.resources import resources_of
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
@@ -192,7 +192,7 @@ def test_without_the_key_a_code_is_as_good_as_any(service: Service, open_service
 
 
 def secret_keys(service: Service) -> tuple[str, ...]:
-    return services.of(service.app).settings.secret_keys
+    return resources_of(service.app).settings.secret_keys
 
 
 def test_nothing_that_could_confirm_rests_in_the_database(service: Service) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import config
-from app import keys
-from app.keys import Scope
+from app import api_keys
+from app.api_keys import Scope
 from tests.commands import ROOT, VARIABLES, Jawel, answers, eventually, serving
 from tests.service import ADA, Service
 from tests.smtp import MailServer
@@ -32,7 +32,7 @@ def test_a_new_key_is_printed_alone_and_only_its_digest_is_kept(service: Service
     assert key.isprintable()
     assert service.get("/api/v1/subscribers/ada@example.org", headers=bearer(key)).status_code == 404
     (row,) = service.rows("SELECT * FROM api_keys")
-    assert row.digest == keys.digest(key)
+    assert row.digest == api_keys.digest(key)
     assert key not in repr(row)
     assert key.removeprefix("jawel_") not in repr(row)
 

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from werkzeug.test import TestResponse
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_races import at_once
 from tests.service import ADA, BROWSER, Service

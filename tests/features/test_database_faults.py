@@ -19,17 +19,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
+from app.resources import resources_of
 from app import database as databases
-from app import lately, services, worker
-from app.database import connection_cache as at_hand
+from app import cache, worker
+from app.database import connection_cache as resources
 from app.database import schema, sqlite
 from app.database.postgresql import POOL_SIZE
-from app.lately import Lately
+from app.cache import TtlCache
 from app.ledger import audit
 from app.ledger.audit.stored import stream
 from app.web import health
 from app.web.http import retry
-from app.worker import errands, housekeeping, sealer
+from app.worker import mail_loop, housekeeping, sealer
 from tests import machine
 from tests.commands import PATIENCE_SECONDS, Jawel, eventually
 from tests.features.conftest import CATALOGUE, OpenService
@@ -110,7 +111,7 @@ def test_with_the_connections_of_readers_those_of_writers_are_given_up(service: 
 
 
 def cut_connections(service: Service) -> None:
-    with psycopg.connect(services.of(service.app).settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(resources_of(service.app).settings.database_url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -178,7 +179,7 @@ def test_whoever_finds_no_free_connection_is_told_to_come_back(
     assert service.subscribe().status_code == 202
     with ExitStack() as pool:
         # As many as those that are kept at hand for one statement leave room for.
-        for _ in range(POOL_SIZE - at_hand.MOST):
+        for _ in range(POOL_SIZE - resources.MOST):
             pool.enter_context(service.database.transaction()).execute(text("SELECT 1"))
 
 
@@ -261,7 +262,7 @@ def test_a_restart_of_the_server_costs_an_answer_and_no_restart_of_ours(
     mortal: Service, server: MortalServer, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Else whoever looks for the catalogue anew may find out first, and then it costs no answer.
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 3600.0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 3600.0)
     email = f"ada@{mode}.example.org"
     assert mortal.subscribe(f"grace@{mode}.example.org").status_code == 202
     server.restart(mode)
@@ -274,7 +275,7 @@ def test_a_restart_of_the_server_costs_an_answer_and_no_restart_of_ours(
 def test_worker_and_sealer_outlive_the_server(
     mortal: Service, server: MortalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (errands, housekeeping, sealer):
+    for module in (mail_loop, housekeeping, sealer):
         monkeypatch.setattr(module, "TROUBLE_SECONDS", 0.1)
     stop = threading.Event()
     working = threading.Thread(target=worker.run, args=(mortal.app, stop))
@@ -298,12 +299,12 @@ def test_a_server_that_hangs_is_waited_for_in_vain_and_not_for_ever(
     with hanging(server), monkeypatch.context() as impatient:
         impatient.setattr(retry, "PATIENCE_SECONDS", 1.0)
         impatient.setattr(health, "PATIENCE_SECONDS", 1.0)
-        impatient.setattr(lately, "GOOD_FOR_SECONDS", 3600.0)
+        impatient.setattr(cache, "GOOD_FOR_SECONDS", 3600.0)
         assert away(mortal.subscribe("ada@hanging.example.org"))
         assert mortal.get("/readyz").status_code == 503
         assert mortal.get("/healthz").status_code == 200
         # What the catalogue says is known yet.
-        time.sleep(lately.FRESH_FOR_SECONDS)
+        time.sleep(cache.FRESH_FOR_SECONDS)
         assert mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200
         result = jawel("doctor", DATABASE_URL=f"{server.url('jawel')}&connect_timeout=2")
         assert result.exit_code == 1
@@ -329,7 +330,7 @@ def hanging(server: MortalServer) -> Iterator[None]:
 def test_while_one_looks_anew_the_others_make_do_with_what_was_known(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0.0)
     looking, go_on, looks = threading.Event(), threading.Event(), []
 
     def look(_connection: object) -> int:
@@ -339,7 +340,7 @@ def test_while_one_looks_anew_the_others_make_do_with_what_was_known(
             go_on.wait(PATIENCE_SECONDS)
         return len(looks)
 
-    known = Lately(service.database, look)
+    known = TtlCache(service.database, look)
     assert known.get() == 1
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(known.get)
@@ -359,14 +360,14 @@ def test_what_was_known_holds_for_a_minute_and_then_nobody_queues_for_it(
         looks.append(1)
         return str(connection.execute(text("SELECT 1 FROM subscribers" if len(looks) == 1 else "SELECT no")))
 
-    known = Lately(service.database, look)
+    known = TtlCache(service.database, look)
     value = known.get()
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 600.0)
-    known._read_at -= lately.FRESH_FOR_SECONDS
-    monkeypatch.setattr(lately, "GOOD_FOR_SECONDS", 3600.0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 600.0)
+    known._read_at -= cache.FRESH_FOR_SECONDS
+    monkeypatch.setattr(cache, "GOOD_FOR_SECONDS", 3600.0)
     assert [known.get(), known.get()] == [value, value]
     assert len(looks) == 2
-    monkeypatch.setattr(lately, "GOOD_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "GOOD_FOR_SECONDS", 0.0)
     with pytest.raises(SQLAlchemyError):
         known.get()
     assert len(looks) == 2
@@ -378,24 +379,24 @@ def test_a_newsletter_that_another_process_has_just_added_is_a_reason_to_come_ba
     old = open_service()
     key = old.key()
     assert old.get("/newsletters/weekly").status_code == 200
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 3600.0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 3600.0)
     template = CATALOGUE["newsletter"][0]
     new = open_service({**CATALOGUE, "newsletter": [*CATALOGUE["newsletter"], {**template, "slug": "brand-new"}]})
     assert new.subscribe(newsletters="brand-new").status_code == 202
     assert away(old.get("/api/v1/subscribers/ada@example.org", headers=key))
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0.0)
     assert old.get("/api/v1/subscribers/ada@example.org", headers=key).status_code == 200
 
 
 def test_a_chore_that_fails_keeps_no_other_waiting(service: Service) -> None:
-    at_hand = services.of(service.app)
+    resources = resources_of(service.app)
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         link = prepare(service)
         service.post(f"{link}/decline")
         clock.shift(timedelta(days=31))
         with refusing(service, "suppressions"):
-            housekeeping.keep_house(at_hand)
+            housekeeping.keep_house(resources)
             assert service.counts()["suppressions"] == 2
             assert service.counts()["mail_budgets"] == 0
-        housekeeping.keep_house(at_hand)
+        housekeeping.keep_house(resources)
         assert service.counts()["suppressions"] == 0

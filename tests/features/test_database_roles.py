@@ -10,7 +10,7 @@ import time_machine
 
 from app import database as databases
 from app.database import schema
-from app.keys import Scope
+from app.api_keys import Scope
 from tests import clocks
 from tests.commands import ROOT, Jawel
 from tests.features.test_feedback import COMPLAINT, id_of, take

@@ -1,6 +1,6 @@
 """Dead letters: kept with their reason, listed without an address, tried again or dropped by hand."""
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.commands import Jawel
 from tests.service import ADA, Service
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.commands import ROOT
 from tests.postgresql import Cluster
 from tests.service import Service

@@ -9,8 +9,10 @@ import pytest
 import time_machine
 from structlog.testing import capture_logs
 
-from app import clock, clock_watch, services
-from app.clock_watch import ClockWatch
+from app.resources import install, resources_of
+from app import clock
+from app.privacy import clock_check
+from app.privacy.clock_check import ClockCheck
 from tests import clocks
 from tests.clocks import Clock
 from tests.commands import Jawel
@@ -34,7 +36,7 @@ def watched(open_service: OpenService, database_url: str) -> Service:
 
 def watch(service: Service) -> None:
     """As a process does that has just begun."""
-    services.install(service.app, replace(services.of(service.app), clock_watch=ClockWatch.of_now()))
+    install(service.app, replace(resources_of(service.app), clock_check=ClockCheck.of_now()))
 
 
 def pending(service: Service) -> int:
@@ -86,16 +88,16 @@ def test_a_jump_that_stands_is_believed_after_a_while(
 ) -> None:
     clocks.move_databases_clock_along(database_url)
     watch(watched)
-    at_hand = services.of(watched.app)
-    assert at_hand.clock_watch.vouches(watched.database)
+    resources = resources_of(watched.app)
+    assert resources.clock_check.vouches(watched.database)
     moved.shift(jump)
     clocks.move_databases_clock_along(database_url)
-    assert not at_hand.clock_watch.vouches(watched.database)
-    assert not at_hand.clock_watch.vouches(watched.database)
-    monkeypatch.setattr(clock_watch, "SETTLED_AHEAD", timedelta())
-    monkeypatch.setattr(clock_watch, "SETTLED_BEHIND", timedelta())
-    assert at_hand.clock_watch.vouches(watched.database)
-    assert at_hand.clock_watch.vouches(watched.database)
+    assert not resources.clock_check.vouches(watched.database)
+    assert not resources.clock_check.vouches(watched.database)
+    monkeypatch.setattr(clock_check, "SETTLED_AHEAD", timedelta())
+    monkeypatch.setattr(clock_check, "SETTLED_BEHIND", timedelta())
+    assert resources.clock_check.vouches(watched.database)
+    assert resources.clock_check.vouches(watched.database)
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])
@@ -137,7 +139,7 @@ def test_nothing_is_erased_by_a_process_that_begins_before_what_was_written_last
     moved.shift(-jump)
     clocks.move_databases_clock_along(database_url)
     watch(watched)
-    assert not services.of(watched.app).clock_watch.vouches(watched.database)
+    assert not resources_of(watched.app).clock_check.vouches(watched.database)
     refused, told = jawel("privacy", "purge"), jawel("doctor")
     assert refused.exit_code == 1
     assert "behind what was written last" in refused.output

@@ -8,7 +8,7 @@ import time_machine
 from sqlalchemy import text
 
 from app.addresses import EmailAddress
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.features.test_races import at_once, await_lock
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 from tests.tombstones import assert_each_blank_event_is_named, erase, tombstones

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import feed
 from tests.commands import Jawel, serving
 from tests.log import grow, log_of, seal, write_events

@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from app import feedback, services
+from app.resources import resources_of
+from app import feedback
 from app.addresses import EmailAddress
 from app.feedback import FeedbackKind, Outcome, Report
-from app.keys import Scope
+from app.api_keys import Scope
 from app.newsletters import load
 from app.privacy import access
 from tests.features.test_races import at_once
@@ -31,7 +32,7 @@ def take(service: Service, report: Report, **more: Any) -> Outcome:
             session,
             replace(report, **more),
             catalogue=load.catalogue(session.connection()),
-            suppression_key=services.of(service.app).settings.suppression_key,
+            suppression_key=resources_of(service.app).settings.suppression_key,
         )
 
 

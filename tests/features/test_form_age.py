@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 import time_machine
 
-from app import clock, services
+from app.resources import resources_of
+from app import clock
 from app.tokens import Purpose
 from tests.features.conftest import OpenService
 from tests.features.test_proof_of_work import NOW, checks, errors, opened, rendered, unproven
@@ -58,7 +59,7 @@ def test_a_form_that_was_open_for_a_day_is_given_anew(service: Service, time: ti
 @pytest.mark.parametrize("kind", ["changed", "made up", "of another purpose", "of other letters"])
 def test_a_forged_token_counts_as_too_old(service: Service, time: time_machine.Traveller, kind: str) -> None:
     token = opened(service)
-    signer = services.of(service.app).links.signer
+    signer = resources_of(service.app).links.signer
     forged = {
         "changed": ("b" if token[0] == "a" else "a") + token[1:],
         "made up": "nonsense",

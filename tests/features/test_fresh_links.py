@@ -10,7 +10,8 @@ import pytest
 import time_machine
 from werkzeug.test import TestResponse
 
-from app import clock, services, suppressions
+from app.resources import resources_of
+from app import clock, suppressions
 from app.addresses import EmailAddress
 from app.suppressions import Reason
 from tests.features.conftest import OpenService
@@ -195,7 +196,7 @@ def test_no_state_shows_in_answer_or_work(service: Service, arrange: Callable[[S
 
 
 def digest(service: Service) -> str:
-    return EmailAddress.parse(ADA).digest(services.of(service.app).settings.suppression_key)
+    return EmailAddress.parse(ADA).digest(resources_of(service.app).settings.suppression_key)
 
 
 @pytest.mark.parametrize("email", ["ada", "", "ada@example.org\r\nBcc: eve@example.org", "ada@localhost"])

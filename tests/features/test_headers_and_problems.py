@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app import create_app, logs, services
+from app.resources import resources_of
+from app import create_app, logs
 from config import Settings
 from tests.service import ADA, BROWSER, Service
 
@@ -86,7 +87,7 @@ def rotten_row(service: Service) -> Callable[[], TestResponse]:
 def test_a_crash_says_nothing_of_code_database_or_people(
     service: Service, harm: Callable[[Service], Callable[[], TestResponse]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logs.configure(services.of(service.app).settings)  # from here on to what this test captures
+    logs.configure(resources_of(service.app).settings)  # from here on to what this test captures
     answer = harm(service)()
     # SQLite reports a missing table by the same error as a missing file.
     expected = {503} if harm is broken_table and service.database.writer.dialect.name == "sqlite" else {500}
@@ -125,13 +126,13 @@ def test_a_database_that_is_away_is_worth_another_try(
     assert "database.unreachable" in printed
     assert "Traceback" not in printed
     assert ADA not in printed
-    services.of(app).database.dispose()
+    resources_of(app).database.dispose()
 
 
 def test_logs_hold_nothing_personal(
     service: Service, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    logs.configure(services.of(service.app).settings)  # from here on to what this test captures
+    logs.configure(resources_of(service.app).settings)  # from here on to what this test captures
     client = service.app.test_client()
     everyone = {"REMOTE_ADDR": CLIENT}
     fields = {"email": "ada.lovelace@analytical.example", "newsletters": "weekly", "consent": True}
@@ -166,7 +167,7 @@ def test_logs_hold_nothing_personal(
 @pytest.mark.parametrize("engine", ["postgresql"])
 def test_one_answer_is_lost_with_all_connections_and_no_more(service: Service) -> None:
     use_three_at_once(service.database.writer)
-    with psycopg.connect(services.of(service.app).settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(resources_of(service.app).settings.database_url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import clock, services, worker
+from app.resources import resources_of
+from app import clock, worker
 from app.database import postgresql
 from app.privacy import retention
 from app.privacy.retention import Pace
@@ -120,7 +121,7 @@ def test_a_round_ends_when_its_time_is_over_and_the_next_goes_on(
 ) -> None:
     monkeypatch.setattr(housekeeping, "ROUND_SECONDS", 0)
     many_lapse(service, moved)
-    keeper, never = Housekeeper(services.of(service.app)), threading.Event()
+    keeper, never = Housekeeper(resources_of(service.app)), threading.Event()
     order: list[str] = []
     is_done = False
     while not is_done:
@@ -144,7 +145,7 @@ def test_where_nothing_is_sealed_what_is_due_is_erased_all_the_same(
     many_lapse(service, moved)
     service.subscribe(ADA)
     assert service.counts()["unsealed_events"]
-    assert Housekeeper(services.of(service.app)).round(threading.Event())
+    assert Housekeeper(resources_of(service.app)).round(threading.Event())
     assert lapsed(service) == MANY
 
 

@@ -15,7 +15,7 @@ from app.ledger.audit import results
 from app.mail import circuit_breaker, send, throttle
 from app.mail.circuit_breaker import CircuitBreaker
 from app.mail.send import LEASE
-from app.worker import errands
+from app.worker import mail_loop
 from config import SendLimits
 from tests.clocks import Clock
 from tests.commands import Jawel, eventually
@@ -134,7 +134,7 @@ def test_letters_that_were_put_off_while_the_clock_was_ahead_go_at_the_rate_that
     for email in people:
         service.subscribe(email)
     moved.shift(jump)
-    with errands.sending_context(service.app, threading.Event()) as context:
+    with mail_loop.sending_context(service.app, threading.Event()) as context:
         send.deliver_due(service.database, context)
         assert len(service.mail.letters) < len(people)
         moved.shift(-jump)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app import services
+from app.resources import resources_of
 from app.ledger import proofs
 from app.ledger.log import newest_checkpoint
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
@@ -31,7 +31,7 @@ def test_sealers_killed_under_load_leave_no_gap_and_no_second_history(
     for each in beside:
         each.start()
     try:
-        amid = kill(services.of(service.app).settings.database_url)
+        amid = kill(resources_of(service.app).settings.database_url)
     finally:
         stop.set()
         for each in beside:

@@ -10,8 +10,8 @@ from typing import Any
 import time_machine
 from sqlalchemy import text
 
+from app.resources import resources_of
 from app import clock as clocks
-from app import services
 from app.subscriptions import transitions
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_races import BOTH, await_lock
@@ -28,7 +28,7 @@ HOLD_UP = """
 
 def expire(service: Service, newsletter: str) -> int:
     """As the housekeeping of one worker does it."""
-    found = services.of(service.app).catalogue.get().newsletters[newsletter]
+    found = resources_of(service.app).catalogue.get().newsletters[newsletter]
     with service.database.transaction() as session:
         return transitions.expire(session, found, clocks.now() + timedelta(days=30), at_most=10)
 
@@ -47,7 +47,7 @@ def test_two_workers_that_end_the_last_two_subscriptions_of_a_person_leave_no_ad
             service.subscribe(newsletters=newsletter)
             service.work()
             clock.shift(COOL_DOWN)
-        weekly = services.of(service.app).catalogue.get().newsletters["weekly"]
+        weekly = resources_of(service.app).catalogue.get().newsletters["weekly"]
         with service.database.transaction() as session:
             assert transitions.expire(session, weekly, clocks.now() + timedelta(days=30), at_most=10) == 1
             other = pool.submit(expire, service, "events")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger.verifier import Trust, examine_receipt
 from app.newsletters import load
 from app.privacy import retention

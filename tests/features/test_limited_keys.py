@@ -13,7 +13,7 @@ import time_machine
 from werkzeug.test import TestResponse
 
 from app import clock
-from app.keys import Scope
+from app.api_keys import Scope
 from config import Settings
 from tests.commands import Jawel
 from tests.correspondence import HOST

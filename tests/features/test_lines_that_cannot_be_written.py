@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 from sqlalchemy import text
 
-from app import counters, logs, worker
+from app import metrics_counters, logs, worker
 from tests.commands import ROOT, Jawel, Running, eventually, serving
 from tests.features.test_metrics import figure
 from tests.service import Service
@@ -161,6 +161,6 @@ def test_what_cannot_be_told_yet_is_told_later(service: Service, monkeypatch: py
 
     def told() -> int:
         with service.database.read_only() as connection:
-            return sum(counters.read(connection, [logs.LINES_DROPPED])[logs.LINES_DROPPED].values())
+            return sum(metrics_counters.read(connection, [logs.LINES_DROPPED])[logs.LINES_DROPPED].values())
 
     eventually(lambda: told() == 8)

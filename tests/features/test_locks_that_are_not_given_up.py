@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import time_machine
 
-from app import services
+from app.resources import resources_of
 from app.database import postgresql
 from app.web.http import retry
 from app.worker import housekeeping
@@ -25,7 +25,7 @@ pytestmark = on_postgresql
 @contextmanager
 def holding(service: Service, statement: str) -> Iterator[None]:
     """Somebody else has what the statement locks."""
-    with psycopg.connect(services.of(service.app).settings.database_url) as connection:
+    with psycopg.connect(resources_of(service.app).settings.database_url) as connection:
         assert connection.execute(statement.encode()).fetchall()
         yield
 
@@ -73,13 +73,13 @@ def nobody_is_busy(service: Service) -> bool:
 
 
 def test_a_chore_that_meets_a_lock_keeps_no_other_waiting(impatient: Service) -> None:
-    at_hand = services.of(impatient.app)
+    resources = resources_of(impatient.app)
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         impatient.subscribe()
         impatient.work()
         clock.shift(timedelta(hours=97))
         with holding(impatient, "SELECT id FROM subscribers FOR UPDATE"):
-            housekeeping.keep_house(at_hand)
+            housekeeping.keep_house(resources)
             assert (impatient.counts()["subscriptions"], impatient.counts()["mail_budgets"]) == (1, 0)
-        housekeeping.keep_house(at_hand)
+        housekeeping.keep_house(resources)
         assert impatient.counts()["subscriptions"] == 0

@@ -12,9 +12,10 @@ import time_machine
 from prometheus_client.parser import text_string_to_metric_families as parsed
 from sqlalchemy import Connection, event, text
 
-from app import clock, create_app, outbox, services
+from app.resources import resources_of
+from app import clock, create_app, outbox
 from app.database import Base
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import sealing
 from app.ledger.audit import results
 from config import SendLimits, Settings
@@ -189,7 +190,7 @@ def test_without_a_database_it_says_so_and_no_more(settings: Settings, accept: s
     assert int(answer.headers["Retry-After"]) > 0
     assert "Traceback" not in answer.text
     assert "nowhere" not in answer.text
-    services.of(app).database.dispose()
+    resources_of(app).database.dispose()
 
 
 def test_every_figure_is_explained(open_service: OpenService) -> None:

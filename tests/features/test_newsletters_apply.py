@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app import lately
+from app import cache
 from tests.commands import ROOT, Jawel
 from tests.service import BROWSER, Service
 
@@ -35,7 +35,7 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A running process notices a new catalogue within a second; here it does at once."""
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0)
 
 
 def contents(service: Service) -> list[Any]:

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import Engine, event, select
 from werkzeug.test import TestResponse
 
-from app import clock, lately, services, suppressions
+from app.resources import resources_of
+from app import clock, cache, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
-from app.keys import Scope
+from app.api_keys import Scope
 from app.subscriptions import transitions
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.transitions import Ended
@@ -86,7 +87,7 @@ def ended(service: Service, status: Ended, reason: Reason) -> None:
 
 
 def suppress(service: Service, reason: Reason) -> None:
-    digest = EmailAddress.parse(ADA).digest(services.of(service.app).settings.suppression_key)
+    digest = EmailAddress.parse(ADA).digest(resources_of(service.app).settings.suppression_key)
     with service.database.transaction() as session:
         suppressions.suppress(session, digest, reason, since=clock.now())
 
@@ -169,10 +170,10 @@ class Work(list[tuple[str, str]]):
 
 def watched(service: Service, ask: Callable[[], TestResponse]) -> tuple[TestResponse, Work]:
     """But for what each process looks up once a second, whoever asks."""
-    services.of(service.app).catalogue.get()
+    resources_of(service.app).catalogue.get()
     work = Work()
     with pytest.MonkeyPatch.context() as patch, work.watched(service):
-        patch.setattr(lately, "FRESH_FOR_SECONDS", 3600)
+        patch.setattr(cache, "FRESH_FOR_SECONDS", 3600)
         answer = ask()
     return answer, work
 

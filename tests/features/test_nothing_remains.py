@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from app import services
+from app.resources import resources_of
 from config import Settings
 from tests import machine
 from tests.features.conftest import OpenService
@@ -111,4 +111,4 @@ def test_no_page_of_the_file_keeps_one_of_many(open_service: OpenService) -> Non
         assert service.subscribe(f"grace{number}@example.org").status_code == 202
     for email in crowd:
         erase(service, email)
-    assert found_in(dump(services.of(service.app).settings)) == set()
+    assert found_in(dump(resources_of(service.app).settings)) == set()

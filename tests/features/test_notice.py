@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import lately
+from app import cache
 from app.ledger.verifier import Trust, examine_receipt
 from app.newsletters import load, notice
 from tests.commands import ROOT, Jawel
@@ -43,7 +43,7 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A running process notices a new catalogue within a second; here it does at once."""
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 0)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0)
 
 
 def with_controller(**keys: Any) -> dict[str, Any]:

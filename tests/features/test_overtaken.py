@@ -11,7 +11,8 @@ from sqlalchemy import false, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app import clock, logs, services
+from app.resources import resources_of
+from app import clock, logs
 from app.database import Database, json_insert
 from app.ledger import anchors
 from app.ledger.anchors import Anchor
@@ -34,7 +35,7 @@ MISFITS = {
 def test_what_would_be_refused_again_is_not_tried_again_and_stands_in_the_log(
     service: Service, misfit: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    logs.configure(services.of(service.app).settings)  # from here on to what this test captures
+    logs.configure(resources_of(service.app).settings)  # from here on to what this test captures
     with service.database.transaction() as session:
         session.execute(text(MISFITS[misfit]))
     answer, work = watched(service, service.subscribe)

@@ -12,7 +12,7 @@ import time_machine
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from app import services
+from app.resources import resources_of
 from app.addresses import EmailAddress
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
@@ -261,7 +261,7 @@ def test_a_link_asked_for_in_the_middle_of_an_erasure_waits_and_finds_nobody(ser
 
 def test_a_request_through_the_link_of_somebody_who_is_gone_does_nothing(service: Service) -> None:
     """As it stands when the person is erased right after the page has looked them up."""
-    newsletter = services.of(service.app).catalogue.get().open["events"]
+    newsletter = resources_of(service.app).catalogue.get().open["events"]
     asked = Signup(
         address=EmailAddress.parse(ADA),
         newsletters=(newsletter,),
@@ -273,7 +273,7 @@ def test_a_request_through_the_link_of_somebody_who_is_gone_does_nothing(service
     )
     for _ in range(2):
         with service.database.single_statement() as connection:
-            key = services.of(service.app).settings.suppression_key
+            key = resources_of(service.app).settings.suppression_key
             requests.request(connection, asked, EmailAddress.parse(ADA).digests(key))
         assert service.rows("SELECT id FROM consent_events WHERE newsletter = 'events'") == []
         service.confirmed()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.service import ADA, Service
 
 

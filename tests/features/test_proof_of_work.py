@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app.abuse import proof_of_work
-from app.lately import FRESH_FOR_SECONDS
+from app.cache import FRESH_FOR_SECONDS
 from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.features.test_no_oracle import assert_alike, assert_as_much, confirmed, pending, watched

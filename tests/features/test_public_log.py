@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from werkzeug.test import TestResponse
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger.tree import EMPTY_ROOT, Edge
 from app.ledger.verifier import (
     Checkpoint,

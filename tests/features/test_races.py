@@ -12,8 +12,9 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
+from app.resources import resources_of
 from app import clock as clock_module
-from app import services, worker
+from app import worker
 from app.newsletters import apply
 from app.subscriptions import transitions
 from app.worker import housekeeping
@@ -165,16 +166,16 @@ def test_leaving_several_times_at_once_is_one_event_and_one_acknowledgement(serv
 
 
 def test_asking_again_while_the_request_lapses_loses_nothing(service: Service) -> None:
-    at_hand = services.of(service.app)
+    resources = resources_of(service.app)
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         for _ in range(ROUNDS):
             service.subscribe()
             service.work()
             clock.shift(timedelta(hours=97))
-            answer, _ = at_once([service.subscribe, lambda: housekeeping.keep_house(at_hand)])
+            answer, _ = at_once([service.subscribe, lambda: housekeeping.keep_house(resources)])
             assert answer.status_code == 202
             assert service.post(service.letter().link).status_code == 200
-            service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(at_hand.settings.public_url))
+            service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(resources.settings.public_url))
             service.work()
             clock.shift(timedelta(days=2))
 
@@ -241,8 +242,8 @@ def test_an_address_is_forgotten_when_its_last_two_requests_end_at_once(service:
             service.subscribe(newsletters=newsletter)
             links.append(service.letter().link)
             clock.shift(COOL_DOWN)
-        at_hand = services.of(service.app)
-        newsletters = at_hand.catalogue.get().newsletters
+        resources = resources_of(service.app)
+        newsletters = resources.catalogue.get().newsletters
         with service.database.transaction() as session:
             much_later = clock_module.now() + timedelta(days=30)
             assert transitions.expire(session, newsletters["weekly"], much_later, at_most=1) == 1

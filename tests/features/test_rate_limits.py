@@ -8,7 +8,7 @@ import time_machine
 from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
-from app import services
+from app.resources import resources_of
 from app.abuse.rate_limit import Counter, DatabaseStorage, Limit, Storage
 from app.database import Database
 from app.web import rate_limits
@@ -158,7 +158,7 @@ NEVER = {**CATALOGUE, "newsletter": [{**each, "proof_of_work": "never"} for each
 
 
 def crowded(service: Service, client: str, *newsletters: str) -> frozenset[str]:
-    open_ = services.of(service.app).catalogue.get().open
+    open_ = resources_of(service.app).catalogue.get().open
     with service.app.test_request_context(environ_base={"REMOTE_ADDR": client}):
         return rate_limits.crowded([open_[each] for each in newsletters])
 

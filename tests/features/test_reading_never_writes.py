@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from app import clock, services
-from app.keys import Scope
+from app.resources import resources_of
+from app import clock
+from app.api_keys import Scope
 from tests.moving import asked, gone
 from tests.service import ADA, BROWSER, Service
 
@@ -95,10 +96,10 @@ def tokens(service: Service) -> dict[str, str]:
     open_ = service.letter().link
     service.work()
     weekly = service.status()["weekly"]
-    links, until = services.of(service.app).links, clock.now() + timedelta(minutes=30)
+    links, until = resources_of(service.app).links, clock.now() + timedelta(minutes=30)
     (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
     fresh = {"receipt": links.receipt(UUID(weekly["id"]), until), "fresh": links.manage(UUID(str(ada.id)), until)}
-    notice = services.of(service.app).catalogue.get().newsletters["weekly"].notices["nl"][0]
+    notice = resources_of(service.app).catalogue.get().newsletters["weekly"].notices["nl"][0]
     ours = {
         name: url.removeprefix("https://subscribe.example.org") for name, url in {**weekly["links"], **fresh}.items()
     }

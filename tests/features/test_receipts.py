@@ -14,10 +14,11 @@ from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from app import consent, services
+from app.resources import resources_of
+from app import consent
 from app.clock import now
 from app.consent import Act, Actor, ConsentEvent, EventType, Step, timestamp
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import verifier
 from app.ledger.verifier import Key, Trust
 from tests.commands import ROOT
@@ -144,7 +145,7 @@ def test_after_erasure_there_is_none_any_more(service: Service) -> None:
     service.confirmed()
     service.work()
     identity = subscription(service)
-    link = services.of(service.app).links.receipt(UUID(identity), now() + timedelta(minutes=30))
+    link = resources_of(service.app).links.receipt(UUID(identity), now() + timedelta(minutes=30))
     own = link.removeprefix("https://subscribe.example.org")
     assert service.get(own, headers=BROWSER).status_code == 200
     key = service.key(Scope.SUBSCRIBERS_WRITE)
@@ -299,7 +300,7 @@ def test_a_receipt_that_is_asked_for_again_and_again_tells_nothing_of_how_the_lo
 
 
 def own_receipt(service: Service) -> str:
-    url = services.of(service.app).links.receipt(UUID(subscription_of(service)), now() + timedelta(minutes=30))
+    url = resources_of(service.app).links.receipt(UUID(subscription_of(service)), now() + timedelta(minutes=30))
     return f"{url.removeprefix('https://subscribe.example.org')}/json"
 
 

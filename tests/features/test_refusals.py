@@ -11,8 +11,9 @@ import time_machine
 from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
-from app import clock, counters, services
-from app.keys import Scope
+from app.resources import resources_of
+from app import clock, metrics_counters
+from app.api_keys import Scope
 from app.web.security_log import REFUSED
 from config import Settings
 from tests.features.conftest import OpenService
@@ -94,19 +95,19 @@ def test_whoever_is_let_in_leaves_neither(service: Service) -> None:
 
 def counted(service: Service, name: str = REFUSED) -> dict[str, int]:
     with service.database.read_only() as connection:
-        return dict(counters.read(connection, [name])[name])
+        return dict(metrics_counters.read(connection, [name])[name])
 
 
 def test_a_flood_of_them_is_no_flood_of_writes(service: Service) -> None:
     writes: list[str] = []
     event.listen(service.database.writer, "before_cursor_execute", lambda *executed: writes.append(executed[2]))
-    flood = services.of(service.app).counters
+    flood = resources_of(service.app).counters
     with time_machine.travel(clock.now(), tick=False):  # within one minute
         for _ in range(20_000):
             flood.count(REFUSED, "no_key")
     assert len([each for each in writes if "counters" in each]) < 500
     told = counted(service)["no_key"]
-    assert 20_000 * (1 - 1 / counters.LOTS) - 1 <= told <= 20_000
+    assert 20_000 * (1 - 1 / metrics_counters.LOTS) - 1 <= told <= 20_000
 
 
 def test_all_processes_count_together(service: Service, open_service: OpenService) -> None:
@@ -117,7 +118,7 @@ def test_all_processes_count_together(service: Service, open_service: OpenServic
 
 
 def test_many_threads_lose_no_count(service: Service) -> None:
-    many = services.of(service.app).counters
+    many = resources_of(service.app).counters
 
     def count_ten() -> None:
         for _ in range(10):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app import services
+from app.resources import resources_of
 from app.addresses import EmailAddress
 from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.privacy import retention
@@ -193,11 +193,11 @@ def test_several_workers_share_the_work_and_do_none_of_it_twice(
         leave(service, "weekly", f"ada{number}@example.org")
         leave(service, "events", f"ada{number}@example.org")
     moved.shift(LAPSE)
-    at_hand = services.of(service.app)
+    resources = resources_of(service.app)
     for _ in range(2):
-        at_once([lambda: housekeeping.keep_house(at_hand)] * 4)
+        at_once([lambda: housekeeping.keep_house(resources)] * 4)
         moved.shift(KEPT + HOUR)
-    at_once([lambda: housekeeping.keep_house(at_hand)] * 4)
+    at_once([lambda: housekeeping.keep_house(resources)] * 4)
     assert service.rows("SELECT id FROM subscribers") == service.rows("SELECT * FROM stubs") == []
     assert set(with_evidence(service)) == {"subscriber.erased"}
     assert len(tombstones(service)) == 4 * CROWD

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app import consent
 from app.database import Base
-from app.keys import Scope
+from app.api_keys import Scope
 from app.newsletters.definitions import LANGUAGES
 from app.privacy.access import PARTS, WORKINGS
 from tests.features.conftest import CATALOGUE, OpenService

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from app import services
-from app.keys import Scope
+from app.resources import resources_of
+from app.api_keys import Scope
 from tests.commands import ROOT
 from tests.correspondence import HOST
 from tests.features.conftest import OpenService
@@ -35,7 +35,7 @@ def links(service: Service) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def old_keys(service: Service) -> tuple[str, ...]:
-    return services.of(service.app).settings.secret_keys
+    return resources_of(service.app).settings.secret_keys
 
 
 def test_links_live_on_behind_a_new_key_and_die_without_their_own(

@@ -10,10 +10,10 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app import services
+from app.resources import resources_of
 from app.addresses import EmailAddress
 from app.feedback import Outcome
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.clocks import Clock
 from tests.features.test_feedback import COMPLAINT, HARD, id_of, take
 from tests.features.test_preferences import send
@@ -112,7 +112,7 @@ def test_what_a_version_from_before_counted_in_one_still_counts(service: Service
     with service.database.transaction() as session:
         session.execute(
             text("UPDATE mail_budgets SET confirmations = to_mailbox, to_mailbox = NULL WHERE digest = :mailbox"),
-            {"mailbox": EmailAddress.parse(ADA).digests(services.of(service.app).settings.suppression_key).mailbox},
+            {"mailbox": EmailAddress.parse(ADA).digests(resources_of(service.app).settings.suppression_key).mailbox},
         )
     for email in TAGGED[9:]:
         sign_up(service, email)
@@ -315,7 +315,7 @@ def test_of_people_from_before_the_worker_finds_out_the_mailbox_and_shares_their
     known = service.rows("SELECT id, mailbox_digest FROM subscribers ORDER BY id")
     with service.database.transaction() as session:
         session.execute(text("UPDATE subscribers SET mailbox_digest = NULL"))
-        mailbox = EmailAddress.parse(ADA).digests(services.of(service.app).settings.suppression_key).mailbox
+        mailbox = EmailAddress.parse(ADA).digests(resources_of(service.app).settings.suppression_key).mailbox
         session.execute(text(f"DELETE FROM suppressions WHERE digest = '{mailbox}'"))
     # Until then theirs is an objection of the one address; and nothing of theirs is lost.
     assert status(service, "ada+books@example.org") == ("confirmed", True)
@@ -335,7 +335,7 @@ def test_of_a_change_of_address_from_before_the_worker_finds_out_the_mailbox(ser
     service.work()
     (person,) = service.rows("SELECT id, mailbox_digest FROM subscribers")
     assert UUID(str(person.id))
-    key = services.of(service.app).settings.suppression_key
+    key = resources_of(service.app).settings.suppression_key
     assert person.mailbox_digest == EmailAddress.parse(ADA).digests(key).mailbox
 
 

@@ -10,7 +10,7 @@ import time_machine
 
 from app.mail import send
 from app.mail.send import AT_MOST
-from app.worker import errands
+from app.worker import mail_loop
 from config import SendLimits
 from tests.clocks import Clock
 from tests.features.conftest import CATALOGUE, OpenService
@@ -52,7 +52,7 @@ def crowd(name: str, number: int) -> list[str]:
 def one_batch(service: Service) -> list[str]:
     """Who gets a letter, in that order, while the worker has as much in hand as it takes at once."""
     before = len(service.mail.letters)
-    with errands.sending_context(service.app, Event()) as context:
+    with mail_loop.sending_context(service.app, Event()) as context:
         send.deliver_due(service.database, context)
     return [letter.recipient for letter in service.mail.letters[before:]]
 

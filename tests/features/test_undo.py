@@ -14,9 +14,10 @@ import pytest
 import time_machine
 from sqlalchemy import select, update
 
-from app import feedback, services
+from app.resources import resources_of
+from app import feedback
 from app.feedback.report import FeedbackKind
-from app.keys import Scope
+from app.api_keys import Scope
 from app.subscriptions.model import Subscription
 from tests.correspondence import HOST
 from tests.features.test_leaving import BOTH, EVENING, leave, leave_link, undo, undo_token
@@ -99,7 +100,7 @@ def report(service: Service, kind: FeedbackKind, about: str = "confirmation") ->
     (letter,) = service.rows(f"SELECT id FROM letters WHERE kind = '{about}'")
     with service.database.transaction() as session:
         told = feedback.about_letter(kind, "mail", UUID(str(letter.id)))
-        feedback.take(session, told, catalogue=services.of(service.app).catalogue.get())
+        feedback.take(session, told, catalogue=resources_of(service.app).catalogue.get())
 
 
 @pytest.mark.parametrize("door", DOORS)

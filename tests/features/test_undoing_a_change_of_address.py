@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app import services
+from app.resources import resources_of
 from app.privacy import retention
 from tests.clocks import Clock
 from tests.moving import INTRUDER, NEW, asked, fresh, gone, wrong
@@ -73,7 +73,7 @@ def test_it_can_be_undone_for_a_week_and_is_forgotten_then(service: Service, mov
     moved.shift(timedelta(hours=2))
     assert service.post(notice.link).status_code == 410
     assert retention.Kind.ADDRESS_CHANGES in [
-        each.kind for each in retention.chores(services.of(service.app).catalogue.get())
+        each.kind for each in retention.chores(resources_of(service.app).catalogue.get())
     ]
     service.work()
     assert service.rows("SELECT id FROM address_changes") == []

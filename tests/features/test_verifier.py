@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import verifier
 from app.ledger.signing import Signer, sign
 from app.ledger.verifier import Finding, Key, Trust, examine_receipt

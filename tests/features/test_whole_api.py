@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.keys import Scope
+from app.api_keys import Scope
 from tests.commands import Jawel, serving
 from tests.service import ADA, Service
 from trials import openapi

@@ -22,10 +22,11 @@ import time_machine
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from app import clock, lately, services, worker
+from app.resources import resources_of
+from app import clock, cache, worker
 from app.mail.send import LEASE
 from app.outbox import Letter as OwedLetter
-from app.worker import errands
+from app.worker import mail_loop
 from config import Settings
 from tests.features.conftest import CATALOGUE, OpenService
 from tests.service import ADA, Letter, Service
@@ -74,7 +75,7 @@ class Bench:
 @pytest.fixture
 def bench(open_service: OpenService) -> Bench:
     service = open_service(rate_limit_subscribe=10_000, secret_keys=("a secret key for tests and of some length",))
-    return Bench(service, services.of(service.app).settings)
+    return Bench(service, resources_of(service.app).settings)
 
 
 def await_(happened: Callable[[], bool]) -> None:
@@ -197,7 +198,7 @@ def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(bench: Bench) ->
 def test_a_worker_waits_for_a_database_that_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     service = bench.service
     service.subscribe()
-    monkeypatch.setattr(errands, "TROUBLE_SECONDS", 0.1)
+    monkeypatch.setattr(mail_loop, "TROUBLE_SECONDS", 0.1)
     with service.database.transaction() as session:
         session.execute(text("ALTER TABLE letters RENAME TO hidden"))
     stop = threading.Event()
@@ -215,11 +216,11 @@ def test_a_letter_about_a_newsletter_that_the_worker_has_not_heard_of_waits(
     open_service: OpenService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A machine may be so slow that it hears of it in time.
-    monkeypatch.setattr(lately, "FRESH_FOR_SECONDS", 3600)
+    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 3600)
     with_monthly = deepcopy(CATALOGUE)
     with_monthly["newsletter"].append({**CATALOGUE["newsletter"][1], "slug": "monthly"})
     behind = open_service()
-    services.of(behind.app).catalogue.get()
+    resources_of(behind.app).catalogue.get()
     ahead = open_service(catalogue=with_monthly)
     ahead.subscribe(newsletters="monthly")
     ahead.subscribe("grace@example.org")
@@ -232,7 +233,7 @@ def test_a_letter_about_a_newsletter_that_the_worker_has_not_heard_of_waits(
 @pytest.mark.parametrize("engine", ["postgresql"])
 def test_a_worker_outlives_its_connections(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     service = bench.service
-    monkeypatch.setattr(errands, "TROUBLE_SECONDS", 0.1)
+    monkeypatch.setattr(mail_loop, "TROUBLE_SECONDS", 0.1)
     service.subscribe()
     service.subscribe("grace@example.org")
     stop = threading.Event()

@@ -15,13 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, and_, column, func, select, table
 
-from app import consent, macs
+from app import consent, event_macs
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent, EventType
 from app.ledger.audit.stored import instant, is_ours, raw, stream
 from app.ledger.model import LogEntry, UnsealedEvent
 from app.ledger.verifier import letter_astray
-from app.macs import Macs
+from app.event_macs import Macs
 
 ENDINGS = (
     EventType.DECLINED,
@@ -52,7 +52,7 @@ class _Step:
 
 def check(connection: Connection) -> Iterator[str]:
     """A line for each confirmed subscription that its events do not bear out. Raises WithoutKeys."""
-    keys, unnoted = macs.of(connection), dict[str, Any]()
+    keys, unnoted = event_macs.of(connection), dict[str, Any]()
     with stream(connection, _STEPS) as found:
         for subscription, rows in groupby(found, lambda row: row.subscription):
             steps = [_Step.of(each, keys) for each in rows if each.id is not None]

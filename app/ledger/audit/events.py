@@ -7,16 +7,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
-from app import macs
+from app import event_macs
 from app.consent import ConsentEvent
 from app.ledger.audit.stored import IDENTIFYING, Forms, counted, is_ours, raw, stream, unhex
 from app.ledger.model import LogEntry, RefusedEvent, UnsealedEvent
 from app.ledger.verifier import evidence_hash
-from app.macs import Macs
+from app.event_macs import Macs
 
 
 def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:
-    forms, keys = Forms.of(connection), macs.of(connection)
+    forms, keys = Forms.of(connection), event_macs.of(connection)
     with stream(connection, _EVENTS) as events:
         for event in counted(events, seen):
             for wrong in (_in_the_log(event, keys), *content(event, forms)):

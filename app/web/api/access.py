@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from flask import g, request
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
-from app.keys import Caller, Scope
+from app.api_keys import Caller, Scope
 from app.web import current, security_log
 from app.web.security_log import Refusal
 
@@ -68,7 +68,7 @@ def _authenticate(scope: Scope) -> Caller:
     if kind.lower() != "bearer" or not token:
         security_log.note(Refusal.NO_KEY)
         raise NoGoodKey("Send `Authorization: Bearer KEY` with a key that is in force.")
-    found = current.services().key_ring.find(token.strip())
+    found = current.resources().key_ring.find(token.strip())
     if found is None:
         security_log.note(Refusal.BAD_KEY)
         raise NoGoodKey("This key is not in force: make another with `jawel keys create`.", error="invalid_token")

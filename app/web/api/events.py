@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from app.consent import timestamp
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import feed
 from app.ledger.feed import Page, SealedEvent
 from app.web import current
@@ -40,7 +40,7 @@ def show_events(question: dict[str, Any]) -> Response:
 
 def _await(question: dict[str, Any], deadline: float) -> Page:
     """Until something was sealed that the key may see, the time is up, or the server is told to stop."""
-    page, stopping = _read(question), current.services().stopping
+    page, stopping = _read(question), current.resources().stopping
     while not page.events and (left := deadline - time.monotonic()) > 0 and not stopping.is_set():
         if page.next == question["after"]:
             stopping.wait(min(LOOK_AGAIN_SECONDS, left))

@@ -11,7 +11,7 @@ from flask import Response, g, jsonify
 from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.ledger import log as ledger
 from app.ledger import proofs
 from app.ledger.model import SignedCheckpoint
@@ -73,7 +73,7 @@ def show_checkpoint() -> Response:
 def show_keys() -> Response:
     """The verification keys, newest first, a line each (C2SP signed-note)."""
     with current.database().read_only() as connection:
-        keys = ledger.verification_keys(connection, current.services().log)
+        keys = ledger.verification_keys(connection, current.resources().log)
     answer = Response("".join(f"{key}\n" for key in keys), content_type=TEXT)
     answer.headers["Cache-Control"] = "no-cache"
     return answer

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Response, request
 from werkzeug.exceptions import Gone, NotFound
 
-from app.keys import Scope
+from app.api_keys import Scope
 from app.receipts import history
 from app.receipts.document import Reader
 from app.web import current, log_publication, receipt_formats
@@ -25,7 +25,7 @@ ALSO = {receipt_formats.LINKED: {"schema": schemas.ReceiptSchema}, receipt_forma
 def show(subscription: str) -> Response:
     """All that is known of one consent, with proofs: JSON, JSON-LD, or a page to print, as `Accept` says."""
     with current.database().read_only() as connection:
-        found = history.find(connection, _identify(subscription), current.services().log, _shown_until())
+        found = history.find(connection, _identify(subscription), current.resources().log, _shown_until())
     if found is None or not access.caller().sees(found.newsletter):
         raise NotFound("No subscription by that id.")
     if found.is_erased:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.consent import Act, Actor
-from app.keys import Scope
+from app.api_keys import Scope
 from app.privacy import erasure
 from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status

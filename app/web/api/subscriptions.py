@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from app.consent import JsonValue, timestamp
-from app.keys import Scope
+from app.api_keys import Scope
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, origins
 from app.web.api import access, orders

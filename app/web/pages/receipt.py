@@ -33,7 +33,7 @@ def download(token: str) -> Response:
 def _find(token: str) -> History:
     claim = current.links().signer.read(Purpose.RECEIPT, token)
     with current.database().read_only() as connection:
-        found = history.find(connection, claim.subject, current.services().log, log_publication.until())
+        found = history.find(connection, claim.subject, current.resources().log, log_publication.until())
     if claim.has_expired(clock.now()) or found is None or found.is_erased:
         raise Gone("The link was good for half an hour, or the evidence was erased.")
     return found

@@ -98,7 +98,7 @@ def _let_through_unproven(shown: Shown | None) -> None:
     if not is_form_of_a_person():
         text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
         raise InvalidFields({"proof_of_work": [text]})
-    if not (shown and shown.asked_for_work and current.services().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form))):
+    if not (shown and shown.asked_for_work and current.resources().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form))):
         raise InvalidFields({"proof_of_work": [_once_more()]})
 
 

@@ -171,7 +171,7 @@ def _agreed(person: Person) -> Mapping[str, Agreed]:
     found = {}
     with current.database().read_only() as connection:
         for each in person.those(Status.CONFIRMED):
-            told = history.find(connection, each.subscription_id, current.services().log)
+            told = history.find(connection, each.subscription_id, current.resources().log)
             if told and told.basis:
                 basis = told.basis.details
                 found[each.newsletter] = Agreed(told.wordings[basis["wordings"]["consent"]], basis["language"])

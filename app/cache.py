@@ -23,7 +23,7 @@ FIRST_SECONDS = 2.0
 """How long the first requests of a process wait for the one among them that looks."""
 
 
-class Lately(Generic[Value]):
+class TtlCache(Generic[Value]):
     """As of at most a second ago, or as of a minute ago while the database is away."""
 
     def __init__(self, database: Database, load: Callable[[Connection], Value]) -> None:

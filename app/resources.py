@@ -7,12 +7,12 @@ from typing import cast
 from flask import Flask
 
 from app.abuse.rate_limit import Counter
-from app.clock_watch import ClockWatch
-from app.counters import Counters
+from app.privacy.clock_check import ClockCheck
+from app.metrics_counters import Counters
 from app.database import Database
 from app.database.write_check import WriteCheck
-from app.keys import KeyRing
-from app.lately import Lately
+from app.api_keys import KeyRing
+from app.cache import TtlCache
 from app.ledger.log import Log
 from app.links import Links
 from app.newsletters.definitions import Catalogue
@@ -20,24 +20,24 @@ from config import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Resources:
     settings: Settings
     database: Database
-    catalogue: Lately[Catalogue]
+    catalogue: TtlCache[Catalogue]
     links: Links
     key_ring: KeyRing
     log: Log
     limiter: Counter
     counters: Counters
     writable: WriteCheck
-    clock_watch: ClockWatch
+    clock_check: ClockCheck
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the server is told to stop: what waits within a request then waits no longer."""
 
 
-def install(app: Flask, services: Services) -> None:
-    app.extensions["jawel"] = services
+def install(app: Flask, resources: Resources) -> None:
+    app.extensions["jawel"] = resources
 
 
-def of(app: Flask) -> Services:
-    return cast(Services, app.extensions["jawel"])
+def resources_of(app: Flask) -> Resources:
+    return cast(Resources, app.extensions["jawel"])

@@ -8,11 +8,10 @@ from datetime import timedelta
 import structlog
 from flask import Flask
 
-from app import services
+from app.resources import Resources, resources_of
 from app.mail import delivery, send
 from app.mail.claim import Measure
 from app.mail.send import SendingContext
-from app.services import Services
 
 log = structlog.get_logger()
 
@@ -23,18 +22,18 @@ REPLIES_A_LETTER = 7
 
 
 def run_once(app: Flask) -> None:
-    at_hand = services.of(app)
+    resources = resources_of(app)
     with sending_context(app, threading.Event()) as context:
-        while send.deliver_due(at_hand.database, context):
+        while send.deliver_due(resources.database, context):
             pass
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    at_hand = services.of(app)
+    resources = resources_of(app)
     with sending_context(app, stop) as context:
         while not stop.is_set():
             try:
-                busy = send.deliver_due(at_hand.database, context)
+                busy = send.deliver_due(resources.database, context)
             except Exception as error:
                 # Mostly the database that is away. Whatever it is, the others' letters wait; its text may be personal.
                 log.error("worker.step_failed", kind=type(error).__name__)
@@ -45,17 +44,17 @@ def run(app: Flask, stop: threading.Event) -> None:
 
 @contextmanager
 def sending_context(app: Flask, stop: threading.Event) -> Iterator[SendingContext]:
-    at_hand: Services = services.of(app)
-    transport = delivery.transport(at_hand.settings)
-    server = at_hand.settings.mail_server
+    resources: Resources = resources_of(app)
+    transport = delivery.transport(resources.settings)
+    server = resources.settings.mail_server
     slowest = timedelta(seconds=REPLIES_A_LETTER * server.timeout if server else 1)
     with app.app_context():
         try:
             yield SendingContext(
                 transport=transport,
-                links=at_hand.links,
-                catalogue=at_hand.catalogue.get,
-                measure=Measure(at_hand.settings.send_limits, at_hand.settings.suppression_key),
+                links=resources.links,
+                catalogue=resources.catalogue.get,
+                measure=Measure(resources.settings.send_limits, resources.settings.suppression_key),
                 slowest=slowest,
                 stop=stop,
             )

@@ -70,7 +70,7 @@ class Doubt:
 Witness = Callable[[Connection], Doubt | None]
 
 
-class ClockWatch:
+class ClockCheck:
     """Of one process, from its start. Knows nothing of what the clock did before."""
 
     def __init__(self, witnesses: Sequence[Witness]) -> None:
@@ -78,7 +78,7 @@ class ClockWatch:
         self._doubted: Kind | None = None
 
     @classmethod
-    def of_now(cls) -> "ClockWatch":
+    def of_now(cls) -> "ClockCheck":
         return cls([apart_from_the_database, Jumps(), Beginning()])
 
     def vouches(self, database: Database) -> bool:
