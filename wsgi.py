@@ -3,8 +3,8 @@
 import gc
 
 import config
-from app.resources import resources_of
 from app import create_app, logs
+from app.resources import resources_of
 from app.web.http import shutdown
 
 logs.take_over()

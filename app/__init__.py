@@ -8,18 +8,18 @@ from flask_babel import Babel
 from sqlalchemy import Connection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.resources import Resources, install
-from app import database, logs, event_macs
+from app import database, event_macs, logs
 from app.abuse import attack_detection
-from app.privacy.clock_check import ClockCheck
-from app.metrics_counters import Counters
-from app.database.write_check import WriteCheck
 from app.api_keys import KeyRing
 from app.cache import TtlCache
+from app.database.write_check import WriteCheck
 from app.ledger.log import Log
 from app.links import Links
+from app.metrics_counters import Counters
 from app.newsletters import load
 from app.newsletters.definitions import Catalogue
+from app.privacy.clock_check import ClockCheck
+from app.resources import Resources, install
 from app.tokens import Signer
 from app.web import api, feedback_webhooks, language, problems, rate_limits, rendering
 from app.web.health import blueprint as health

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import BigInteger, Connection, Engine, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import Insert
 
 from app import clock
 from app.database import Base
+from app.database.upsert import insert_for
 
 LOTS = 50
 
@@ -102,7 +102,7 @@ def read(connection: Connection, names: Collection[str]) -> Mapping[str, Mapping
 
 @cache
 def _add(dialect: str) -> Insert:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(CounterRow)
+    insert = insert_for(CounterRow, dialect)
     return insert.values(
         name=bindparam("name"), kind=bindparam("kind"), total=bindparam("total")
     ).on_conflict_do_update(index_elements=["name", "kind"], set_={"total": CounterRow.total + insert.excluded.total})

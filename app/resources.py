@@ -7,15 +7,15 @@ from typing import cast
 from flask import Flask
 
 from app.abuse.rate_limit import Counter
-from app.privacy.clock_check import ClockCheck
-from app.metrics_counters import Counters
-from app.database import Database
-from app.database.write_check import WriteCheck
 from app.api_keys import KeyRing
 from app.cache import TtlCache
+from app.database import Database
+from app.database.write_check import WriteCheck
 from app.ledger.log import Log
 from app.links import Links
+from app.metrics_counters import Counters
 from app.newsletters.definitions import Catalogue
+from app.privacy.clock_check import ClockCheck
 from config import Settings
 
 

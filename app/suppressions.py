@@ -7,7 +7,7 @@ An objection, DECLINED or COMPLAINT, is also kept under the digest of the mailbo
 then none of the addresses that lead there is asked. A mailbox that does not exist is known of its one address only.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -24,13 +24,13 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.addresses import EmailAddress
 from app.database import Base, Instant
+from app.database.purge import purge_rows
+from app.database.upsert import insert_into
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 AnyDigest = SQLColumnExpression[str] | SQLColumnExpression[str | None]
@@ -93,10 +93,9 @@ def note_objection(
 def share(session: Session, mailboxes: Mapping[str, str]) -> None:
     """Note the objections that are kept under each of these digests under that of its mailbox too. Newer ones stay."""
     objections = select(Suppression).where(Suppression.digest.in_(mailboxes), Suppression.reason != Reason.HARD_BOUNCE)
-    insert = _insert(session)
     for each in session.scalars(objections.order_by(Suppression.since.desc(), Suppression.digest)):
         shared = {"digest": mailboxes[each.digest], "reason": each.reason, "since": each.since, "until": each.until}
-        session.execute(insert(Suppression).values(**shared).on_conflict_do_nothing())
+        session.execute(insert_into(Suppression, session).values(**shared).on_conflict_do_nothing())
 
 
 def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: datetime) -> None:
@@ -109,13 +108,9 @@ def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: dat
 
 
 def _write(session: Session, row: Mapping[str, object]) -> None:
-    written = _insert(session)(Suppression).values(**row)
+    written = insert_into(Suppression, session).values(**row)
     again = {name: written.excluded[name] for name in ("since", "until", "asking_until")}
     session.execute(written.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))
-
-
-def _insert(session: Session) -> Callable[[type[Suppression]], postgresql.Insert | sqlite.Insert]:
-    return sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert
 
 
 def lift(session: Session, digest: str | ScalarSelect[str], reason: Reason) -> None:
@@ -155,7 +150,4 @@ def forbids_mail(digest: SQLColumnExpression[str], at: BindParameter[datetime] |
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Forget those that have ended. Returns how many."""
-    key = tuple_(Suppression.digest, Suppression.reason)
-    ended = select(Suppression.digest, Suppression.reason).where(Suppression.until <= now).limit(at_most)
-    purged = delete(Suppression).where(key.in_(ended.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(Suppression.digest)).all())
+    return purge_rows(session, Suppression, Suppression.until <= now, at_most=at_most)

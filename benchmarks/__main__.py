@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 
 import config
-from app import database as databases
 from app import api_keys, event_macs
+from app import database as databases
 from app.database import Database, schema
 from app.links import Links
 from app.newsletters import apply, toml_file

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, create_engine, insert, select, text, update
 
-from app.resources import resources_of
 from app import clock, consent
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Database
@@ -14,6 +13,7 @@ from app.ledger import audit, proofs, sealing
 from app.ledger.log import Log, newest_checkpoint
 from app.ledger.model import LogEntry
 from app.ledger.verifier import Checkpoint, Key, evidence_hash, leaf_hash, open_note
+from app.resources import resources_of
 from tests.service import Service
 
 

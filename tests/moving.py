@@ -7,10 +7,10 @@ from uuid import UUID
 
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app import clock
 from app.addresses import Digests, EmailAddress
 from app.ledger.verifier import Trust, examine_receipt
+from app.resources import resources_of
 from tests.features.test_receipts import KEY, receipt_text
 from tests.service import ADA, BROWSER, Letter, Service
 

@@ -10,11 +10,11 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app import api_keys, worker
-from app.database import Base, Database
 from app.api_keys import Scope
+from app.database import Base, Database
 from app.newsletters import apply
+from app.resources import resources_of
 from app.worker import mail_loop
 from tests.smtp import Delivered, MailServer
 

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from app.cli import main
+from app.database import Base, locks
 from tests.commands import ROOT, VARIABLES
 
 LONGEST_FILE = 260
@@ -139,3 +140,20 @@ def test_no_file_grows_beyond_what_one_reads_in_a_sitting() -> None:
     assert [str(path.relative_to(ROOT)) for path, length in lengths.items() if length > LONGEST_FILE] == [
         ONE_FILE_FOR_STRANGERS
     ]
+
+
+def test_whoever_waits_for_rows_cites_the_one_order_in_which_they_are_locked() -> None:
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py")}
+    waiting = {path for path, source in sources.items() if re.search(r"with_for_update\((?!skip_locked)", source)}
+    assert len(waiting) > 5
+    assert [str(path.relative_to(ROOT)) for path in waiting if "`database.locks`" not in sources[path]] == []
+
+
+def test_the_lock_order_names_tables_that_there_are() -> None:
+    assert [table for table, _rows in locks.ORDER if table not in Base.metadata.tables] == []
+
+
+def test_an_advisory_lock_is_taken_by_its_name() -> None:
+    for path in (ROOT / "app").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "advisory" not in source.lower() or "AdvisoryLock" in source, path

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app import consent
-from app.consent import ConsentEvent, EventType
 from app.api_keys import Scope
+from app.consent import ConsentEvent, EventType
 from tests.service import ADA, Service
 
 

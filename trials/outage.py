@@ -22,11 +22,11 @@ import time_machine
 from flask import Flask
 
 import config
-from app.resources import resources_of
 from app import clock, create_app
 from app.mail import order as turns
 from app.mail import send
 from app.mail.circuit_breaker import CircuitBreaker
+from app.resources import resources_of
 from app.worker import mail_loop
 from tests import smtp
 from trials import stage

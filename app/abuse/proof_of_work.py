@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import altcha
-from sqlalchemy import Connection, Index, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Index
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.database import Base, Instant
+from app.database.purge import purge_rows
+from app.database.upsert import insert_into
 
 ALGORITHM = "PBKDF2/SHA-256"
 ITERATIONS = 5_000
@@ -87,14 +88,12 @@ def _derived(key: str, use: str) -> bytes:
 
 def spend(connection: Connection, proof: Proof) -> bool:
     """Whether it was unused until now: of any number who try at once, one is told so."""
-    insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(SpentProof)
-    row = insert.values(proof=proof.digest, expires_at=proof.expires_at + REMEMBERED_LONGER)
+    expires_at = proof.expires_at + REMEMBERED_LONGER
+    row = insert_into(SpentProof, connection).values(proof=proof.digest, expires_at=expires_at)
     first = row.on_conflict_do_nothing(index_elements=["proof"]).returning(SpentProof.proof)
     return connection.scalar(first) is not None
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Forget those that have expired by themselves. Returns how many."""
-    over = select(SpentProof.proof).where(SpentProof.expires_at <= now).limit(at_most)
-    purged = delete(SpentProof).where(SpentProof.proof.in_(over.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(SpentProof.proof)).all())
+    return purge_rows(session, SpentProof, SpentProof.expires_at <= now, at_most=at_most)

@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Protocol
 
-from sqlalchemy import Engine, bindparam, case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, bindparam, case
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from app import clock
 from app.database import Base, Instant
+from app.database.purge import purge_rows
+from app.database.upsert import insert_for
 
 WINDOW_SECONDS = 60
 ROOM = 200_000
@@ -128,7 +129,7 @@ class DatabaseStorage:
 
 @cache
 def _hit(dialect: str) -> ReturningInsert[int]:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(RateLimit)
+    insert = insert_for(RateLimit, dialect)
     now = bindparam("now", type_=Instant)
     is_over = RateLimit.expires_at <= now
     return (
@@ -146,6 +147,4 @@ def _hit(dialect: str) -> ReturningInsert[int]:
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Forget the counts of windows that are over. Returns how many."""
-    over = select(RateLimit.key).where(RateLimit.expires_at <= now).limit(at_most)
-    purged = delete(RateLimit).where(RateLimit.key.in_(over.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(RateLimit.key)).all())
+    return purge_rows(session, RateLimit, RateLimit.expires_at <= now, at_most=at_most)

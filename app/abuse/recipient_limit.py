@@ -5,19 +5,20 @@ bombed through a thousand forms gets no more than somebody who mistyped twice, w
 
 The budget of a plain address is in the row of its mailbox, so that most requests write one row.
 
-Whoever takes several budgets takes them in the order of their digests, and so never waits for another who does.
+Lock order: `database.locks`.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Index, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Index, or_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
 from app.addresses import Digests
 from app.database import AnyRow, Base, Instant
+from app.database.purge import purge_rows
+from app.database.upsert import Insert, insert_into
 
 COOL_DOWN = timedelta(minutes=10)
 DAY = timedelta(days=1)
@@ -118,19 +119,13 @@ def _count(session: Session, digest: str, counted: Mapping[str, list[int]]) -> N
 
 def _write(
     session: Session, digest: str, instants: Mapping[str, datetime], where: ColumnElement[bool] | None = None
-) -> postgresql.Insert | sqlite.Insert:
+) -> Insert:
     """One statement, whether or not there is such a row; `where` says which existing ones are left alone."""
-    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
-    row = dialect.insert(RecipientLimit).values(digest=digest, version=1, confirmations=[], **instants)
+    row = insert_into(RecipientLimit, session).values(digest=digest, version=1, confirmations=[], **instants)
     changed = {**instants, "version": RecipientLimit.version + 1}
-    written: postgresql.Insert | sqlite.Insert = row.on_conflict_do_update(
-        index_elements=[RecipientLimit.digest], set_=changed, where=where
-    )
-    return written
+    return row.on_conflict_do_update(index_elements=[RecipientLimit.digest], set_=changed, where=where)
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Forget the addresses that nobody has asked for in the last day. Returns how many."""
-    idle = select(RecipientLimit.digest).where(RecipientLimit.used_at <= now - DAY).limit(at_most)
-    purged = delete(RecipientLimit).where(RecipientLimit.digest.in_(idle.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(RecipientLimit.digest)).all())
+    return purge_rows(session, RecipientLimit, RecipientLimit.used_at <= now - DAY, at_most=at_most)

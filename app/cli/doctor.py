@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, private_files
-from app.privacy import clock_check
 from app.database import Database, described, schema, sqlite, write_check
 from app.database.postgresql import answering_within
 from app.database.write_check import NotWritable
@@ -23,6 +22,7 @@ from app.mail import delivery
 from app.mail.delivery import cleartext
 from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import load
+from app.privacy import clock_check
 from config import Settings
 
 PATIENCE_SECONDS = 5.0

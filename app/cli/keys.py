@@ -6,8 +6,7 @@ from uuid import UUID
 import click
 from sqlalchemy import select
 
-from app import clock
-from app import api_keys
+from app import api_keys, clock
 from app.api_keys import ApiKey, Scope
 from app.newsletters import load
 

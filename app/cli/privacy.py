@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from app.privacy import clock_check
 from app.cli.record import record
 from app.newsletters import load
-from app.privacy import retention
+from app.privacy import clock_check, retention
 from app.privacy.retention import Kind
 
 TOLD_EVERY_SECONDS = 5.0

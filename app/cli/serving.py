@@ -17,12 +17,12 @@ import click
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-from app.resources import resources_of
 from app import create_app, logs
 from app import worker as working
 from app.cli import heartbeats, worker_process
 from app.cli.web_processes import GRACE_SECONDS, Server, load
 from app.mail.delivery import cleartext
+from app.resources import resources_of
 from config import Settings
 
 PATIENCE_SECONDS = 5

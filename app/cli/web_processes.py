@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 from granian import Granian
 
-from app.resources import resources_of
 from app.cli import heartbeats
 from app.cli.heartbeats import Heartbeat, LoopHeartbeat
+from app.resources import resources_of
 from app.web.http import shutdown
 from app.web.http.gateway import Gateway
 

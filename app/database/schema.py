@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.database import Database, lock_waits
 from app.database.lock_waits import Holder
+from app.database.locks import AdvisoryLock, await_lock
 from app.errors import JawelError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 _NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.py")
 _VERSION = table("alembic_version", column("version_num"))
-# Any number will do that no other program on the same database locks.
-_TURN = 0x4A6177656C
 
 
 class Blocked(JawelError):
@@ -110,7 +109,7 @@ def _await_turn(connection: Connection) -> None:
     """SQLite needs none of this: BEGIN IMMEDIATE lets one writer in."""
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+    await_lock(connection, AdvisoryLock.MIGRATION)
     # A statement that waits for a lock makes all who come after it wait as well: rather fail, and be run again.
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))
     connection.execute(text("SET LOCAL statement_timeout = '10min'"))

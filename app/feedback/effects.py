@@ -1,4 +1,4 @@
-"""What a report does. Locks: subscriptions by newsletter before their letter, as everywhere."""
+"""What a report does: subscriptions end, an address is suppressed. Lock order: `database.locks`."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

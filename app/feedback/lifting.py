@@ -2,6 +2,7 @@
 
 Whoever complained cannot ask again by themselves (`decision.decide`): an operator has to lift the complaint first. What
 was complained of is then `unsubscribed`, and only a double opt-in of the person's own brings it back.
+Lock order: `database.locks`.
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ def find(connection: Connection, address: EmailAddress, suppression_key: str) ->
 def lift(session: Session, address: EmailAddress, suppression_key: str, why: str) -> Obstacles:
     """Idempotent: where nothing is in the way, nothing is written. Returns what was.
 
-    `why` becomes evidence, which the person may read. Locks: subscriptions by newsletter, then stubs, as everywhere.
+    `why` becomes evidence, which the person may read.
     """
     now = clock.now()
     digests = suppressions.digests(address, suppression_key)

@@ -1,6 +1,7 @@
 """Whom a report is about: a mailbox, known by its digest, and whoever has it now.
 
 A letter went to one mailbox. Its person may have another address since, and then the report says nothing of that one.
+Lock order: `database.locks`.
 """
 
 from dataclasses import dataclass

@@ -6,12 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import CheckConstraint, Index
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.addresses import EmailAddress
 from app.database import Base, Instant
+from app.database.purge import purge_rows
+from app.database.upsert import insert_into
 
 
 class FeedbackKind(StrEnum):
@@ -77,8 +78,7 @@ def about_letter(kind: FeedbackKind, source: str, letter_id: UUID, code: str = "
 
 def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
     """False where the report was noted before. Another transaction that is noting it is waited for."""
-    insert = sqlite.insert if session.connection().dialect.name == "sqlite" else postgresql.insert
-    row = insert(FeedbackReport).values(
+    row = insert_into(FeedbackReport, session).values(
         fingerprint=report.fingerprint,
         digest=digest,
         kind=report.kind,
@@ -92,6 +92,4 @@ def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
 
 def purge(session: Session, before: datetime, *, at_most: int) -> int:
     """Forget those that came before then. Returns how many."""
-    due = select(FeedbackReport.fingerprint).where(FeedbackReport.received_at <= before).limit(at_most)
-    purged = delete(FeedbackReport).where(FeedbackReport.fingerprint.in_(due.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(FeedbackReport.fingerprint)).all())
+    return purge_rows(session, FeedbackReport, FeedbackReport.received_at <= before, at_most=at_most)

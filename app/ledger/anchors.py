@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, ForeignKey, LargeBinary, Text, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
 from app.database import AnyRow, Base, Instant
+from app.database.upsert import insert_into
 from app.errors import JawelError
 from app.ledger.model import Number, SignedCheckpoint
 
@@ -117,9 +117,8 @@ def keep(session: Session, anchor: Anchor) -> None:
     """Idempotent. Of two workers that asked about the same checkpoint, what the first got is kept."""
     if session.get(Anchor, (anchor.size, anchor.authority)) is not None:
         return
-    dialect = sqlite if session.connection().dialect.name == "sqlite" else postgresql
     columns = Anchor.__table__.columns
-    row = dialect.insert(Anchor).values({each.name: getattr(anchor, each.key) for each in columns})
+    row = insert_into(Anchor, session).values({each.name: getattr(anchor, each.key) for each in columns})
     session.execute(row.on_conflict_do_nothing())
 
 

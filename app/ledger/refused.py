@@ -11,13 +11,13 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app import event_macs
 from app.consent import ConsentEvent
 from app.database import AnyRow
-from app.ledger import turns
+from app.database.locks import AdvisoryLock, await_lock, try_lock
+from app.database.upsert import insert_into
 from app.ledger.model import RefusedEvent, UnsealedEvent
 
 AT_ONCE = 10_000
@@ -40,7 +40,7 @@ def set_aside(connection: Connection, events: Sequence[AnyRow], now: datetime) -
     """Out of the way of those that wait. Each has its `number` among them and its `event_id`."""
     connection.execute(delete(UnsealedEvent).where(UnsealedEvent.number.in_([each.number for each in events])))
     values = [{"event_id": each.event_id, "refused_at": now} for each in events]
-    connection.execute(_insert(connection)(RefusedEvent).on_conflict_do_nothing(), values)
+    connection.execute(insert_into(RefusedEvent, connection).on_conflict_do_nothing(), values)
 
 
 def count(connection: Connection) -> int:
@@ -56,7 +56,7 @@ def are_there(connection: Connection) -> bool:
 def reconsider(session: Session, after: UUID | None) -> UUID | None:
     """Let the next of those set aside wait again whose MAC is ours now. Returns the last one seen, None at the end."""
     connection = session.connection()
-    if not turns.is_ours(connection):
+    if not try_lock(connection, AdvisoryLock.SEALING):
         return after
     found = connection.execute(_ASIDE if after is None else _ASIDE.where(RefusedEvent.event_id > after)).all()
     ours = event_macs.of(connection)
@@ -79,7 +79,7 @@ def adopt(session: Session, event_ids: Sequence[UUID]) -> list[UUID]:
     Returns them. That their evidence adds up is for the caller to check.
     """
     connection = session.connection()
-    turns.await_ours(connection)
+    await_lock(connection, AdvisoryLock.SEALING)
     found = connection.execute(_UNSEALED.where(ConsentEvent.id.in_(event_ids))).all()
     ours = event_macs.of(connection)
     _return(connection, [(each.id, ours.make(each.id, each.evidence_hash)) for each in found])
@@ -91,13 +91,9 @@ def _return(connection: Connection, events: Sequence[tuple[UUID, str | None]]) -
     if not events:
         return
     connection.execute(delete(RefusedEvent).where(RefusedEvent.event_id.in_([event_id for event_id, _mac in events])))
-    waits = _insert(connection)(UnsealedEvent)
+    waits = insert_into(UnsealedEvent, connection)
     waits = waits.on_conflict_do_update(index_elements=["event_id"], set_={"mac": waits.excluded.mac})
     connection.execute(waits, [{"event_id": event_id, "mac": mac} for event_id, mac in events])
-
-
-def _insert(connection: Connection) -> type[postgresql.Insert] | type[sqlite.Insert]:
-    return sqlite.Insert if connection.dialect.name == "sqlite" else postgresql.Insert
 
 
 _ANY = select(RefusedEvent.event_id).limit(1)

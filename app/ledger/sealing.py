@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from app import clock, event_macs
 from app.consent import ConsentEvent
 from app.database import AnyRow, json_insert
-from app.ledger import proofs, refused, signing, turns
+from app.database.locks import AdvisoryLock, try_lock
+from app.ledger import proofs, refused, signing
 from app.ledger.log import Log, LogIsInconsistent, introduce, newest_checkpoint, verification_keys
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint, TreeNode, UnsealedEvent
 from app.ledger.tree import EMPTY_ROOT, Edge, Span, complete_nodes
@@ -64,7 +65,7 @@ def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
     Raises LogIsInconsistent, and signs nothing, where the log is not what the newest checkpoint says.
     """
     connection = session.connection()
-    if not turns.is_ours(connection):
+    if not try_lock(connection, AdvisoryLock.SEALING):
         return Batch(0)
     events = connection.execute(_OLDEST, {"at_most": at_most}).all()
     ours, others = _told_apart(connection, events)

@@ -1,4 +1,7 @@
-"""What is recorded of a letter that the mail server took, in one transaction with marking it as sent."""
+"""What is recorded of a letter that the mail server took, in one transaction with marking it as sent.
+
+Lock order: `database.locks`.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -23,10 +26,7 @@ def record(database: Database, owed: Owed, composition: Composition, reply: str)
 
 
 def _lock(session: Session, owed: Owed) -> Owed:
-    """Subscriptions before their letter, as erasure locks them: the other way round each would wait for the other.
-
-    Returns what is left of it: of a subscription that was erased meanwhile no evidence may come to be any more.
-    """
+    """Returns what is left of it: of a subscription that was erased meanwhile no evidence may come to be any more."""
     theirs = select(Subscription.id).where(Subscription.id.in_(owed.newsletters))
     standing = set(session.scalars(theirs.order_by(Subscription.newsletter).with_for_update()))
     return replace(owed, newsletters={id: each for id, each in owed.newsletters.items() if id in standing})

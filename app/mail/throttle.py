@@ -16,12 +16,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
 
-from sqlalchemy import Connection, Index, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
 from app.database import Base, Instant
+from app.database.purge import purge_rows
+from app.database.upsert import insert_into
 
 MILLISECOND = timedelta(milliseconds=1)
 COUNTED = 1000
@@ -127,8 +128,8 @@ class Tally:
 def lock(session: Session, keys: Collection[str]) -> Tally:
     """Those of these keys, at rest where they are new; nobody else can spend them before the transaction ends."""
     now = _to_the_millisecond(clock.now())
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    new = dialect.insert(Throttle).values([{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)])
+    at_rest = [{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)]
+    new = insert_into(Throttle, session).values(at_rest)
     upsert = new.on_conflict_do_update(index_elements=["key"], set_={"key": new.excluded.key}).returning(Throttle)
     rows = session.scalars(upsert, execution_options={"populate_existing": True})
     return Tally({row.key: row for row in rows}, now)
@@ -142,9 +143,8 @@ def used_up(connection: Connection) -> Mapping[str, int]:
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Those at rest: they are as if they had never been used. Returns how many."""
-    at_rest = select(Throttle.key).where(Throttle.used_until <= now, Throttle.turns_until <= now).limit(at_most)
-    purged = delete(Throttle).where(Throttle.key.in_(at_rest.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(Throttle.key)).all())
+    at_rest = (Throttle.used_until <= now) & (Throttle.turns_until <= now)
+    return purge_rows(session, Throttle, at_rest, at_most=at_most)
 
 
 def _whole(interval: timedelta) -> timedelta:

@@ -4,8 +4,7 @@ What also stays is a suppression, as a keyed digest, where the person objected: 
 not me" must not be written to just because nothing else is known of them (Art. 21(3)).
 So do the reports of mail systems of the last 30 days, under the same digest, lest one that comes twice counts twice.
 
-Locks are taken in one order: mail budget, subscriptions by newsletter, subscriber, stubs, events. It is the order of
-whoever signs up, confirms, leaves, or marks a letter, so none of them waits for an erasure that waits for them.
+Lock order: `database.locks`.
 """
 
 from collections.abc import Collection, Sequence

@@ -6,6 +6,7 @@ of the attempt a keyed digest, and the code not at all, for it follows from the 
 A guess is worth what five in a million are: no letter takes more than five wrong ones, and an attempt leads to one
 letter, the newest, so that many letters asked for under one attempt are no more guesses. Whatever is wrong with a
 guess, the same statements run and a row is written: neither answer nor work tells whether there was a letter.
+Lock order: `database.locks`.
 """
 
 import hmac
@@ -53,7 +54,6 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
     # Two guesses under one attempt wait for each other by this row, whether or not there is a letter; it goes in a day.
     recipient_limit.hold(session, attempts[:1], now)
     letter_id = _newest(session, attempts, now) or uuid4()
-    # Subscriptions before their letter, as all who lock both.
     _letter, asked = confirmation.lock(session, letter_id)
     is_right = fits(keys, letter_id, guess.typed)
     letter = _count(session, letter_id, wrong=0 if is_right else 1)

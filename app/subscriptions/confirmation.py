@@ -2,6 +2,7 @@
 
 A link leads to a letter, the letter names the subscriptions it asked for and their nonces. Only where the nonce still
 stands can the link act. Everything here may happen twice: the second time changes nothing and answers the same.
+Lock order: `database.locks`.
 """
 
 from collections.abc import Collection, Mapping, Sequence

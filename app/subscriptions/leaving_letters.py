@@ -3,6 +3,7 @@
 Links get forwarded, and a press costs nothing. So one person is owed a few of a kind a day, however often a stranger
 presses. Nobody is brought back without one, nor where no acknowledgement would be left for leaving again: so what the
 last mail said stays so, until the person does something themselves.
+Lock order: `database.locks`.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ def owe(session: Session, kind: Kind, about: Sequence[Subscription], spare: Sequ
 
     False, and nothing is owed, where they had their share of it today, or of one of those that are to be left to spare.
     """
-    # Behind their subscriptions, as all who lock both. It keeps no request for the person waiting (FOR NO KEY UPDATE),
+    # It keeps no request for the person waiting (FOR NO KEY UPDATE),
     # and of two presses at once, about different subscriptions, the second counts the letter of the first.
     whose = select(Subscriber).where(Subscriber.id == about[0].subscriber_id).with_for_update(key_share=True)
     subscriber = session.scalars(whose).one()

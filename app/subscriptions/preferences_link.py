@@ -1,7 +1,7 @@
 """Fresh links: whoever has the mailbox is mailed a link to the preferences that shows and changes all there is.
 
 Anybody may ask in anybody's name, so neither the answer nor the work tells whether the address is known: the same two
-statements run, and its mail budget is written.
+statements run, and its recipient limit is written. Lock order: `database.locks`.
 """
 
 from sqlalchemy import literal, select

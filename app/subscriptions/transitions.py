@@ -2,6 +2,7 @@
 
 A subscription is confirmed; or it ends by withdrawal, by feedback of the mail system, or by never being confirmed.
 Invariant: every ending replaces the nonce, so that no confirmation link sent before can bring the subscription back.
+Lock order: `database.locks`.
 """
 
 import secrets

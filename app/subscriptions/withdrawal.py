@@ -9,6 +9,8 @@ forwarded, and so do the links to leave: the link alone never leads back. Whoeve
 this press ended. It names a random value that is kept with each of those subscriptions until anything happens to it:
 an undo, another ending, a new request, or a press to leave that finds nothing left to end. Invariant: whoever is
 brought back is told by mail. Where no mail may go, nobody is brought back.
+
+Lock order: `database.locks`.
 """
 
 from collections.abc import Iterable, Sequence

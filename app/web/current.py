@@ -2,10 +2,10 @@
 
 from flask import current_app
 
-from app.resources import Resources, resources_of
 from app.database import Database
 from app.links import Links
 from app.newsletters.definitions import Catalogue
+from app.resources import Resources, resources_of
 from config import Settings
 
 

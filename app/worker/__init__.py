@@ -11,7 +11,7 @@ import threading
 from flask import Flask
 
 from app.resources import resources_of
-from app.worker import anchoring, auditing, mail_loop, housekeeping, attack_loop
+from app.worker import anchoring, attack_loop, auditing, housekeeping, mail_loop
 from app.worker.housekeeping import Housekeeper
 from app.worker.sealer import Sealer
 

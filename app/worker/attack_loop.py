@@ -8,6 +8,7 @@ from app import clock
 from app.abuse.attack_detection import counting, switching
 from app.abuse.attack_detection.model import BreakerChange
 from app.database import Database
+from app.database.locks import AdvisoryLock, try_lock
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ def say(change: BreakerChange) -> None:
 
 def _step(database: Database) -> tuple[int, list[BreakerChange]]:
     with database.transaction() as session:
-        if not counting.is_our_turn(session.connection()):
+        if not try_lock(session.connection(), AdvisoryLock.ATTACK_DETECTION):
             return 0, []
         now = clock.now()
         counted = counting.count(session, now)

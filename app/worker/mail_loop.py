@@ -8,10 +8,10 @@ from datetime import timedelta
 import structlog
 from flask import Flask
 
-from app.resources import Resources, resources_of
 from app.mail import delivery, send
 from app.mail.claim import Measure
 from app.mail.send import SendingContext
+from app.resources import Resources, resources_of
 
 log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from app.resources import resources_of
 from app import clock
+from app.resources import resources_of
 from app.subscriptions import withdrawal
 from app.tokens import Purpose, Signer
 from tests.correspondence import NEW

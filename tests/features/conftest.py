@@ -10,10 +10,10 @@ import pytest
 import time_machine
 from jinja2 import FileSystemBytecodeCache
 
-from app.resources import install, resources_of
 from app import create_app
-from app.privacy.clock_check import ClockCheck
 from app.newsletters import apply
+from app.privacy.clock_check import ClockCheck
+from app.resources import install, resources_of
 from config import Settings
 from tests import smtp, timestamps
 from tests.clocks import Clock

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app.api_keys import Scope
 from app.privacy import retention
 from app.privacy.retention import Kind
+from app.resources import resources_of
 from tests.features.test_reading_never_writes import everything
 from tests.service import ADA, Service
 

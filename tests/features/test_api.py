@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from app import clock, api_keys
+from app import api_keys, clock
 from app.api_keys import ApiKey, Scope
 from app.outbox import Letter, State
 from tests.service import ADA, BROWSER, Service

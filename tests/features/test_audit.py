@@ -8,11 +8,11 @@ import time_machine
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from app.resources import resources_of
 from app import clock, worker
-from app.consent import ConsentEvent
 from app.api_keys import Scope
+from app.consent import ConsentEvent
 from app.ledger.audit import results
+from app.resources import resources_of
 from app.worker import auditing
 from tests.commands import Jawel
 from tests.features.conftest import OpenService

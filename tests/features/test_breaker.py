@@ -12,11 +12,11 @@ import pytest
 import time_machine
 from sqlalchemy import func, select
 
-from app.resources import resources_of
-from app import clock, cache, logs
+from app import cache, clock, logs
 from app.abuse.attack_detection import counting, rules, switching
 from app.abuse.attack_detection.model import BreakerMinute
 from app.abuse.attack_detection.rules import Counts, judge, sign_of_attack
+from app.resources import resources_of
 from app.worker import attack_loop
 from tests.clocks import Clock
 from tests.commands import Jawel
@@ -192,9 +192,11 @@ def test_several_workers_count_nothing_twice(service: Service, monkeypatch: pyte
 DIES_IN_BETWEEN = """
 import sys
 from app import clock, database
-from app.breakers import counting
+from app.abuse.attack_detection import counting
+from app.database.locks import AdvisoryLock, try_lock
 with database.connect(sys.argv[1]).transaction() as session:
-    print(counting.is_our_turn(session.connection()), counting.count(session, clock.now()), flush=True)
+    is_locked = try_lock(session.connection(), AdvisoryLock.ATTACK_DETECTION)
+    print(is_locked, counting.count(session, clock.now()), flush=True)
     sys.stdin.read()
 """
 

@@ -19,18 +19,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
-from app import database as databases
 from app import cache, worker
+from app import database as databases
+from app.cache import TtlCache
 from app.database import connection_cache as resources
 from app.database import schema, sqlite
 from app.database.postgresql import POOL_SIZE
-from app.cache import TtlCache
 from app.ledger import audit
 from app.ledger.audit.stored import stream
+from app.resources import resources_of
 from app.web import health
 from app.web.http import retry
-from app.worker import mail_loop, housekeeping, sealer
+from app.worker import housekeeping, mail_loop, sealer
 from tests import machine
 from tests.commands import PATIENCE_SECONDS, Jawel, eventually
 from tests.features.conftest import CATALOGUE, OpenService

@@ -9,8 +9,8 @@ import pytest
 import time_machine
 
 from app import database as databases
-from app.database import schema
 from app.api_keys import Scope
+from app.database import schema
 from tests import clocks
 from tests.commands import ROOT, Jawel
 from tests.features.test_feedback import COMPLAINT, id_of, take

@@ -9,10 +9,10 @@ import pytest
 import time_machine
 from structlog.testing import capture_logs
 
-from app.resources import install, resources_of
 from app import clock
 from app.privacy import clock_check
 from app.privacy.clock_check import ClockCheck
+from app.resources import install, resources_of
 from tests import clocks
 from tests.clocks import Clock
 from tests.commands import Jawel

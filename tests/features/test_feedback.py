@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from app.resources import resources_of
 from app import feedback
 from app.addresses import EmailAddress
-from app.feedback import FeedbackKind, Outcome, Report
 from app.api_keys import Scope
+from app.feedback import FeedbackKind, Outcome, Report
 from app.newsletters import load
 from app.privacy import access
+from app.resources import resources_of
 from tests.features.test_races import at_once
 from tests.moving import NEW, gone
 from tests.service import ADA, COOL_DOWN, Letter, Service

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 import time_machine
 
-from app.resources import resources_of
 from app import clock
+from app.resources import resources_of
 from app.tokens import Purpose
 from tests.features.conftest import OpenService
 from tests.features.test_proof_of_work import NOW, checks, errors, opened, rendered, unproven

@@ -10,9 +10,9 @@ import pytest
 import time_machine
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app import clock, suppressions
 from app.addresses import EmailAddress
+from app.resources import resources_of
 from app.suppressions import Reason
 from tests.features.conftest import OpenService
 from tests.features.test_letters_on_the_wire import Links, header

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app import create_app, logs
+from app.resources import resources_of
 from config import Settings
 from tests.service import ADA, BROWSER, Service
 

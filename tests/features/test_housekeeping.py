@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.resources import resources_of
 from app import clock, worker
 from app.database import postgresql
 from app.privacy import retention
 from app.privacy.retention import Pace
+from app.resources import resources_of
 from app.worker import housekeeping
 from app.worker.housekeeping import Housekeeper
 from tests import clocks

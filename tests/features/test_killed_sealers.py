@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from app.resources import resources_of
 from app.ledger import proofs
 from app.ledger.log import newest_checkpoint
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
+from app.resources import resources_of
 from tests.commands import ROOT
 from tests.log import audited, check_everything, keys_of, log_of, newest, seal, write_events
 from tests.service import Service

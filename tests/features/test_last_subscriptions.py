@@ -10,8 +10,8 @@ from typing import Any
 import time_machine
 from sqlalchemy import text
 
-from app.resources import resources_of
 from app import clock as clocks
+from app.resources import resources_of
 from app.subscriptions import transitions
 from tests.features.test_database_faults import on_postgresql
 from tests.features.test_races import BOTH, await_lock

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 from sqlalchemy import text
 
-from app import metrics_counters, logs, worker
+from app import logs, metrics_counters, worker
 from tests.commands import ROOT, Jawel, Running, eventually, serving
 from tests.features.test_metrics import figure
 from tests.service import Service

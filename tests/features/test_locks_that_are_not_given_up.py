@@ -9,8 +9,8 @@ import psycopg
 import pytest
 import time_machine
 
-from app.resources import resources_of
 from app.database import postgresql
+from app.resources import resources_of
 from app.web.http import retry
 from app.worker import housekeeping
 from tests.commands import eventually

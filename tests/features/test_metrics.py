@@ -12,12 +12,12 @@ import time_machine
 from prometheus_client.parser import text_string_to_metric_families as parsed
 from sqlalchemy import Connection, event, text
 
-from app.resources import resources_of
 from app import clock, create_app, outbox
-from app.database import Base
 from app.api_keys import Scope
+from app.database import Base
 from app.ledger import sealing
 from app.ledger.audit import results
+from app.resources import resources_of
 from config import SendLimits, Settings
 from tests import timestamps
 from tests.commands import ROOT, Jawel

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Engine, event, select
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
-from app import clock, cache, suppressions
+from app import cache, clock, suppressions
 from app.addresses import EmailAddress
-from app.consent import Act, Actor
 from app.api_keys import Scope
+from app.consent import Act, Actor
+from app.resources import resources_of
 from app.subscriptions import transitions
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.transitions import Ended

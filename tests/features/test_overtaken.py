@@ -11,11 +11,11 @@ from sqlalchemy import false, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.resources import resources_of
 from app import clock, logs
 from app.database import Database, json_insert
 from app.ledger import anchors
 from app.ledger.anchors import Anchor
+from app.resources import resources_of
 from migrations import signup_functions
 from tests.features.test_no_oracle import watched
 from tests.features.test_races import await_lock

@@ -12,8 +12,8 @@ import time_machine
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app.addresses import EmailAddress
+from app.resources import resources_of
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup, Sincerity
 from tests.features.conftest import OpenService

@@ -12,10 +12,10 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app.resources import resources_of
 from app import clock as clock_module
 from app import worker
 from app.newsletters import apply
+from app.resources import resources_of
 from app.subscriptions import transitions
 from app.worker import housekeeping
 from tests.commands import ROOT, Jawel

@@ -8,9 +8,9 @@ import time_machine
 from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app.abuse.rate_limit import Counter, DatabaseStorage, Limit, Storage
 from app.database import Database
+from app.resources import resources_of
 from app.web import rate_limits
 from tests import attack
 from tests.features.conftest import CATALOGUE, OpenService

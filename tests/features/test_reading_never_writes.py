@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from app.resources import resources_of
 from app import clock
 from app.api_keys import Scope
+from app.resources import resources_of
 from tests.moving import asked, gone
 from tests.service import ADA, BROWSER, Service
 

@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from app.resources import resources_of
 from app import consent
+from app.api_keys import Scope
 from app.clock import now
 from app.consent import Act, Actor, ConsentEvent, EventType, Step, timestamp
-from app.api_keys import Scope
 from app.ledger import verifier
 from app.ledger.verifier import Key, Trust
+from app.resources import resources_of
 from tests.commands import ROOT
 from tests.features.conftest import CATALOGUE
 from tests.service import ADA, BROWSER, COOL_DOWN, Service

@@ -11,9 +11,9 @@ import time_machine
 from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
-from app.resources import resources_of
 from app import clock, metrics_counters
 from app.api_keys import Scope
+from app.resources import resources_of
 from app.web.security_log import REFUSED
 from config import Settings
 from tests.features.conftest import OpenService

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app.resources import resources_of
 from app.addresses import EmailAddress
 from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.privacy import retention
 from app.privacy.retention import Pace
+from app.resources import resources_of
 from app.worker import housekeeping
 from tests import clocks
 from tests.clocks import Clock

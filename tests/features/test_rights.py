@@ -12,8 +12,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app import consent
-from app.database import Base
 from app.api_keys import Scope
+from app.database import Base
 from app.newsletters.definitions import LANGUAGES
 from app.privacy.access import PARTS, WORKINGS
 from tests.features.conftest import CATALOGUE, OpenService

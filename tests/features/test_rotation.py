@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from app.resources import resources_of
 from app.api_keys import Scope
+from app.resources import resources_of
 from tests.commands import ROOT
 from tests.correspondence import HOST
 from tests.features.conftest import OpenService

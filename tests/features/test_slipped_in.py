@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from app import clock, consent, worker
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
+from app.event_macs import Macs
 from app.ledger import refused
 from app.ledger.verifier import Trust, examine_receipt
-from app.event_macs import Macs
 from app.worker.sealer import Sealer
 from tests.commands import Jawel
 from tests.features.conftest import OpenService

@@ -10,10 +10,10 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from app.resources import resources_of
 from app.addresses import EmailAddress
-from app.feedback import Outcome
 from app.api_keys import Scope
+from app.feedback import Outcome
+from app.resources import resources_of
 from tests.clocks import Clock
 from tests.features.test_feedback import COMPLAINT, HARD, id_of, take
 from tests.features.test_preferences import send

@@ -14,10 +14,10 @@ import pytest
 import time_machine
 from sqlalchemy import select, update
 
-from app.resources import resources_of
 from app import feedback
-from app.feedback.report import FeedbackKind
 from app.api_keys import Scope
+from app.feedback.report import FeedbackKind
+from app.resources import resources_of
 from app.subscriptions.model import Subscription
 from tests.correspondence import HOST
 from tests.features.test_leaving import BOTH, EVENING, leave, leave_link, undo, undo_token

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from app.resources import resources_of
 from app.privacy import retention
+from app.resources import resources_of
 from tests.clocks import Clock
 from tests.moving import INTRUDER, NEW, asked, fresh, gone, wrong
 from tests.service import ADA, BROWSER, COOL_DOWN, Service

@@ -22,10 +22,10 @@ import time_machine
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from app.resources import resources_of
-from app import clock, cache, worker
+from app import cache, clock, worker
 from app.mail.send import LEASE
 from app.outbox import Letter as OwedLetter
+from app.resources import resources_of
 from app.worker import mail_loop
 from config import Settings
 from tests.features.conftest import CATALOGUE, OpenService

@@ -8,8 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -17,6 +16,7 @@ from app.abuse.attack_detection.model import BreakerMinute, BreakerProgress
 from app.abuse.attack_detection.rules import HOUR, Counts
 from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
+from app.database.upsert import insert_into
 from app.ledger.model import LogEntry
 
 AT_MOST = 2000
@@ -25,24 +25,10 @@ COLUMNS = {
     EventType.CONFIRMED: BreakerMinute.confirmations.key,
     EventType.DECLINED: BreakerMinute.declines.key,
 }
-# Any number will do that no other program on the same database locks.
-_TURN = 0x4A61776D01
-
-
-def is_our_turn(connection: Connection) -> bool:
-    """Whether nobody else counts or switches. In a statement of its own: those that follow see all that they did."""
-    if connection.dialect.name == "sqlite":
-        return True  # BEGIN IMMEDIATE has let one writer in.
-    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN}))
-
-
-def await_turn(connection: Connection) -> None:
-    if connection.dialect.name != "sqlite":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
 
 
 def count(session: Session, now: datetime) -> int:
-    """Count the next AT_MOST sealed events; return how many there were. To be called in our turn."""
+    """Count the next AT_MOST sealed events; return how many there were. Under AdvisoryLock.ATTACK_DETECTION."""
     connection = session.connection()
     position = connection.scalar(select(BreakerProgress.next_position)) or 0
     entries = connection.execute(_ENTRIES, {"position": position, "at_most": AT_MOST}).all()
@@ -79,18 +65,14 @@ def _add(connection: Connection, minutes: Mapping[tuple[datetime, str], Counter[
         for (minute, newsletter), counted in sorted(minutes.items())
     ]
     if rows:
-        insert = _insert(connection, BreakerMinute)
+        insert = insert_into(BreakerMinute, connection)
         sums = {name: BreakerMinute.__table__.columns[name] + insert.excluded[name] for name in COLUMNS.values()}
         connection.execute(insert.on_conflict_do_update(index_elements=["minute", "newsletter"], set_=sums), rows)
 
 
 def _go_on_from(connection: Connection, position: int) -> None:
-    insert = _insert(connection, BreakerProgress).values(id=1, next_position=position)
+    insert = insert_into(BreakerProgress, connection).values(id=1, next_position=position)
     connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"next_position": position}))
-
-
-def _insert(connection: Connection, model: type[BreakerMinute | BreakerProgress]) -> postgresql.Insert | sqlite.Insert:
-    return sqlite.insert(model) if connection.dialect.name == "sqlite" else postgresql.insert(model)
 
 
 _ENTRIES = (

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.abuse.attack_detection import counting
 from app.abuse.attack_detection.model import Breaker, BreakerChange, BreakerMinute
 from app.abuse.attack_detection.rules import NOTHING, Counts, Switch, judge, sign_of_attack
+from app.database.locks import AdvisoryLock, await_lock
+from app.database.purge import purge_rows
 
 MINUTES_KEPT_FOR = timedelta(hours=2)
 CHANGES_KEPT_FOR = timedelta(days=90)
@@ -18,7 +20,7 @@ OFTEN_ENOUGH = timedelta(minutes=1)
 
 
 def switch(session: Session, now: datetime) -> list[BreakerChange]:
-    """Trip and reset what the last hour says. To be called in our turn."""
+    """Trip and reset what the last hour says. To be called under AdvisoryLock.ATTACK_DETECTION."""
     hours = counting.last_hour(session.connection(), now)
     breakers = {each.newsletter: each for each in session.scalars(select(Breaker))}
     _note_attacks(session, (each for each in breakers.values() if sign_of_attack(_of(hours, each))), now)
@@ -33,7 +35,7 @@ def switch(session: Session, now: datetime) -> list[BreakerChange]:
 
 def trip(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
     """By hand: for an hour, and longer where it looks like an attack then. None where it has tripped already."""
-    counting.await_turn(session.connection())
+    await_lock(session.connection(), AdvisoryLock.ATTACK_DETECTION)
     if session.get(Breaker, newsletter):
         return None
     return _change(session, newsletter, Switch(True, BY_HAND, _last_hour(session, newsletter, now)), now)
@@ -41,7 +43,7 @@ def trip(session: Session, newsletter: str, now: datetime) -> BreakerChange | No
 
 def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
     """By hand: what was counted until now is held against nobody. None where it has not tripped."""
-    counting.await_turn(session.connection())
+    await_lock(session.connection(), AdvisoryLock.ATTACK_DETECTION)
     if session.get(Breaker, newsletter) is None:
         return None
     change = _change(session, newsletter, Switch(False, BY_HAND, _last_hour(session, newsletter, now)), now)
@@ -51,17 +53,11 @@ def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | N
 
 def purge_minutes(session: Session, now: datetime, *, at_most: int) -> int:
     """Returns how many counts were forgotten."""
-    key = tuple_(BreakerMinute.minute, BreakerMinute.newsletter)
-    over = BreakerMinute.minute <= now - MINUTES_KEPT_FOR
-    oldest = select(BreakerMinute.minute, BreakerMinute.newsletter).where(over).limit(at_most)
-    purged = delete(BreakerMinute).where(key.in_(oldest.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(BreakerMinute.minute)).all())
+    return purge_rows(session, BreakerMinute, BreakerMinute.minute <= now - MINUTES_KEPT_FOR, at_most=at_most)
 
 
 def purge_changes(session: Session, now: datetime, *, at_most: int) -> int:
-    old = select(BreakerChange.id).where(BreakerChange.changed_at <= now - CHANGES_KEPT_FOR).limit(at_most)
-    purged = delete(BreakerChange).where(BreakerChange.id.in_(old.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(BreakerChange.id)).all())
+    return purge_rows(session, BreakerChange, BreakerChange.changed_at <= now - CHANGES_KEPT_FOR, at_most=at_most)
 
 
 def _last_hour(session: Session, newsletter: str, now: datetime) -> Counts:

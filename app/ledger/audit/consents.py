@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Text, and_, column, func, select, table
 from app import consent, event_macs
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent, EventType
+from app.event_macs import Macs
 from app.ledger.audit.stored import instant, is_ours, raw, stream
 from app.ledger.model import LogEntry, UnsealedEvent
 from app.ledger.verifier import letter_astray
-from app.event_macs import Macs
 
 ENDINGS = (
     EventType.DECLINED,

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, func, select
 
 from app import event_macs
 from app.consent import ConsentEvent
+from app.event_macs import Macs
 from app.ledger.audit.stored import IDENTIFYING, Forms, counted, is_ours, raw, stream, unhex
 from app.ledger.model import LogEntry, RefusedEvent, UnsealedEvent
 from app.ledger.verifier import evidence_hash
-from app.event_macs import Macs
 
 
 def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:

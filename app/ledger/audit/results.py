@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.database.upsert import insert_into
 from app.ledger.model import Audit
 
 NIGHT = timedelta(hours=2)
@@ -26,9 +26,7 @@ class Result:
 
 def claim(session: Session, now: datetime) -> bool:
     """Whether tonight's audit is the caller's to run: nobody has begun it, or who did never came back."""
-    dialect = session.connection().dialect.name
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    mine = insert(Audit).values(day=_day(now), begun_at=now)
+    mine = insert_into(Audit, session).values(day=_day(now), begun_at=now)
     abandoned = and_(Audit.finished_at.is_(None), Audit.begun_at < now - ABANDONED_AFTER)
     # Begun by a clock that was ahead: another night than this.
     not_yet = Audit.begun_at > now + AHEAD

@@ -11,8 +11,8 @@ from sqlalchemy.orm import QueryableAttribute
 
 from app.consent import ConsentEvent, timestamp
 from app.database import AnySelect
-from app.ledger.verifier import Refuted, decode_hex
 from app.event_macs import Macs
+from app.ledger.verifier import Refuted, decode_hex
 
 STREAM = 2000
 """Rows that are in memory at once, of each stream."""

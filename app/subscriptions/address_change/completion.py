@@ -1,8 +1,7 @@
 """Moving at last, from the new mailbox; and back, from the old one.
 
-Locks are taken in one order: the mail budgets of both addresses, subscriptions by subscriber and newsletter,
-subscribers, the change. The budgets keep signups for either address out until it is done, so that none of them is about
-an address that the person has no more.
+The recipient limits of both addresses are locked first, which keeps signups for either address out until it is done: so
+none of them is about an address that the person has no more. Lock order: `database.locks`.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from app import outbox
 from app.addresses import EmailAddress
 from app.database import AnyRow, Base, Instant
+from app.database.purge import purge_rows
 from app.outbox import Kind, Letter
 from app.subscriptions.model import Status, Subscriber, Subscription
 
@@ -131,9 +132,7 @@ def moved(subscriber_id: UUID | InstrumentedAttribute[UUID], *, since: datetime)
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
     """Forget those that can be neither confirmed nor undone any more. Returns how many."""
-    ended = select(AddressChange.id).where(AddressChange.ends_at <= now).limit(at_most)
-    purged = delete(AddressChange).where(AddressChange.id.in_(ended.with_for_update(skip_locked=True)))
-    return len(session.scalars(purged.returning(AddressChange.id)).all())
+    return purge_rows(session, AddressChange, AddressChange.ends_at <= now, at_most=at_most)
 
 
 def forget_address(session: Session, digest: str) -> None:

@@ -2,7 +2,7 @@
 
 Nothing is looked up of the address to move to, so whoever asks learns nothing of it, not even by the time it takes.
 It gets no more mail than from any signup: what a person asks for counts against the budget of the address, and one
-person can ask for a few addresses a day only.
+person can ask for a few addresses a day only. Lock order: `database.locks`.
 """
 
 from datetime import datetime

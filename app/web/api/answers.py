@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Response, request
 
-from app.consent import timestamp
 from app.api_keys import Caller
+from app.consent import timestamp
 from app.links import one_click
 from app.spreadsheets import inert
 from app.subscriptions.status import SubscriberStatus, SubscriptionStatus

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.consent import timestamp
 from app.api_keys import Scope
+from app.consent import timestamp
 from app.ledger import feed
 from app.ledger.feed import Page, SealedEvent
 from app.web import current

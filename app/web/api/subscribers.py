@@ -8,8 +8,8 @@ from flask import Response, jsonify, request
 from werkzeug.exceptions import NotFound
 
 from app.addresses import EmailAddress, InvalidAddress
-from app.consent import Act, Actor
 from app.api_keys import Scope
+from app.consent import Act, Actor
 from app.privacy import erasure
 from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Response
 
-from app.consent import JsonValue, timestamp
 from app.api_keys import Scope
+from app.consent import JsonValue, timestamp
 from app.subscriptions.decision import Signup, Sincerity
 from app.web import client, current, origins
 from app.web.api import access, orders

@@ -1,0 +1,53 @@
+"""Locks: the advisory locks by name, and the one order in which rows are locked.
+
+Two transactions that each hold what the other waits for are a deadlock, and PostgreSQL ends one of them. Invariant:
+whoever waits for row locks takes them in `ORDER`, and several rows of one table in the order given there; so no two
+transactions wait for each other in a ring. Work that passes over what others have locked (SKIP LOCKED) may start
+anywhere, as it waits for nobody.
+
+SQLite lets one writer in at a time (BEGIN IMMEDIATE), so there every function here does nothing.
+"""
+
+from enum import IntEnum
+
+from sqlalchemy import Connection, text
+
+ORDER = (
+    ("mail_budgets", "by digest"),
+    ("subscriptions", "by subscriber, then by newsletter"),
+    ("subscribers", "by id"),
+    ("letters", "by id"),
+    ("stubs", "by subscription"),
+    ("address_changes", "by id"),
+)
+"""Table, and the order of its rows.
+
+Not in it: `suppressions`, of which a transaction writes those of one mailbox; and `allowances`, which the worker locks
+by key around the letters that it claims with SKIP LOCKED, so that nobody waits for those.
+"""
+
+
+class AdvisoryLock(IntEnum):
+    """Any numbers will do that no other program on the same database locks."""
+
+    MIGRATION = 0x4A6177656C
+    SEALING = 0x4A61776C67
+    """Held by whoever gives events their places in the log, or moves them among those that wait."""
+    ATTACK_DETECTION = 0x4A61776D01
+    """Held by whoever counts the log, or switches a breaker."""
+
+
+def try_lock(connection: Connection, lock: AdvisoryLock) -> bool:
+    """Take the lock until the transaction ends; False where another transaction holds it.
+
+    In a statement of its own: the statements that follow see all that its former holder has committed.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock.value}))
+
+
+def await_lock(connection: Connection, lock: AdvisoryLock) -> None:
+    """As `try_lock`, but wait for the lock. Raises sqlalchemy.exc.OperationalError after `lock_timeout`."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock.value})
