@@ -37,7 +37,7 @@ from app import clock
 from app.database import Base, Instant
 
 
-class Kind(StrEnum):
+class LetterKind(StrEnum):
     CONFIRMATION = "confirmation"
     ALREADY_CONFIRMED = "already_confirmed"
     UNSUBSCRIBED = "unsubscribed"
@@ -75,7 +75,7 @@ COUNTED = 100_000
 class Letter(Base):
     __tablename__ = "letters"
     __table_args__ = (
-        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", "kind"),
+        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in LetterKind)})", "kind"),
         CheckConstraint("state IN ('queued', 'deferred', 'sent', 'bounced', 'failed', 'dropped')", "state"),
         Index("ix_letters_due", "due_at", postgresql_where=text(_IS_OWED), sqlite_where=text(_IS_OWED)),
         Index("ix_letters_failed", "state_at", postgresql_where=text(_IS_FAILED), sqlite_where=text(_IS_FAILED)),
@@ -100,10 +100,9 @@ class Letter(Base):
     """
     asked_from: Mapped[str | None]
     """The page on which it was asked, for the letter to say so."""
-    attempt: Mapped[str | None]
+    form_id: Mapped[str | None] = mapped_column("attempt")
     """Keyed digest of the id that the signup form chose: from there the letter's code can be typed."""
-    tries: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Wrong codes so far."""
+    wrong_codes: Mapped[int] = mapped_column("tries", default=0, server_default="0")
     is_unproven: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Asked for while its newsletter was attacked, without a proof of work: it waits for a small allowance."""
     address_change_id: Mapped[UUID | None] = mapped_column(ForeignKey("address_changes.id", ondelete="CASCADE"))
@@ -111,7 +110,8 @@ class Letter(Base):
     state: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(Instant)
     due_at: Mapped[datetime] = mapped_column(Instant)
-    attempts: Mapped[int]
+    deliveries: Mapped[int] = mapped_column("attempts")
+    """How often it was claimed to be sent; a claim that came to nothing by no fault of the letter is taken back."""
     lease: Mapped[UUID | None]
     leased_until: Mapped[datetime | None] = mapped_column(Instant)
     state_at: Mapped[datetime] = mapped_column(Instant)
@@ -119,7 +119,7 @@ class Letter(Base):
     """What the mail server answered, as a code only: its text may quote the address."""
 
 
-def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, about: dict[str, str]) -> Letter:
+def owe(session: Session, kind: LetterKind, *, subscriber_id: UUID, language: str, about: dict[str, str]) -> Letter:
     """Owe a letter from now on. It is sent after the transaction has committed, or not at all."""
     now = clock.now()
     letter = Letter(
@@ -132,13 +132,13 @@ def owe(session: Session, kind: Kind, *, subscriber_id: UUID, language: str, abo
         state_at=now,
         created_at=now,
         due_at=now,
-        attempts=0,
+        deliveries=0,
     )
     session.add(letter)
     return letter
 
 
-def owe_whom(session: Session, kind: Kind, found: Select[UUID, str], *, a_day: int) -> None:
+def owe_whom(session: Session, kind: LetterKind, found: Select[UUID, str], *, a_day: int) -> None:
     """Owe a letter about the person as a whole to whoever is found, by id and language: one person or nobody.
 
     Not where such a letter is still owed, or was owed `a_day` times in the last day. One statement, whoever is found.
@@ -156,14 +156,14 @@ def owe_whom(session: Session, kind: Kind, found: Select[UUID, str], *, a_day: i
         Letter.state_at: now,
         Letter.created_at: now,
         Letter.due_at: now,
-        Letter.attempts: 0,
+        Letter.deliveries: 0,
     }
     constants = [literal(value, column.type) for column, value in values.items()]
     letter = select(whom.c.id, whom.c.language, *constants).where(~is_owed, lately < a_day)
     session.execute(insert(Letter).from_select([Letter.subscriber_id, Letter.language, *values], letter))
 
 
-def owed_lately(session: Session, kind: Kind, subscriber_id: UUID) -> int:
+def owed_lately(session: Session, kind: LetterKind, subscriber_id: UUID) -> int:
     """How many such letters the person was owed in the last day, also those that were no longer true when due."""
     theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind)
     lately = Letter.created_at > clock.now() - timedelta(days=1)
@@ -199,19 +199,19 @@ def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Lette
 def lease(session: Session, found: Select[UUID], until: datetime) -> list[Letter]:
     """Take those that are found, due and free, in no order. One statement."""
     taken = update(Letter).where(Letter.id.in_(found))
-    values = {"lease": uuid4(), "leased_until": until, "attempts": Letter.attempts + 1}
+    values = {"lease": uuid4(), "leased_until": until, "deliveries": Letter.deliveries + 1}
     return [*session.scalars(taken.values(**values).returning(Letter))]
 
 
 def release(session: Session, letters: Sequence[Letter]) -> None:
     """Give back claimed letters that were not tried. They keep their place."""
     ours = Letter.id.in_([letter.id for letter in letters]) & Letter.lease.in_({letter.lease for letter in letters})
-    session.execute(update(Letter).where(ours).values(**FREE, attempts=Letter.attempts - 1))
+    session.execute(update(Letter).where(ours).values(**FREE, deliveries=Letter.deliveries - 1))
 
 
 def put_off(session: Session, letter: Letter, due_at: datetime) -> None:
     """Give back a claimed letter whose turn comes later. To the outside nothing has changed."""
-    write(session, letter, **FREE, attempts=letter.attempts - 1, due_at=due_at)
+    write(session, letter, **FREE, deliveries=letter.deliveries - 1, due_at=due_at)
 
 
 def mark(session: Session, letter: Letter, state: State, reply: str) -> bool:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import insert, select
 
 from app.database import Database
-from app.outbox import Kind, Letter, State
+from app.outbox import Letter, LetterKind, State
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 BATCH = 1000
@@ -41,12 +41,17 @@ def _person(number: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]
     key = secrets.token_hex(32)
     who = {"id": subscriber, "address": address(number), "canonical": address(number), "digest": key}
     who["mailbox_digest"] = key
-    asked = {"id": letter, "subscriber_id": subscriber, "language": "en", "kind": Kind.CONFIRMATION, "attempts": 1}
+    asked = {
+        "id": letter,
+        "subscriber_id": subscriber,
+        "language": "en",
+        "kind": LetterKind.CONFIRMATION,
+    }
     joined = {"id": subscription, "subscriber_id": subscriber, "newsletter": "weekly", "status": Status.CONFIRMED}
     return (
         who | {"language": "en", "commitment_key": key, "created_at": now},
         asked
-        | {"about": {str(subscription): "nonce"}, "state": State.SENT}
+        | {"about": {str(subscription): "nonce"}, "state": State.SENT, "deliveries": 1}
         | {"created_at": now, "due_at": now, "state_at": now},
         joined | {"since": now, "version": 2, "nonce": "nonce", "letter_id": letter, "asked_at": now},
     )

@@ -11,7 +11,7 @@ from email.policy import SMTP
 from sqlalchemy import func, select, update
 
 from app.database import Database
-from app.outbox import Kind, Letter, State
+from app.outbox import Letter, LetterKind, State
 from app.subscriptions.model import Status, Subscription
 from benchmarks.servers import BIN
 
@@ -45,7 +45,7 @@ def _owe(database: Database, letters: int) -> None:
     """Whoever has signed up so far and not confirmed waits for a letter; all but `letters` of them are dropped."""
     with database.transaction() as session:
         pending = select(Subscription.letter_id).where(Subscription.status == Status.PENDING)
-        queued = select(Letter.id).where(Letter.kind == Kind.CONFIRMATION, Letter.state == State.QUEUED)
+        queued = select(Letter.id).where(Letter.kind == LetterKind.CONFIRMATION, Letter.state == State.QUEUED)
         kept = queued.where(Letter.id.in_(pending)).limit(letters).subquery()
         others = update(Letter).where(Letter.state == State.QUEUED, Letter.id.not_in(select(kept.c.id)))
         session.execute(others.values(state=State.DROPPED))

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,3 +158,9 @@ def test_an_advisory_lock_is_taken_by_its_name() -> None:
     for path in (ROOT / "app").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert "advisory" not in source.lower() or "AdvisoryLock" in source, path
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "app").rglob("*.py")]
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.ledger.signing import Signer, sign
+from app.ledger.signing import LogSigner, sign
 from app.ledger.verifier import Key, Refuted, open_note
 
 KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
@@ -18,7 +18,7 @@ def test_the_example_of_the_specification_verifies() -> None:
 
 
 def test_what_we_sign_is_of_the_same_form() -> None:
-    signer = Signer.of("example.com/foo", bytes(32))
+    signer = LogSigner.of("example.com/foo", bytes(32))
     assert open_note(sign(TEXT, [signer]), [signer.key]) == TEXT
 
 

@@ -19,7 +19,7 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
 
 
 def counted() -> int:
-    return sum(isinstance(each, rate_limit._Count) for each in gc.get_objects())
+    return sum(isinstance(each, rate_limit._Hits) for each in gc.get_objects())
 
 
 def test_whoever_comes_from_everywhere_does_not_fill_the_memory(counter: Counter) -> None:

@@ -52,13 +52,13 @@ class Limit:
 
 
 @dataclass(slots=True)
-class _Count:
+class _Hits:
     known: int = 0
     """What the store said last, or was told since."""
     untold: int = 0
 
 
-_Counts = defaultdict[tuple[str, str], _Count]
+_HitCounts = defaultdict[tuple[str, str], _Hits]
 """By the limit's name, and by who is counted."""
 
 
@@ -76,7 +76,7 @@ class Counter:
         self._storage = storage
         self._secret = secret.encode()
         self._lock = threading.Lock()
-        self._windows: dict[int, tuple[int, _Counts]] = {}
+        self._windows: dict[int, tuple[int, _HitCounts]] = {}
         """By their length in seconds."""
 
     def hit(self, limit: Limit, who: str) -> bool:
@@ -97,11 +97,11 @@ class Counter:
             count.known = max(count.known, told)
         return told <= limit.hits
 
-    def _in(self, window: int, seconds: int) -> _Counts:
+    def _in(self, window: int, seconds: int) -> _HitCounts:
         """What was counted in an earlier window counts no more, told or not. So does what there is no room for."""
         present = self._windows.get(seconds)
         if present is None or present[0] != window or len(present[1]) > ROOM:
-            present = self._windows[seconds] = window, defaultdict(_Count)
+            present = self._windows[seconds] = window, defaultdict(_Hits)
         return present[1]
 
 

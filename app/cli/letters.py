@@ -60,7 +60,7 @@ def retry(context: Any, letter_ids: tuple[UUID, ...], all_of_them: bool, state: 
         raise click.UsageError("Give ids, or --all with --state.")
     chosen = Letter.state == state if state else Letter.id.in_(letter_ids)
     now = clock.now()
-    anew = update(Letter).values(**FREE, state=State.QUEUED, state_at=now, due_at=now, attempts=0)
+    anew = update(Letter).values(**FREE, state=State.QUEUED, state_at=now, due_at=now, deliveries=0)
     changed = _change(context, anew.where(chosen, Letter.state.in_((*OWED, *DEAD))))
     click.echo(f"{_count(changed)} owed anew.")
     _insist_on(letter_ids, changed)
@@ -98,12 +98,14 @@ def _slugs(connection: Connection, found: Sequence[AnyRow]) -> dict[str, str]:
     return {str(id): slug for id, slug in connection.execute(_NEWSLETTERS.where(Subscription.id.in_(about)))}
 
 
-_LETTERS = select(Letter.id, Letter.kind, Letter.about, Letter.state, Letter.state_at, Letter.attempts, Letter.reply)
+# Read by a connection, a column has its own name and not that of its attribute.
+DELIVERIES = Letter.deliveries.label("deliveries")
+_LETTERS = select(Letter.id, Letter.kind, Letter.about, Letter.state, Letter.state_at, DELIVERIES, Letter.reply)
 _NEWSLETTERS: Select[UUID, str] = select(Subscription.id, Subscription.newsletter)
 
 
 def _fields(letter: AnyRow, slugs: dict[str, str]) -> list[str]:
     newsletters = ",".join(sorted({slugs[each] for each in letter.about if each in slugs}))
     since = f"{letter.state_at:%Y-%m-%dT%H:%M:%SZ}"
-    tried = (letter.state, since, str(letter.attempts), letter.reply or "-")
+    tried = (letter.state, since, str(letter.deliveries), letter.reply or "-")
     return [str(letter.id), letter.kind, newsletters or "-", *tried]

@@ -9,21 +9,21 @@ import click
 from app.cli.record import record
 from app.newsletters import load
 from app.privacy import clock_check, retention
-from app.privacy.retention import Kind
+from app.privacy.retention import PurgeKind
 
 TOLD_EVERY_SECONDS = 5.0
 WORDS = {
-    Kind.EXPIRED: "requests lapsed, for nobody confirmed them",
-    Kind.BOUNCED: "bounced requests erased, for nobody had confirmed them",
-    Kind.UNCONFIRMED: "lapsed requests lost their stub and their evidence",
-    Kind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
-    Kind.SUPPRESSIONS: "suppressions ended",
-    Kind.BUDGETS: "mail budgets forgotten",
-    Kind.ADDRESS_CHANGES: "changes of address forgotten",
-    Kind.PROOFS: "used proofs of work forgotten",
-    Kind.BREAKER_COUNTS: "counts of requests forgotten, of a newsletter in a minute",
-    Kind.BREAKER_CHANGES: "switchings of breakers forgotten",
-    Kind.FEEDBACK: "reports of bounces and complaints forgotten",
+    PurgeKind.EXPIRED: "requests lapsed, for nobody confirmed them",
+    PurgeKind.BOUNCED: "bounced requests erased, for nobody had confirmed them",
+    PurgeKind.UNCONFIRMED: "lapsed requests lost their stub and their evidence",
+    PurgeKind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
+    PurgeKind.SUPPRESSIONS: "suppressions ended",
+    PurgeKind.BUDGETS: "mail budgets forgotten",
+    PurgeKind.ADDRESS_CHANGES: "changes of address forgotten",
+    PurgeKind.PROOFS: "used proofs of work forgotten",
+    PurgeKind.BREAKER_COUNTS: "counts of requests forgotten, of a newsletter in a minute",
+    PurgeKind.BREAKER_CHANGES: "switchings of breakers forgotten",
+    PurgeKind.FEEDBACK: "reports of bounces and complaints forgotten",
 }
 
 
@@ -39,7 +39,7 @@ def purge(context: Any) -> None:
 
     Nothing is erased where the clock is not to be believed.
     """
-    counts: Counter[str] = Counter(dict.fromkeys(Kind, 0))
+    counts: Counter[str] = Counter(dict.fromkeys(PurgeKind, 0))
     with context.database.read_only() as connection:
         if doubt := clock_check.doubt(connection):
             raise click.ClickException(f"Nothing is erased: {doubt}. {doubt.remedy}.")
@@ -49,7 +49,7 @@ def purge(context: Any) -> None:
         for done in retention.steps(context.database, chore):
             counts[chore.kind] += done
             if time.monotonic() >= told_at + TOLD_EVERY_SECONDS:
-                click.echo(f"So far: {counts[chore.kind]} {WORDS[Kind(chore.kind)]}.", err=True)
+                click.echo(f"So far: {counts[chore.kind]} {WORDS[PurgeKind(chore.kind)]}.", err=True)
                 told_at = time.monotonic()
     if not context.database.scrub():
         click.echo("Its bytes are on the disk until whoever reads them is done, and a minute longer.", err=True)

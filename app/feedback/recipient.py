@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.addresses import EmailAddress
 from app.feedback.report import Report
-from app.outbox import Kind, Letter
-from app.subscriptions.address_change.model import AddressChange
+from app.outbox import Letter, LetterKind
+from app.subscriptions.address_change.changes import AddressChange
 from app.subscriptions.model import Subscriber, Subscription
 
 
@@ -70,7 +70,7 @@ def hold(session: Session, mailbox: Mailbox) -> list[Subscription]:
 def _recipient(session: Session, letter: Letter) -> Mailbox | None:
     if letter.address_change_id is not None:
         change = session.get_one(AddressChange, letter.address_change_id)
-        if letter.kind == Kind.ADDRESS_CHANGE:
+        if letter.kind == LetterKind.ADDRESS_CHANGE:
             return _wanted(change)
         return _former(change)
     left = _left_since(session, letter)

@@ -26,13 +26,13 @@ class SealedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FeedPage:
     events: Sequence[SealedEvent]
     next: int
     """The position behind which nothing has been read yet."""
 
 
-def read(connection: Connection, after: int, *, limit: int, newsletters: Collection[str] | None) -> Page:
+def read(connection: Connection, after: int, *, limit: int, newsletters: Collection[str] | None) -> FeedPage:
     """What comes behind the position `after`, as far as these newsletters go; None: all of it.
 
     That a whole person was erased names no newsletter, and concerns whoever may hold a copy (GDPR Art. 19): those who
@@ -41,12 +41,12 @@ def read(connection: Connection, after: int, *, limit: int, newsletters: Collect
     last = connection.scalar(select(func.max(LogEntry.position)))
     end = min(-1 if last is None else last, after + LOOK_AHEAD)
     if end <= after:
-        return Page((), after)
+        return FeedPage((), after)
     wanted = _BY_POSITION.where(LogEntry.position > after, LogEntry.position <= end)
     if newsletters is not None:
         wanted = wanted.where(_concerns(newsletters))
     events = [SealedEvent(*row) for row in connection.execute(wanted.limit(limit))]
-    return Page(events, events[-1].position if len(events) == limit else end)
+    return FeedPage(events, events[-1].position if len(events) == limit else end)
 
 
 def _concerns(newsletters: Collection[str]) -> ColumnElement[bool]:

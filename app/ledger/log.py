@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from app.errors import JawelError
 from app.ledger.model import LogEntry, LogKey, SignedCheckpoint
-from app.ledger.signing import Signer, sign
+from app.ledger.signing import LogSigner, sign
 from app.ledger.tree import Span
 from app.ledger.verifier import Key, Refuted, open_note
 
@@ -39,12 +39,12 @@ class LogIsInconsistent(JawelError):
 class Log:
     origin: str
     """The first line of each checkpoint, and the name of each key."""
-    signers: tuple[Signer, ...]
+    signers: tuple[LogSigner, ...]
     """Newest first. Only the newest signs; the one before it vouches once, at the hand-over."""
 
     @classmethod
     def of(cls, origin: str, seeds: Sequence[bytes]) -> "Log":
-        return cls(origin, tuple(Signer.of(origin, seed) for seed in seeds))
+        return cls(origin, tuple(LogSigner.of(origin, seed) for seed in seeds))
 
 
 def newest_checkpoint(connection: Connection) -> SignedCheckpoint | None:
@@ -72,7 +72,7 @@ def verification_keys(connection: Connection, log: Log) -> list[Key]:
     return known
 
 
-def introduce(signer: Signer, since_size: int, former: Sequence[Key]) -> str:
+def introduce(signer: LogSigner, since_size: int, former: Sequence[Key]) -> str:
     """What a key says of itself when it first signs, and which keys before it are to be believed. A signed note."""
     lines = [INTRODUCTION, str(since_size), *map(str, [signer.key, *former])]
     return sign("".join(f"{line}\n" for line in lines), [signer])

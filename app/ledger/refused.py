@@ -26,7 +26,7 @@ COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven:
+class UnprovenEvent:
     """An event that waits or was set aside, and whose MAC is not ours."""
 
     id: UUID
@@ -64,13 +64,13 @@ def reconsider(session: Session, after: UUID | None) -> UUID | None:
     return found[-1].id if len(found) == AT_ONCE else None
 
 
-def unproven(connection: Connection) -> Iterator[Unproven]:
+def unproven(connection: Connection) -> Iterator[UnprovenEvent]:
     """In the order in which they say that they happened. Streams, and so takes a transaction."""
     ours = event_macs.of(connection)
     for each in connection.execute(_UNSEALED, execution_options={"yield_per": AT_ONCE}):
         if not ours.fit(each.mac, each.id, each.evidence_hash):
             reason = "it has no MAC" if each.mac is None else "its MAC is by no key of SECRET_KEYS"
-            yield Unproven(each.id, each.type, each.occurred_at, each.newsletter, reason)
+            yield UnprovenEvent(each.id, each.type, each.occurred_at, each.newsletter, reason)
 
 
 def adopt(session: Session, event_ids: Sequence[UUID]) -> list[UUID]:

@@ -9,12 +9,12 @@ from app.ledger.verifier import Key, encode
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class LogSigner:
     key: Key
     _private: Ed25519PrivateKey = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, name: str, seed: bytes) -> "Signer":
+    def of(cls, name: str, seed: bytes) -> "LogSigner":
         """`seed` is the 32 bytes of RFC 8032 section 5.1.5."""
         private = Ed25519PrivateKey.from_private_bytes(seed)
         return cls(Key.of(name, private.public_key().public_bytes_raw()), private)
@@ -23,6 +23,6 @@ class Signer:
         return f"— {self.key.name} {encode(self.key.id + self._private.sign(text.encode()))}\n"
 
 
-def sign(text: str, signers: Sequence[Signer]) -> str:
+def sign(text: str, signers: Sequence[LogSigner]) -> str:
     """A signed note. The text ends with a newline, and has no empty line at its end."""
     return f"{text}\n{''.join(signer.line(text) for signer in signers)}"

@@ -13,7 +13,7 @@ from app import clock, consent, outbox
 from app.consent import Act, Actor, EventType, Step
 from app.database import Database
 from app.mail.compose import Composition, Owed
-from app.outbox import Kind, Letter, State
+from app.outbox import Letter, LetterKind, State
 from app.subscriptions.model import Status, Subscription
 
 
@@ -37,7 +37,7 @@ def _record_acceptance(session: Session, owed: Owed, composition: Composition, r
 
     A link to the preferences is no part of the evidence: whoever asks for one adds nothing to the log.
     """
-    if owed.letter.kind == Kind.PREFERENCES:
+    if owed.letter.kind == LetterKind.PREFERENCES:
         return
     now = clock.now()
     for subscription_id, newsletter in owed.newsletters.items():
@@ -49,7 +49,7 @@ def _record_acceptance(session: Session, owed: Owed, composition: Composition, r
             occurred_at=now,
         )
         consent.record(session, step, Act(Actor.SERVICE, _evidence(owed, composition, reply)))
-    if owed.letter.kind == Kind.CONFIRMATION:
+    if owed.letter.kind == LetterKind.CONFIRMATION:
         _extend(session, owed.letter, composition.expires_at)
 
 

@@ -10,12 +10,12 @@ from app.addresses import EmailAddress
 from app.database import AnyRow
 from app.mail.compose import AddressChangeDetails, Owed
 from app.newsletters.definitions import Catalogue
-from app.outbox import Kind, Letter
-from app.subscriptions.address_change import model
-from app.subscriptions.address_change.model import AddressChange, Standing
+from app.outbox import Letter, LetterKind
+from app.subscriptions.address_change import changes
+from app.subscriptions.address_change.changes import AddressChange, ChangeStanding
 from app.subscriptions.model import Status, Subscriber, Subscription
 
-KINDS = (Kind.ADDRESS_CHANGE, Kind.ADDRESS_CHANGED)
+KINDS = (LetterKind.ADDRESS_CHANGE, LetterKind.ADDRESS_CHANGED)
 
 
 def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
@@ -31,7 +31,7 @@ def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owe
         .where(AddressChange.id == letter.address_change_id, about)
         .order_by(Subscription.status != Status.CONFIRMED, Subscription.newsletter)
     )
-    if letter.kind == Kind.ADDRESS_CHANGE:
+    if letter.kind == LetterKind.ADDRESS_CHANGE:
         asked = asked.where(Subscription.status == Status.CONFIRMED)
     found = connection.execute(asked).all()
     if not found or catalogue.controller is None or not _still_owed(letter, found[0], now):
@@ -55,20 +55,20 @@ _CHANGE = select(
 
 
 def _suppressed(letter: Letter, now: datetime) -> ColumnElement[bool]:
-    if letter.kind == Kind.ADDRESS_CHANGE:
+    if letter.kind == LetterKind.ADDRESS_CHANGE:
         known_by = (AddressChange.wanted_digest, AddressChange.wanted_mailbox_digest)
         return suppressions.forbids_asking(known_by, now)
     return suppressions.forbids_mail(AddressChange.former_digest, now)
 
 
 def _still_owed(letter: Letter, row: AnyRow, now: datetime) -> bool:
-    stands = Standing.OPEN if letter.kind == Kind.ADDRESS_CHANGE else Standing.CONFIRMED
-    return model.standing(row, now) is stands and not row.suppressed
+    stands = ChangeStanding.OPEN if letter.kind == LetterKind.ADDRESS_CHANGE else ChangeStanding.CONFIRMED
+    return changes.standing(row, now) is stands and not row.suppressed
 
 
 def _ends(letter: Letter, row: AnyRow) -> tuple[EmailAddress, AddressChangeDetails]:
     former, wanted = EmailAddress.parse(row.former), EmailAddress.parse(row.wanted)
-    asks = letter.kind == Kind.ADDRESS_CHANGE
+    asks = letter.kind == LetterKind.ADDRESS_CHANGE
     recipient, elsewhere = (wanted, former) if asks else (former, wanted)
     move = AddressChangeDetails(
         change_id=row.change_id,

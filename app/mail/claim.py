@@ -18,7 +18,7 @@ from app import outbox
 from app.mail import order, throttle
 from app.mail.throttle import Rate, Tally
 from app.mail.throttle import ThrottleKind as For
-from app.outbox import Kind, Letter
+from app.outbox import Letter, LetterKind
 from app.subscriptions.model import Subscriber, Subscription
 from config import SendLimits
 
@@ -95,7 +95,7 @@ def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, 
 def _rates(limits: SendLimits, letter: Letter, domain: str, newsletters: Sequence[str]) -> Iterator[tuple[str, Rate]]:
     """What the letter needs to go."""
     yield from _limited(For.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, throttle.a_minute)
-    if letter.kind != Kind.CONFIRMATION:
+    if letter.kind != LetterKind.CONFIRMATION:
         return
     yield from _limited(For.CONFIRMATIONS, limits.confirmations_an_hour, _budget)
     yield from _limited(For.CONFIRMATIONS_TO_DOMAIN.of(domain), limits.confirmations_an_hour_to_a_domain, _budget)
@@ -125,7 +125,7 @@ def _domains(session: Session, key: str, letters: Sequence[Letter]) -> dict[UUID
 
 
 def _newsletters(session: Session, letters: Sequence[Letter]) -> dict[UUID, str]:
-    about = {UUID(each) for letter in letters if letter.kind == Kind.CONFIRMATION for each in letter.about}
+    about = {UUID(each) for letter in letters if letter.kind == LetterKind.CONFIRMATION for each in letter.about}
     found = select(Subscription.id, Subscription.newsletter).where(Subscription.id.in_(about))
     return {row.id: row.newsletter for row in session.execute(found)} if about else {}
 

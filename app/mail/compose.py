@@ -20,7 +20,7 @@ from app.addresses import EmailAddress
 from app.links import FRESH_FOR, Links, one_click
 from app.mail.message import ComposedLetter
 from app.newsletters.definitions import Controller, Newsletter
-from app.outbox import Kind, Letter
+from app.outbox import Letter, LetterKind
 from app.subscriptions import codes
 
 PARTS = ("subject.txt", "body.txt", "body.html")
@@ -90,33 +90,33 @@ def compose(owed: Owed, links: Links) -> Composition:
 
 
 def _good_for(owed: Owed) -> timedelta:
-    if owed.letter.kind == Kind.PREFERENCES:
+    if owed.letter.kind == LetterKind.PREFERENCES:
         return FRESH_FOR
     return min(each.confirm_within for each in owed.newsletters.values())
 
 
 def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], str]:
     """Those in the body, and the one that a mail program's own "unsubscribe" posts to."""
-    if owed.letter.kind == Kind.CONFIRMATION:
+    if owed.letter.kind == LetterKind.CONFIRMATION:
         link = links.confirm(owed.letter.id, expires_at)
         return [link], f"{link}/decline"
-    if owed.move and owed.letter.kind == Kind.ADDRESS_CHANGE:
+    if owed.move and owed.letter.kind == LetterKind.ADDRESS_CHANGE:
         # Not yet theirs to leave: whoever has the mailbox can only turn down what was asked for.
         link = links.change_address(owed.move.change_id, expires_at)
         return [link], f"{link}/decline"
     exit_link = links.unsubscribe(next(iter(owed.newsletters)))
-    if owed.letter.kind == Kind.PREFERENCES:
+    if owed.letter.kind == LetterKind.PREFERENCES:
         return [links.manage(owed.letter.subscriber_id, expires_at)], exit_link
     if owed.move:
         return [links.undo_address(owed.move.change_id, expires_at)], exit_link
-    if owed.letter.kind == Kind.RESUBSCRIBED and len(owed.newsletters) == 1:
+    if owed.letter.kind == LetterKind.RESUBSCRIBED and len(owed.newsletters) == 1:
         return [exit_link], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link
 
 
 def _code(owed: Owed, links: Links) -> str | None:
     """Only where a page may still be open that takes it."""
-    return codes.grouped(codes.code(links.signer.keys[0], owed.letter.id)) if owed.letter.attempt else None
+    return codes.grouped(codes.code(links.signer.keys[0], owed.letter.id)) if owed.letter.form_id else None
 
 
 def _render(owed: Owed, links: list[str], expires_at: datetime, code: str | None) -> dict[str, str]:

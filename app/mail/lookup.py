@@ -14,7 +14,7 @@ from app.database import AnyRow
 from app.mail import address_change_letters
 from app.mail.compose import Owed
 from app.newsletters.definitions import Catalogue
-from app.outbox import Kind, Letter
+from app.outbox import Letter, LetterKind
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 _KNOWN_BY = (Subscriber.digest, Subscriber.mailbox_digest)
@@ -61,11 +61,11 @@ def _about(letter: Letter) -> list[ColumnElement[bool]]:
 
 
 def _still_owed(letter: Letter, row: AnyRow) -> bool:
-    if letter.kind == Kind.CONFIRMATION:
+    if letter.kind == LetterKind.CONFIRMATION:
         newest = row.letter_id == letter.id and row.nonce == letter.about[str(row.id)]
         return row.status == Status.PENDING and newest and not row.forbids_asking
-    if letter.kind in (Kind.ALREADY_CONFIRMED, Kind.RESUBSCRIBED):
+    if letter.kind in (LetterKind.ALREADY_CONFIRMED, LetterKind.RESUBSCRIBED):
         return row.status == Status.CONFIRMED and not row.forbids_mail
-    if letter.kind == Kind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
+    if letter.kind == LetterKind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
         return False  # they have undone it, or come back
     return not row.forbids_mail

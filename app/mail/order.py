@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from app import clock, outbox
-from app.outbox import Kind, Letter
+from app.outbox import Letter, LetterKind
 from app.subscriptions.model import Subscription
 
 WAITED_FOR = timedelta(minutes=15)
@@ -42,8 +42,8 @@ def _in_turn(letters: Sequence[Letter]) -> list[Letter]:
 
 
 def _is_waited_for(letter: Letter, since: datetime) -> bool:
-    is_first_try = letter.attempts == 1 and not letter.is_unproven
-    return letter.kind == Kind.CONFIRMATION and is_first_try and letter.created_at > since
+    is_first_try = letter.deliveries == 1 and not letter.is_unproven
+    return letter.kind == LetterKind.CONFIRMATION and is_first_try and letter.created_at > since
 
 
 def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
@@ -79,8 +79,8 @@ def _are_waited_for(now: datetime) -> list[ColumnElement[bool]]:
         Letter.due_at > since,
         Letter.due_at <= now,
         Letter.created_at > since,
-        Letter.kind == Kind.CONFIRMATION,
-        Letter.attempts == 0,
+        Letter.kind == LetterKind.CONFIRMATION,
+        Letter.deliveries == 0,
         Letter.is_unproven.is_(False),
         outbox.is_free(now),
     ]

@@ -29,7 +29,7 @@ def postpone(session: Session, letter: Letter, reply: str, wait: timedelta) -> S
     `wait` is the least that the mail server asked for.
     """
     now = clock.now()
-    state = State.FAILED if letter.attempts >= TRIES else State.DEFERRED
+    state = State.FAILED if letter.deliveries >= TRIES else State.DEFERRED
     due_at = now + max(_back_off(letter), wait)
     outbox.write(session, letter, **FREE, state=state, state_at=now, due_at=due_at, reply=reply)
     return state
@@ -37,17 +37,17 @@ def postpone(session: Session, letter: Letter, reply: str, wait: timedelta) -> S
 
 def keep_in_place(session: Session, letter: Letter, reply: str) -> None:
     """The mail server was not even reached: that was no try, and the letter stays first in turn."""
-    attempts, now = letter.attempts - 1, clock.now()
-    outbox.write(session, letter, **FREE, state=State.DEFERRED, state_at=now, reply=reply, attempts=attempts)
+    deliveries, now = letter.deliveries - 1, clock.now()
+    outbox.write(session, letter, **FREE, state=State.DEFERRED, state_at=now, reply=reply, deliveries=deliveries)
 
 
 def hold(session: Session, letter: Letter, reply: str, wait: timedelta) -> None:
     """The mail server was too busy: later, and behind the others, for it may be because of this letter."""
     now = clock.now()
     due_at = now + max(min(_back_off(letter), HELD_FOR), wait)
-    attempts = min(letter.attempts, len(BACK_OFF))
+    deliveries = min(letter.deliveries, len(BACK_OFF))
     outbox.write(
-        session, letter, **FREE, state=State.DEFERRED, state_at=now, due_at=due_at, reply=reply, attempts=attempts
+        session, letter, **FREE, state=State.DEFERRED, state_at=now, due_at=due_at, reply=reply, deliveries=deliveries
     )
 
 
@@ -57,8 +57,8 @@ def take_up(session: Session) -> int:
     is_held = (Letter.state == State.DEFERRED) & or_(*map(Letter.reply.like, BUSY))
     held = select(Letter.id).where(outbox.IS_OWED, is_held, Letter.due_at > now, outbox.is_free(now))
     taken = update(Letter).where(Letter.id.in_(held.with_for_update(skip_locked=True)))
-    return len(session.scalars(taken.values(due_at=Letter.created_at, attempts=0).returning(Letter.id)).all())
+    return len(session.scalars(taken.values(due_at=Letter.created_at, deliveries=0).returning(Letter.id)).all())
 
 
 def _back_off(letter: Letter) -> timedelta:
-    return BACK_OFF[min(letter.attempts, len(BACK_OFF)) - 1]
+    return BACK_OFF[min(letter.deliveries, len(BACK_OFF)) - 1]

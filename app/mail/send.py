@@ -141,7 +141,7 @@ def _resume(database: Database) -> None:
 def _postpone(database: Database, letter: Letter, failure: TemporaryFailure) -> None:
     with database.transaction() as session:
         state = retry.postpone(session, letter, failure.code, failure.wait)
-    log.warning("letter.postponed", state=state, letter=str(letter.id), reply=failure.code, attempt=letter.attempts)
+    log.warning("letter.postponed", state=state, letter=str(letter.id), reply=failure.code, attempt=letter.deliveries)
 
 
 def _settle(database: Database, letter: Letter, state: State, reply: str) -> None:

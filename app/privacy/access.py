@@ -23,7 +23,7 @@ from app.ledger.model import LogEntry
 from app.newsletters.tables import Wording
 from app.outbox import Letter
 from app.subscriptions import lapsed_requests
-from app.subscriptions.address_change.model import AddressChange
+from app.subscriptions.address_change.changes import AddressChange
 from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import Subscriber, Subscription
 from app.suppressions import Suppression

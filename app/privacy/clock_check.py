@@ -30,35 +30,35 @@ SETTLED_AHEAD = timedelta(days=1)
 """For somebody to notice: by a clock that was set ahead, all that is due until then is due too early."""
 
 
-class Kind(StrEnum):
+class DoubtKind(StrEnum):
     APART = "apart"
     JUMPED = "jumped"
     BEHIND = "behind"
 
 
 _WORDS = {
-    Kind.APART: "the clock is {seconds:,} s {direction} of the database's",
-    Kind.JUMPED: "the clock was set {seconds:,} s {direction} while the worker ran",
-    Kind.BEHIND: "the clock is {seconds:,} s behind what was written last",
+    DoubtKind.APART: "the clock is {seconds:,} s {direction} of the database's",
+    DoubtKind.JUMPED: "the clock was set {seconds:,} s {direction} while the worker ran",
+    DoubtKind.BEHIND: "the clock is {seconds:,} s behind what was written last",
 }
 
 
 _REMEDIES = {
-    Kind.APART: "Set both by NTP",
-    Kind.JUMPED: "Set it by NTP",
-    Kind.BEHIND: "Set it by NTP; if it is right, the clock was ahead then, and the next event ends this",
+    DoubtKind.APART: "Set both by NTP",
+    DoubtKind.JUMPED: "Set it by NTP",
+    DoubtKind.BEHIND: "Set it by NTP; if it is right, the clock was ahead then, and the next event ends this",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    kind: Kind
+    kind: DoubtKind
     by: timedelta
     """Negative where the clock is behind."""
 
     def __str__(self) -> str:
         direction = "behind" if self.by < timedelta() else "ahead"
-        if self.kind is Kind.JUMPED:
+        if self.kind is DoubtKind.JUMPED:
             direction = "back" if self.by < timedelta() else "ahead"
         return _WORDS[self.kind].format(seconds=round(abs(self.by.total_seconds())), direction=direction)
 
@@ -75,7 +75,7 @@ class ClockCheck:
 
     def __init__(self, witnesses: Sequence[Witness]) -> None:
         self._witnesses = witnesses
-        self._doubted: Kind | None = None
+        self._doubted: DoubtKind | None = None
 
     @classmethod
     def of_now(cls) -> "ClockCheck":
@@ -111,13 +111,13 @@ def ahead_of_the_database(connection: Connection) -> timedelta | None:
 
 def apart_from_the_database(connection: Connection) -> Doubt | None:
     ahead = ahead_of_the_database(connection)
-    return Doubt(Kind.APART, ahead) if ahead is not None and abs(ahead) > APART else None
+    return Doubt(DoubtKind.APART, ahead) if ahead is not None and abs(ahead) > APART else None
 
 
 def behind_what_was_written(connection: Connection) -> Doubt | None:
     written = last_written(connection)
     ahead = clock.now() - written if written else timedelta()
-    return Doubt(Kind.BEHIND, ahead) if ahead < -JUMP else None
+    return Doubt(DoubtKind.BEHIND, ahead) if ahead < -JUMP else None
 
 
 class Jumps:
@@ -139,7 +139,7 @@ class Jumps:
         if clock.steady() - self._since >= settled.total_seconds():
             self._strides.accept()
             return None
-        return Doubt(Kind.JUMPED, jump)
+        return Doubt(DoubtKind.JUMPED, jump)
 
 
 class Beginning:

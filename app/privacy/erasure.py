@@ -19,15 +19,15 @@ from app.abuse.recipient_limit import RecipientLimit
 from app.consent import Act
 from app.outbox import Letter
 from app.privacy import tombstones
-from app.privacy.tombstones import Grave, Reason
+from app.privacy.tombstones import ErasureReason, Grave
 from app.subscriptions import lapsed_requests, subscriber, transitions
-from app.subscriptions.address_change import model
+from app.subscriptions.address_change import changes
 from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ErasedAddress:
     """What an address is known by, with and without a subscriber."""
 
     canonical: str
@@ -35,7 +35,7 @@ class Address:
     mailbox_digest: str
 
 
-def erase(session: Session, who: Address | UUID, act: Act) -> None:
+def erase(session: Session, who: ErasedAddress | UUID, act: Act) -> None:
     """Erase a person, by address or by id. Idempotent.
 
     Earlier requests from the same address that were never confirmed are erased as well, as far as the stub of each is
@@ -46,11 +46,11 @@ def erase(session: Session, who: Address | UUID, act: Act) -> None:
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
     if digest is not None:
-        erase_lapsed_requests(session, LapsedRequest.digest == digest, Reason.REQUEST, act)
-        model.forget_address(session, digest)
+        erase_lapsed_requests(session, LapsedRequest.digest == digest, ErasureReason.REQUEST, act)
+        changes.forget_address(session, digest)
 
 
-def erase_within(session: Session, who: Address | UUID, newsletters: Collection[str], act: Act) -> None:
+def erase_within(session: Session, who: ErasedAddress | UUID, newsletters: Collection[str], act: Act) -> None:
     """Erase what those newsletters know of a person; the address stays as long as another needs it. Idempotent."""
     digest = _digest(session, who)
     identities = _identities(session, who, digest)
@@ -60,14 +60,16 @@ def erase_within(session: Session, who: Address | UUID, newsletters: Collection[
         .order_by(Subscription.newsletter)
         .with_for_update()
     ).all()
-    erase_subscriptions(session, found, Reason.REQUEST, act)
+    erase_subscriptions(session, found, ErasureReason.REQUEST, act)
     theirs: ColumnElement[bool] = LapsedRequest.subscriber_id.in_(identities)
     if digest is not None:
         theirs |= LapsedRequest.digest == digest
-    erase_lapsed_requests(session, theirs & LapsedRequest.newsletter.in_(newsletters), Reason.REQUEST, act)
+    erase_lapsed_requests(session, theirs & LapsedRequest.newsletter.in_(newsletters), ErasureReason.REQUEST, act)
 
 
-def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription], reason: Reason, act: Act) -> None:
+def erase_subscriptions(
+    session: Session, subscriptions: Sequence[Subscription], reason: ErasureReason, act: Act
+) -> None:
     """Erase subscriptions that are locked, with their evidence, and with the last one of a person the address."""
     graves = [Grave(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
     for subscription in subscriptions:
@@ -76,7 +78,7 @@ def erase_subscriptions(session: Session, subscriptions: Sequence[Subscription],
     tombstones.bury(session, graves, reason, act)
 
 
-def erase_lapsed_requests(session: Session, which: ColumnElement[bool], reason: Reason, act: Act) -> int:
+def erase_lapsed_requests(session: Session, which: ColumnElement[bool], reason: ErasureReason, act: Act) -> int:
     """Erase stubs with the evidence that they lead to. Returns how many."""
     gone = session.execute(
         delete(LapsedRequest)
@@ -87,8 +89,8 @@ def erase_lapsed_requests(session: Session, which: ColumnElement[bool], reason: 
     return len(gone)
 
 
-def _digest(session: Session, who: Address | UUID) -> str | None:
-    if isinstance(who, Address):
+def _digest(session: Session, who: ErasedAddress | UUID) -> str | None:
+    if isinstance(who, ErasedAddress):
         return who.digest
     present = session.scalars(select(Subscriber.digest).where(Subscriber.id == who)).first()
     # Of who is still there a stub may be about an address that they have left.
@@ -96,8 +98,8 @@ def _digest(session: Session, who: Address | UUID) -> str | None:
     return present or session.scalars(known).first()
 
 
-def _mailbox_digest(session: Session, who: Address | UUID) -> str | None:
-    if isinstance(who, Address):
+def _mailbox_digest(session: Session, who: ErasedAddress | UUID) -> str | None:
+    if isinstance(who, ErasedAddress):
         return who.mailbox_digest
     return session.scalars(select(Subscriber.mailbox_digest).where(Subscriber.id == who)).first()
 
@@ -107,7 +109,7 @@ def _forget_budgets(session: Session, *digests: str | None) -> None:
         session.execute(delete(RecipientLimit).where(RecipientLimit.digest == digest))
 
 
-def _identities(session: Session, who: Address | UUID, digest: str | None) -> list[UUID]:
+def _identities(session: Session, who: ErasedAddress | UUID, digest: str | None) -> list[UUID]:
     if isinstance(who, UUID):
         found = {who}
     else:

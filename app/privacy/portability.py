@@ -37,14 +37,14 @@ CATEGORIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class ExportIssue:
     """This one file, beside what is held."""
 
     created: datetime
     catalogue: Catalogue
 
 
-def build(holdings: Holdings, issue: Issue) -> dict[str, Any]:
+def build(holdings: Holdings, issue: ExportIssue) -> dict[str, Any]:
     parts = {name: [_plain(row) for row in rows] for name, rows in holdings.parts.items()}
     return {
         "format": FORMAT,

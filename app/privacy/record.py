@@ -11,7 +11,7 @@ from datetime import timedelta
 from app.abuse.recipient_limit import DAY
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.newsletters.notice import in_words
-from app.subscriptions.address_change.model import UNDO_WITHIN
+from app.subscriptions.address_change.changes import UNDO_WITHIN
 
 MISSING = "MISSING:"
 Lines = tuple[str, ...]

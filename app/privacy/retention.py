@@ -20,16 +20,16 @@ from app.consent import Act, Actor
 from app.database import Database
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
-from app.privacy.tombstones import Reason
+from app.privacy.tombstones import ErasureReason
 from app.subscriptions import transitions
-from app.subscriptions.address_change import model
+from app.subscriptions.address_change import changes
 from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import HAS_ENDED, Subscription
 
 KEPT_LONG_ENOUGH = Act(Actor.SERVICE, {"method": "kept long enough"})
 
 
-class Kind(StrEnum):
+class PurgeKind(StrEnum):
     """What is purged; in logs it is the name of the event."""
 
     EXPIRED = "subscriptions.expired"
@@ -73,17 +73,17 @@ PACES: Mapping[str, Pace] = {
 
 def chores(catalogue: Catalogue) -> Iterator[Chore]:
     for slug, newsletter in catalogue.newsletters.items():
-        yield Chore(Kind.EXPIRED, partial(_expire, newsletter), slug)
-        yield Chore(Kind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
-    yield Chore(Kind.BOUNCED, _ended_by(transitions.erase_unconfirmed))
-    yield Chore(Kind.UNCONFIRMED, _erase_unconfirmed)
-    yield Chore(Kind.SUPPRESSIONS, _ended_by(suppressions.purge))
-    yield Chore(Kind.ADDRESS_CHANGES, _ended_by(model.purge))
-    yield Chore(Kind.BREAKER_COUNTS, _ended_by(switching.purge_minutes))
-    yield Chore(Kind.BREAKER_CHANGES, _ended_by(switching.purge_changes))
-    yield Chore(Kind.FEEDBACK, _forget_reports)
-    yield Chore(Kind.BUDGETS, _ended_by(recipient_limit.purge))
-    yield Chore(Kind.PROOFS, _ended_by(proof_of_work.purge))
+        yield Chore(PurgeKind.EXPIRED, partial(_expire, newsletter), slug)
+        yield Chore(PurgeKind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
+    yield Chore(PurgeKind.BOUNCED, _ended_by(transitions.erase_unconfirmed))
+    yield Chore(PurgeKind.UNCONFIRMED, _erase_unconfirmed)
+    yield Chore(PurgeKind.SUPPRESSIONS, _ended_by(suppressions.purge))
+    yield Chore(PurgeKind.ADDRESS_CHANGES, _ended_by(changes.purge))
+    yield Chore(PurgeKind.BREAKER_COUNTS, _ended_by(switching.purge_minutes))
+    yield Chore(PurgeKind.BREAKER_CHANGES, _ended_by(switching.purge_changes))
+    yield Chore(PurgeKind.FEEDBACK, _forget_reports)
+    yield Chore(PurgeKind.BUDGETS, _ended_by(recipient_limit.purge))
+    yield Chore(PurgeKind.PROOFS, _ended_by(proof_of_work.purge))
 
 
 def step(database: Database, chore: Chore, rest: Callable[[float], object] = time.sleep) -> int:
@@ -143,7 +143,7 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session, at_most: int) -> 
     in_turn = sorted(due, key=lambda each: each.subscriber_id)
     if not in_turn:
         return 0
-    erasure.erase_subscriptions(session, in_turn, Reason.RETENTION, KEPT_LONG_ENOUGH)
+    erasure.erase_subscriptions(session, in_turn, ErasureReason.RETENTION, KEPT_LONG_ENOUGH)
     return len(due)
 
 
@@ -161,4 +161,4 @@ def _erase_unconfirmed(session: Session, at_most: int) -> int:
         .with_for_update(skip_locked=True)
     )
     due_ones = LapsedRequest.subscription_id.in_(due)
-    return erasure.erase_lapsed_requests(session, due_ones, Reason.UNCONFIRMED, KEPT_LONG_ENOUGH)
+    return erasure.erase_lapsed_requests(session, due_ones, ErasureReason.UNCONFIRMED, KEPT_LONG_ENOUGH)

@@ -17,7 +17,7 @@ from app.consent import Act, ConsentEvent, EventType, JsonValue, Step
 from app.database import AnyRow
 
 
-class Reason(StrEnum):
+class ErasureReason(StrEnum):
     REQUEST = "request"
     RETENTION = "retention"
     """The newsletter's `keep_evidence` after withdrawal is over."""
@@ -34,7 +34,7 @@ class Grave:
     newsletter: str
 
 
-def bury(session: Session, graves: Sequence[Grave], reason: Reason, act: Act) -> None:
+def bury(session: Session, graves: Sequence[Grave], reason: ErasureReason, act: Act) -> None:
     """Blank the evidence of those subscriptions, under a tombstone each. Idempotent: nothing left, no tombstone."""
     theirs = ConsentEvent.subscription_id.in_([grave.subscription_id for grave in graves])
     blanked: dict[UUID, list[AnyRow]] = {}
@@ -54,7 +54,7 @@ def bury_person(session: Session, subscriber_id: UUID, act: Act) -> None:
     """Blank all evidence of one person, under one tombstone. Idempotent."""
     blanked = _blank(session, ConsentEvent.subscriber_id == subscriber_id)
     if blanked:
-        consent.record_all(session, [(_step(subscriber_id), _saying(blanked, Reason.REQUEST, act))])
+        consent.record_all(session, [(_step(subscriber_id), _saying(blanked, ErasureReason.REQUEST, act))])
 
 
 def _blank(session: Session, which: ColumnElement[bool]) -> Sequence[AnyRow]:
@@ -78,7 +78,7 @@ def _step(subscriber_id: UUID, grave: Grave | None = None) -> Step:
     )
 
 
-def _saying(blanked: Iterable[AnyRow], reason: Reason, act: Act) -> Act:
+def _saying(blanked: Iterable[AnyRow], reason: ErasureReason, act: Act) -> Act:
     erased: list[JsonValue] = [
         {
             "event": str(event.id),

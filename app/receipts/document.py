@@ -65,7 +65,7 @@ class Reader(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class ReceiptIssue:
     """This one receipt, beside what every receipt of the same subscription says."""
 
     receipt_id: UUID
@@ -75,7 +75,7 @@ class Issue:
     links: Links
 
 
-def build(history: History, issue: Issue) -> dict[str, Any]:
+def build(history: History, issue: ReceiptIssue) -> dict[str, Any]:
     """The receipt but for its signature."""
     newsletter = issue.catalogue.newsletters[history.newsletter]
     controller = issue.catalogue.controller
@@ -108,7 +108,7 @@ def build(history: History, issue: Issue) -> dict[str, Any]:
     }
 
 
-def _principal(history: History, issue: Issue) -> dict[str, Any]:
+def _principal(history: History, issue: ReceiptIssue) -> dict[str, Any]:
     person = history.resident
     shown = person if issue.reader is not Reader.PERSON else None
     return {
@@ -119,7 +119,7 @@ def _principal(history: History, issue: Issue) -> dict[str, Any]:
     }
 
 
-def _asked(history: History, newsletter: Newsletter, issue: Issue) -> dict[str, Any]:
+def _asked(history: History, newsletter: Newsletter, issue: ReceiptIssue) -> dict[str, Any]:
     """What the person was shown and agreed to, in the exact words."""
     basis = history.basis
     details = basis.details if basis else {}
@@ -187,7 +187,7 @@ def _pii(kind: str, *, is_optional: bool) -> dict[str, Any]:
     }
 
 
-def _rights(history: History, controller: Controller, issue: Issue) -> dict[str, Any]:
+def _rights(history: History, controller: Controller, issue: ReceiptIssue) -> dict[str, Any]:
     """Links only where they still lead somewhere."""
     links, is_about_one = issue.links, issue.reader is Reader.ONE_NEWSLETTER
     unsubscribe = links.unsubscribe_one if is_about_one else links.unsubscribe

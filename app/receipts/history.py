@@ -1,6 +1,6 @@
 """One subscription as a receipt tells of it: every event with its evidence and its place in the log.
 
-What counts is the events. Person and subscription may be gone, because the request was declined or lapsed; whoever
+What counts is the events. DataSubject and subscription may be gone, because the request was declined or lapsed; whoever
 asked for the mail must still be answered from the evidence that is kept.
 """
 
@@ -45,7 +45,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class DataSubject:
     address: EmailAddress
     language: str
     commitment_key: str
@@ -57,7 +57,7 @@ class History:
     subscription_id: UUID
     subscriber_id: UUID
     newsletter: str
-    person: Person | None
+    person: DataSubject | None
     """None where the address is erased."""
     entries: tuple[Entry, ...]
     """In the order in which they happened."""
@@ -82,7 +82,7 @@ class History:
         return next((each for each in reversed(before) if each.type is EventType.REQUESTED and each.evidence), None)
 
     @property
-    def resident(self) -> Person | None:
+    def resident(self) -> DataSubject | None:
         """The person, where the evidence is about the address that they have now: it may have ended before a move."""
         asked = [each for each in self.entries if each.type is EventType.REQUESTED and each.evidence]
         if self.person is None or not asked:
@@ -140,7 +140,7 @@ def _when(entry: Entry) -> tuple[datetime, bool, int]:
     return entry.occurred_at, entry.proof is None, entry.proof.index if entry.proof else 0
 
 
-def _person(connection: Connection, subscriber_id: UUID) -> Person | None:
+def _person(connection: Connection, subscriber_id: UUID) -> DataSubject | None:
     found = connection.execute(
         select(Subscriber.address, Subscriber.canonical, Subscriber.language, Subscriber.commitment_key).where(
             Subscriber.id == subscriber_id
@@ -148,7 +148,7 @@ def _person(connection: Connection, subscriber_id: UUID) -> Person | None:
     ).first()
     if found is None:
         return None
-    return Person(EmailAddress(found.address, found.canonical), found.language, found.commitment_key)
+    return DataSubject(EmailAddress(found.address, found.canonical), found.language, found.commitment_key)
 
 
 def _wordings(connection: Connection, entries: Sequence[Entry]) -> Mapping[str, str]:

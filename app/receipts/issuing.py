@@ -6,11 +6,11 @@ from app.ledger.log import Log
 from app.ledger.signing import sign
 from app.ledger.verifier import receipt_text
 from app.receipts import document
-from app.receipts.document import Issue
+from app.receipts.document import ReceiptIssue
 from app.receipts.history import History
 
 
-def issue(history: History, about: Issue, log: Log) -> str:
+def issue(history: History, about: ReceiptIssue, log: Log) -> str:
     """JSON, laid out for the eye. It stays the same receipt however it is laid out (RFC 8785)."""
     receipt = document.build(history, about)
     signature = sign(receipt_text(receipt), log.signers[:1])

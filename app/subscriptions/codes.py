@@ -1,10 +1,10 @@
 """Confirmation by code: six digits in the letter beside its link, typed on the page that is still open.
 
-Page and letter find each other by the attempt, an id that the signup form chose. Nothing is kept that could confirm:
-of the attempt a keyed digest, and the code not at all, for it follows from the secret keys and the letter.
+Page and letter find each other by the form id, which the signup form chose. Nothing is kept that could confirm:
+of the form id a keyed digest, and the code not at all, for it follows from the secret keys and the letter.
 
-A guess is worth what five in a million are: no letter takes more than five wrong ones, and an attempt leads to one
-letter, the newest, so that many letters asked for under one attempt are no more guesses. Whatever is wrong with a
+A guess is worth what five in a million are: no letter takes more than five wrong ones, and a form id leads to one
+letter, the newest, so that many letters asked for under one form id are no more guesses. Whatever is wrong with a
 guess, the same statements run and a row is written: neither answer nor work tells whether there was a letter.
 Lock order: `database.locks`.
 """
@@ -22,7 +22,7 @@ from app import clock
 from app.abuse import recipient_limit
 from app.consent import Act
 from app.database import AnyRow
-from app.outbox import Kind, Letter, State
+from app.outbox import Letter, LetterKind, State
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Standing
 from app.subscriptions.model import Status
@@ -37,23 +37,23 @@ _MAY_HAVE_ARRIVED = (State.QUEUED, State.DEFERRED, State.SENT)
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What was typed, and under which attempt: the id that the signup form chose."""
+    """What was typed, and under which form id: the one that the signup form chose."""
 
-    attempt: str
+    form_id: str
     typed: str
 
 
 def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UUID | None:
-    """Confirm all that the attempt's letter asked for. Idempotent: the right code is right for half an hour.
+    """Confirm all that the form's letter asked for. Idempotent: the right code is right for half an hour.
 
     Returns the letter; None where nothing was confirmed, for whatever reason. To be committed all the same: a wrong
     code counts.
     """
     now = clock.now()
-    attempts = digests(keys, guess.attempt)
-    # Two guesses under one attempt wait for each other by this row, whether or not there is a letter; it goes in a day.
-    recipient_limit.hold(session, attempts[:1], now)
-    letter_id = _newest(session, attempts, now) or uuid4()
+    form_ids = digests(keys, guess.form_id)
+    # Two guesses under one form id wait for each other by this row, whether or not there is a letter; it goes in a day.
+    recipient_limit.hold(session, form_ids[:1], now)
+    letter_id = _newest(session, form_ids, now) or uuid4()
     _letter, asked = confirmation.lock(session, letter_id)
     is_right = fits(keys, letter_id, guess.typed)
     letter = _count(session, letter_id, wrong=0 if is_right else 1)
@@ -64,11 +64,11 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
     return letter_id if Standing.CONFIRMED in standings.values() else None
 
 
-def _newest(session: Session, attempts: Sequence[str], now: datetime) -> UUID | None:
+def _newest(session: Session, form_ids: Sequence[str], now: datetime) -> UUID | None:
     """The newest letter that was due: until it is, the person can only have the code of the one before."""
     return session.scalars(
         select(Letter.id)
-        .where(Letter.attempt.in_(attempts), Letter.kind == Kind.CONFIRMATION, Letter.due_at <= now)
+        .where(Letter.form_id.in_(form_ids), Letter.kind == LetterKind.CONFIRMATION, Letter.due_at <= now)
         .order_by(Letter.created_at.desc(), Letter.id)
         .limit(1)
     ).first()
@@ -78,21 +78,21 @@ def _count(session: Session, letter_id: UUID, *, wrong: int) -> AnyRow | None:
     return session.execute(
         update(Letter)
         .where(Letter.id == letter_id)
-        .values(tries=Letter.tries + wrong)
-        .returning(Letter.tries, Letter.state, Letter.due_at, Letter.state_at)
+        .values(wrong_codes=Letter.wrong_codes + wrong)
+        .returning(Letter.wrong_codes, Letter.state, Letter.due_at, Letter.state_at)
         .execution_options(synchronize_session=False)
     ).first()
 
 
 def _is_open(letter: AnyRow, now: datetime) -> bool:
     sent_at = max(letter.due_at, letter.state_at)
-    return letter.state in _MAY_HAVE_ARRIVED and letter.tries < TRIES and now < sent_at + GOOD_FOR
+    return letter.state in _MAY_HAVE_ARRIVED and letter.wrong_codes < TRIES and now < sent_at + GOOD_FOR
 
 
-def digests(keys: Sequence[str], attempt: str) -> list[str]:
-    """Of an attempt, under each key; the first is the one to keep."""
+def digests(keys: Sequence[str], form_id: str) -> list[str]:
+    """Of a form id, under each key; the first is the one to keep."""
     # A lone surrogate, which JSON can hold, has no UTF-8 of its own.
-    return [_mac(key, "attempt", attempt.encode(errors="surrogatepass")).hex() for key in keys]
+    return [_mac(key, "attempt", form_id.encode(errors="surrogatepass")).hex() for key in keys]
 
 
 def code(key: str, letter_id: UUID) -> str:

@@ -22,7 +22,7 @@ from app.database.prepared import PreparedStatement
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
 from app.subscriptions import subscriber, transitions, withdrawal
-from app.subscriptions.address_change import model
+from app.subscriptions.address_change import changes
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
 
@@ -118,7 +118,7 @@ def confirmed_since(connection: Connection, letter_id: UUID, earliest: datetime)
         select(Letter.about, Subscription.id, Subscription.newsletter, Subscription.nonce, Subscription.since)
         .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
         .where(Letter.id == letter_id, Subscription.status == Status.CONFIRMED, Subscription.since > earliest)
-        .where(~model.moved(Letter.subscriber_id, since=earliest))
+        .where(~changes.moved(Letter.subscriber_id, since=earliest))
     )
     return {
         each.newsletter: Confirmed(each.id, each.since) for each in found if each.about.get(str(each.id)) == each.nonce

@@ -12,7 +12,7 @@ from app.addresses import EmailAddress
 from app.consent import JsonValue
 from app.database import AnyRow
 from app.newsletters.definitions import Newsletter
-from app.outbox import Kind
+from app.outbox import LetterKind
 from app.subscriptions.address_policy import is_welcome
 from app.subscriptions.model import Status
 
@@ -35,7 +35,7 @@ class Signup:
     sincerity: Sincerity
     evidence: Mapping[str, JsonValue]
     """How the request reached us."""
-    attempt: str | None = None
+    form_id: str | None = None
     """Keyed digest of the id that the form chose, where it means to ask for the code."""
     reads: tuple[str, ...] = ()
     """The languages of whoever filled in the form, best first: each newsletter was shown in the first that it speaks.
@@ -80,13 +80,13 @@ class Plan:
     """What is to be written: the letter that is owed, and the newsletters that it is about."""
 
     about: tuple[Newsletter, ...]
-    letter: Kind
+    letter: LetterKind
     due_at: datetime
 
     @property
     def pending(self) -> tuple[Newsletter, ...]:
         """Those that become or stay so."""
-        return self.about if self.letter is Kind.CONFIRMATION else ()
+        return self.about if self.letter is LetterKind.CONFIRMATION else ()
 
 
 def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
@@ -101,13 +101,12 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         return None
     unconfirmed = tuple(each for each in welcome if statuses.get(each.slug) != Status.CONFIRMED)
     if not unconfirmed:
-        return (
-            Plan(welcome, Kind.ALREADY_CONFIRMED, now) if recipient_limit.may_tell(facts.budget.told_at, now) else None
-        )
+        may_tell = recipient_limit.may_tell(facts.budget.told_at, now)
+        return Plan(welcome, LetterKind.ALREADY_CONFIRMED, now) if may_tell else None
     if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
         return None
     due_at = recipient_limit.next_confirmation(facts.budget.confirmations, facts.mailbox.to_mailbox, now)
-    return Plan(unconfirmed, Kind.CONFIRMATION, due_at) if due_at else None
+    return Plan(unconfirmed, LetterKind.CONFIRMATION, due_at) if due_at else None
 
 
 def _was_just_asked(subscription: AnyRow | None, now: datetime) -> bool:

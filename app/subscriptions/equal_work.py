@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from app.addresses import EmailAddress
 from app.consent import ConsentEvent
-from app.outbox import Kind, Letter
+from app.outbox import Letter, LetterKind
 from app.subscriptions import recording, request_rows
 from app.subscriptions.decision import UNUSED, Facts, Plan
 from app.subscriptions.model import Subscriber, Subscription
@@ -42,7 +42,7 @@ def undone_rows(connection: Connection, draft: Draft, kept: Rows) -> Rows:
     if kept[Subscriber] and not lacking:
         return recording.NO_ROWS
     somebody = _made_up(draft, kept)
-    rows = request_rows.rows_of(connection, somebody, Plan(lacking, Kind.CONFIRMATION, draft.now))
+    rows = request_rows.rows_of(connection, somebody, Plan(lacking, LetterKind.CONFIRMATION, draft.now))
     return {
         Subscriber: [] if kept[Subscriber] else [request_rows.subscriber(somebody)],
         Letter: [] if kept[Letter] else rows[Letter],
@@ -53,9 +53,9 @@ def undone_rows(connection: Connection, draft: Draft, kept: Rows) -> Rows:
 
 def _made_up(draft: Draft, kept: Rows) -> Draft:
     address = _as_long_as(draft.signup.address.typed)
-    attempt = draft.signup.attempt and _as_long_as(draft.signup.attempt)
+    form_id = draft.signup.form_id and _as_long_as(draft.signup.form_id)
     return Draft(
-        signup=replace(draft.signup, address=EmailAddress(address, address), attempt=attempt),
+        signup=replace(draft.signup, address=EmailAddress(address, address), form_id=form_id),
         digests=replace(
             draft.digests, address=_as_long_as(draft.digests.address), mailbox=_as_long_as(draft.digests.mailbox)
         ),

@@ -12,14 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import outbox
-from app.outbox import Kind
+from app.outbox import LetterKind
 from app.subscriptions.model import Subscriber, Subscription
 
 A_DAY = 3
 """Of one kind, to one person."""
 
 
-def owe(session: Session, kind: Kind, about: Sequence[Subscription], spare: Sequence[Kind] = ()) -> bool:
+def owe(session: Session, kind: LetterKind, about: Sequence[Subscription], spare: Sequence[LetterKind] = ()) -> bool:
     """Owe the person one letter about these subscriptions, which are locked.
 
     False, and nothing is owed, where they had their share of it today, or of one of those that are to be left to spare.

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, outbox
 from app.abuse import recipient_limit
-from app.outbox import Kind
+from app.outbox import LetterKind
 from app.subscriptions.model import Subscriber
 
 A_DAY = 5
@@ -24,4 +24,4 @@ def owe(session: Session, canonical: str, digest: str) -> None:
     may = recipient_limit.take_link(session, digest, clock.now())
     known = select(Subscriber.id, Subscriber.language).where(Subscriber.canonical == canonical, literal(may))
     # Whoever is being erased is waited for, and then not found.
-    outbox.owe_whom(session, Kind.PREFERENCES, known.with_for_update(read=True, key_share=True), a_day=A_DAY)
+    outbox.owe_whom(session, LetterKind.PREFERENCES, known.with_for_update(read=True, key_share=True), a_day=A_DAY)

@@ -20,7 +20,7 @@ from app.addresses import Digests
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Base
 from app.newsletters.definitions import Newsletter
-from app.outbox import Kind, Letter, State
+from app.outbox import Letter, LetterKind, State
 from app.subscriptions.decision import Budget, Facts, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription
 
@@ -65,7 +65,7 @@ def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
     alone = _budget(draft.digests.budget, draft.facts.budget, draft.now)
     is_plain = draft.digests.budget == draft.digests.mailbox
     together = alone if is_plain else _budget(draft.digests.mailbox, draft.facts.mailbox, draft.now)
-    if plan and plan.letter is Kind.CONFIRMATION:
+    if plan and plan.letter is LetterKind.CONFIRMATION:
         due_at = int(plan.due_at.timestamp())
         alone["confirmations"].append(due_at)
         together["to_mailbox"].append(due_at)
@@ -122,7 +122,7 @@ def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dic
 
 
 def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    if plan.letter is Kind.CONFIRMATION:
+    if plan.letter is LetterKind.CONFIRMATION:
         about = {str(each["id"]): each["nonce"] for each in pending}
     else:
         asked = (draft.facts.subscriptions[each.slug] for each in plan.about)
@@ -135,7 +135,7 @@ def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> d
         "about": about,
         "asked_from": draft.signup.asked_from,
         # Only a confirmation has a code.
-        "attempt": draft.signup.attempt if plan.letter is Kind.CONFIRMATION else None,
+        "attempt": draft.signup.form_id if plan.letter is LetterKind.CONFIRMATION else None,
         "tries": 0,
         "is_unproven": draft.signup.is_unproven,
         "state": State.QUEUED,

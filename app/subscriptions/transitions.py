@@ -63,7 +63,7 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
     """
     named = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
     if named:
-        leaving_letters.owe(session, outbox.Kind.UNSUBSCRIBED, named)
+        leaving_letters.owe(session, outbox.LetterKind.UNSUBSCRIBED, named)
 
 
 def is_unconfirmed(subscription: Subscription) -> bool:

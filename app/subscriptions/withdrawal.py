@@ -25,7 +25,7 @@ from app import clock, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act
 from app.newsletters.definitions import Catalogue
-from app.outbox import Kind
+from app.outbox import LetterKind
 from app.subscriptions import leaving_letters, renewal, transitions
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.renewal import Renewal
@@ -119,7 +119,7 @@ def undo(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> list[s
         .with_for_update(of=Subscription)
     ).all()
     found = [each for each in theirs if each.undo_id and undo_subject(subscriber_id, each.undo_id) == named]
-    if not found or not leaving_letters.owe(session, Kind.RESUBSCRIBED, found, spare=[Kind.UNSUBSCRIBED]):
+    if not found or not leaving_letters.owe(session, LetterKind.RESUBSCRIBED, found, spare=[LetterKind.UNSUBSCRIBED]):
         return []
     for subscription in found:
         renewal.renew(session, subscription, Renewal(asked=act, asked_at=now, confirmed=act))

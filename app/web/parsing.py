@@ -80,7 +80,7 @@ def _form() -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in ("", [])}
 
 
-class Address(fields.Field[EmailAddress]):
+class AddressField(fields.Field[EmailAddress]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> EmailAddress:
         if not isinstance(value, str):
             raise ValidationError(_("Give an e-mail address as text."))
@@ -112,7 +112,7 @@ class Affirmation(fields.Field[bool]):
 
 
 class AddressFields(Schema):
-    email = Address(required=True)
+    email = AddressField(required=True)
     language = fields.String(
         validate=validate.Regexp(LANGUAGE_TAG, error=NO_LANGUAGE), error_messages={"invalid": NO_LANGUAGE}
     )

@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template, url_for
 from app import clock
 from app.ledger.verifier import standing
 from app.receipts import issuing
-from app.receipts.document import Issue, Reader
+from app.receipts.document import Reader, ReceiptIssue
 from app.receipts.history import History
 from app.web import current, language
 
@@ -15,7 +15,7 @@ JSON, LINKED, PAGE = KINDS = ("application/json", "application/ld+json", "text/h
 
 
 def as_text(history: History, reader: Reader) -> str:
-    about = Issue(uuid4(), clock.now(), reader, current.catalogue(), current.links())
+    about = ReceiptIssue(uuid4(), clock.now(), reader, current.catalogue(), current.links())
     return issuing.issue(history, about, current.resources().log)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Error, Page
 
-from app.outbox import Kind
+from app.outbox import LetterKind
 from tests.commands import Jawel, Running, serving
 from tests.correspondence import HOST
 from tests.features.conftest import mail_server, open_service, service
@@ -52,7 +52,7 @@ def links(service: Service) -> list[str]:
     service.post("/preferences", data={"email": ADA}, headers=BROWSER)
     service.subscribe("grace@example.org", newsletters=["weekly", "events"], attempt="an id that the form has chosen")
     service.work()
-    assert {row.kind for row in service.rows("SELECT kind FROM letters")} == set(Kind)
+    assert {row.kind for row in service.rows("SELECT kind FROM letters")} == set(LetterKind)
     letters = [Letter(each) for each in service.mail.letters]
     found = {path for letter in letters for path in letter.links}
     found |= {letter.one_click for letter in letters if "List-Unsubscribe" in letter.delivered.message}

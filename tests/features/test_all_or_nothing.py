@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.api_keys import Scope
 from app.privacy import retention
-from app.privacy.retention import Kind
+from app.privacy.retention import PurgeKind
 from app.resources import resources_of
 from tests.features.test_reading_never_writes import everything
 from tests.service import ADA, Service
@@ -76,7 +76,7 @@ def leave(service: Service) -> Callable[[], object]:
 def expire(service: Service) -> Callable[[], object]:
     service.subscribe()
     service.work()
-    return lambda: carry_out(service, Kind.EXPIRED)
+    return lambda: carry_out(service, PurgeKind.EXPIRED)
 
 
 def erase(service: Service) -> Callable[[], object]:
@@ -95,12 +95,12 @@ def erase_complainer(service: Service) -> Callable[[], object]:
 
 def erase_unconfirmed(service: Service) -> Callable[[], object]:
     decline(service)()
-    return lambda: carry_out(service, Kind.UNCONFIRMED)
+    return lambda: carry_out(service, PurgeKind.UNCONFIRMED)
 
 
 def erase_withdrawn(service: Service) -> Callable[[], object]:
     leave(service)()
-    return lambda: carry_out(service, Kind.WITHDRAWN)
+    return lambda: carry_out(service, PurgeKind.WITHDRAWN)
 
 
 STEPS = {
@@ -148,7 +148,7 @@ def done(answer: TestResponse) -> bool:
     return answer.status_code < 500
 
 
-def carry_out(service: Service, kind: Kind) -> None:
+def carry_out(service: Service, kind: PurgeKind) -> None:
     resources = resources_of(service.app)
     for chore in retention.chores(resources.catalogue.get()):
         if chore.kind is kind:

@@ -14,7 +14,7 @@ from app.consent import ConsentEvent
 from app.ledger import proofs, sealing
 from app.ledger.log import Log, LogIsInconsistent, introduce, verification_keys
 from app.ledger.model import LogKey
-from app.ledger.signing import Signer, sign
+from app.ledger.signing import LogSigner, sign
 from app.ledger.verifier import Checkpoint, check_consistency, open_note
 from app.worker.sealer import Sealer
 from tests.commands import PATIENCE_SECONDS, eventually
@@ -132,7 +132,7 @@ def test_an_old_key_that_has_handed_over_may_go_from_the_settings_and_is_still_k
     grow(after, [5])
     with after.database.read_only() as connection:
         known = verification_keys(connection, log_of(after))
-    assert known == [Signer.of("subscribe.example.org", seed).key for seed in (NEW, OLD)]
+    assert known == [LogSigner.of("subscribe.example.org", seed).key for seed in (NEW, OLD)]
     assert check_everything(after, keys_of(after)) == [*range(5)]
     assert audited(after) == []
 
@@ -148,7 +148,7 @@ def test_an_old_key_that_goes_before_it_has_handed_over_is_asked_for(open_servic
 def test_who_has_the_database_cannot_introduce_a_key_of_their_own(service: Service) -> None:
     """All of the log is signed anew, by a key that stands among the log's keys and has signed since the beginning."""
     grow(service, [3, 4])
-    intruder = Signer.of("subscribe.example.org", NEW)
+    intruder = LogSigner.of("subscribe.example.org", NEW)
     with without_triggers(service.database) as connection:
         for row in connection.execute(text("SELECT size, note FROM checkpoints")).all():
             head = row.note.rpartition("\n\n")[0] + "\n"
@@ -167,7 +167,7 @@ def test_who_has_the_database_cannot_introduce_a_key_of_their_own(service: Servi
 def test_a_key_that_somebody_put_into_the_database_is_nobody(service: Service) -> None:
     """Whoever has the database can rewrite the whole log, and sign it with a key of their own."""
     grow(service, [4])
-    theirs = Signer.of("subscribe.example.org", NEW)
+    theirs = LogSigner.of("subscribe.example.org", NEW)
     with without_triggers(service.database) as connection:
         head = Checkpoint.parse(open_note(newest(service), keys_of(service)))
         connection.execute(text("UPDATE checkpoints SET note = :note"), {"note": sign(str(head), [theirs])})

@@ -72,7 +72,7 @@ def test_it_can_be_undone_for_a_week_and_is_forgotten_then(service: Service, mov
     assert service.get(letter.link, headers=BROWSER).status_code == 200
     moved.shift(timedelta(hours=2))
     assert service.post(notice.link).status_code == 410
-    assert retention.Kind.ADDRESS_CHANGES in [
+    assert retention.PurgeKind.ADDRESS_CHANGES in [
         each.kind for each in retention.chores(resources_of(service.app).catalogue.get())
     ]
     service.work()

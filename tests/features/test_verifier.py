@@ -13,14 +13,14 @@ import pytest
 
 from app.api_keys import Scope
 from app.ledger import verifier
-from app.ledger.signing import Signer, sign
+from app.ledger.signing import LogSigner, sign
 from app.ledger.verifier import Finding, Key, Trust, examine_receipt
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import OpenService
 from tests.features.test_receipts import KEY, receipt_text
 from tests.service import Service
 
-SIGNER = Signer.of(KEY.name, bytes(range(32)))
+SIGNER = LogSigner.of(KEY.name, bytes(range(32)))
 
 
 @pytest.fixture

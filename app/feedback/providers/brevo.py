@@ -9,7 +9,7 @@ https://developers.brevo.com/docs/transactional-webhooks, https://developers.bre
 from collections.abc import Iterator
 
 from app.feedback import FeedbackKind
-from app.feedback.providers.post import Event, Node, Provider, by_secret_path
+from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 _KINDS = {
     "hard_bounce": FeedbackKind.HARD_BOUNCE,
@@ -25,7 +25,7 @@ _KINDS = {
 _IDS = ("event", "message-id", "camp_id", "ts_epoch", "ts_event", "email")
 
 
-def events(posted: Node) -> Iterator[Event]:
+def events(posted: JsonNode) -> Iterator[Event]:
     for each in posted:
         if kind := _KINDS.get(each["event"].text):
             yield Event(

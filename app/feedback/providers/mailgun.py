@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Iterator
 
 from app.feedback import FeedbackKind, smtp_status
-from app.feedback.providers.post import Event, Forged, Node, Post, Provider
+from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
 from config import FeedbackChannels
 
 _REASONS = {
@@ -39,7 +39,7 @@ def prove(post: Post, channels: FeedbackChannels) -> None:
         raise Forged("Mailgun's signature does not fit")
 
 
-def events(posted: Node) -> Iterator[Event]:
+def events(posted: JsonNode) -> Iterator[Event]:
     for each in posted:
         event = each["event-data"]
         if kind := _kind(event):
@@ -54,7 +54,7 @@ def events(posted: Node) -> Iterator[Event]:
             )
 
 
-def _kind(event: Node) -> FeedbackKind | None:
+def _kind(event: JsonNode) -> FeedbackKind | None:
     """A failure that Mailgun will try again is none yet, or each try of one letter would count."""
     name = event["event"].text
     if name == "failed":
@@ -66,7 +66,7 @@ def _kind(event: Node) -> FeedbackKind | None:
     return {"complained": FeedbackKind.COMPLAINT, "unsubscribed": FeedbackKind.UNSUBSCRIBE}.get(name)
 
 
-def _words(event: Node) -> str:
+def _words(event: JsonNode) -> str:
     status = event["delivery-status"]
     return " ".join(status[name].text for name in ("enhanced-code", "message", "description"))
 

@@ -9,7 +9,7 @@ https://dev.mailjet.com/email/guides/webhooks/
 from collections.abc import Iterator
 
 from app.feedback import FeedbackKind
-from app.feedback.providers.post import Event, Node, Provider, by_secret_path
+from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 _BLOCKED = {
     # Mailjet did not try, because of what it knows. Whatever else it blocks for is about the sender or the content.
@@ -24,7 +24,7 @@ _BLOCKED = {
 _IDS = ("event", "MessageID", "Message_GUID", "time", "email")
 
 
-def events(posted: Node) -> Iterator[Event]:
+def events(posted: JsonNode) -> Iterator[Event]:
     for each in posted:
         if kind := _kind(each):
             yield Event(
@@ -36,7 +36,7 @@ def events(posted: Node) -> Iterator[Event]:
             )
 
 
-def _kind(event: Node) -> FeedbackKind | None:
+def _kind(event: JsonNode) -> FeedbackKind | None:
     name = event["event"].text
     if name == "bounce":
         return FeedbackKind.HARD_BOUNCE if event["hard_bounce"] else FeedbackKind.SOFT_BOUNCE

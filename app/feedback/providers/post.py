@@ -27,17 +27,17 @@ class ProofOutOfReach(JawelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class JsonNode:
     """A piece of JSON."""
 
     value: object
 
-    def __getitem__(self, name: str) -> "Node":
-        return Node(self.value.get(name) if isinstance(self.value, dict) else None)
+    def __getitem__(self, name: str) -> "JsonNode":
+        return JsonNode(self.value.get(name) if isinstance(self.value, dict) else None)
 
-    def __iter__(self) -> Iterator["Node"]:
+    def __iter__(self) -> Iterator["JsonNode"]:
         """The members of a list. Whatever stands alone is a list of one: some providers send batches, some do not."""
-        return map(Node, self.value if isinstance(self.value, list) else [self.value])
+        return map(JsonNode, self.value if isinstance(self.value, list) else [self.value])
 
     def __bool__(self) -> bool:
         return self.value is True
@@ -51,10 +51,10 @@ class Node:
         return text if text.encode(errors="ignore").decode() == text else ""
 
 
-def parse(text: str | bytes) -> Node:
+def parse(text: str | bytes) -> JsonNode:
     """Raises Malformed."""
     try:
-        return Node(json.loads(text))
+        return JsonNode(json.loads(text))
     except (ValueError, RecursionError):
         raise Malformed("not JSON") from None
 
@@ -64,7 +64,7 @@ class Post:
     body: bytes
     headers: Mapping[str, str]
     """By name in lower case."""
-    json: Node
+    json: JsonNode
 
     @classmethod
     def of(cls, body: bytes, headers: Iterable[tuple[str, str]]) -> "Post":
@@ -91,7 +91,7 @@ class Event:
 class Provider:
     prove: Callable[[Post, FeedbackChannels], None]
     """Raises Forged or ProofOutOfReach."""
-    events: Callable[[Node], Iterator[Event]]
+    events: Callable[[JsonNode], Iterator[Event]]
 
 
 def by_secret_path(_post: Post, _channels: FeedbackChannels) -> None:

@@ -9,7 +9,7 @@ types of bounces: https://postmarkapp.com/developer/api/bounce-api#bounce-types
 from collections.abc import Iterator
 
 from app.feedback import FeedbackKind
-from app.feedback.providers.post import Event, Node, Provider, by_secret_path
+from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 # Left out, because they say nothing of the mailbox: out of office, changes of address, tests, viruses, challenges,
 # and what DMARC refuses, which is the sender's to mend.
@@ -33,7 +33,7 @@ _REASONS = {
 }
 
 
-def events(posted: Node) -> Iterator[Event]:
+def events(posted: JsonNode) -> Iterator[Event]:
     for each in posted:
         if each["RecordType"].text == "SubscriptionChange":
             yield from _change(each)
@@ -43,7 +43,7 @@ def events(posted: Node) -> Iterator[Event]:
             yield Event(kind=kind, ids=ids, address=each["Email"].text, words=each["Details"].text)
 
 
-def _change(change: Node) -> Iterator[Event]:
+def _change(change: JsonNode) -> Iterator[Event]:
     """Somebody was put on the suppression list. Who is taken off it has to subscribe anew."""
     kind = _REASONS.get(change["SuppressionReason"].text)
     if kind and change["SuppressSending"]:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from app.feedback import FeedbackKind
-from app.feedback.providers.post import Event, Forged, Node, Post, Provider
+from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
 from config import FeedbackChannels
 
 _HEADER = "x-twilio-email-event-webhook-"
@@ -47,7 +47,7 @@ def prove(post: Post, channels: FeedbackChannels) -> None:
         raise Forged("SendGrid's signature does not fit") from None
 
 
-def events(posted: Node) -> Iterator[Event]:
+def events(posted: JsonNode) -> Iterator[Event]:
     for each in posted:
         if kind := _kind(each):
             yield Event(
@@ -61,7 +61,7 @@ def events(posted: Node) -> Iterator[Event]:
             )
 
 
-def _kind(event: Node) -> FeedbackKind | None:
+def _kind(event: JsonNode) -> FeedbackKind | None:
     """A bounce of type `blocked` is about the sender or the moment, and no reason not to try again."""
     name = event["event"].text
     if name == "bounce":

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from app.feedback import FeedbackKind
 from app.feedback.providers import certificates
-from app.feedback.providers.post import Event, Forged, Malformed, Node, Post, Provider, parse
+from app.feedback.providers.post import Event, Forged, JsonNode, Malformed, Post, Provider, parse
 from config import FeedbackChannels
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ def prove(post: Post, channels: FeedbackChannels) -> None:
             log.warning("feedback.topic_to_be_confirmed_by_hand", topic=message["TopicArn"].text)
 
 
-def _check_signature(message: Node) -> None:
+def _check_signature(message: JsonNode) -> None:
     names = _SIGNED.get(message["Type"].text)
     hash_ = _HASHES.get(message["SignatureVersion"].text)
     if not names or not hash_:
@@ -59,7 +59,7 @@ def _check_signature(message: Node) -> None:
         raise Forged("the signature of Amazon SNS does not fit") from None
 
 
-def events(posted: Node) -> Iterator[Event]:
+def events(posted: JsonNode) -> Iterator[Event]:
     if posted["Type"].text != "Notification":
         return
     try:
@@ -73,7 +73,7 @@ def events(posted: Node) -> Iterator[Event]:
         yield from _complaints(notification)
 
 
-def _bounces(notification: Node) -> Iterator[Event]:
+def _bounces(notification: JsonNode) -> Iterator[Event]:
     bounce = notification["bounce"]
     kind = FeedbackKind.HARD_BOUNCE if bounce["bounceType"].text == "Permanent" else FeedbackKind.SOFT_BOUNCE
     for who in bounce["bouncedRecipients"]:
@@ -87,7 +87,7 @@ def _bounces(notification: Node) -> Iterator[Event]:
         )
 
 
-def _complaints(notification: Node) -> Iterator[Event]:
+def _complaints(notification: JsonNode) -> Iterator[Event]:
     """SES names everybody who may have complained. Of several it does not know which, so none is taken for it."""
     complaint = notification["complaint"]
     who = list(complaint["complainedRecipients"])
@@ -100,7 +100,7 @@ def _complaints(notification: Node) -> Iterator[Event]:
     )
 
 
-def _message_id(mail: Node) -> str:
+def _message_id(mail: JsonNode) -> str:
     headers = [each["value"].text for each in mail["headers"] if each["name"].text.lower() == "message-id"]
     return headers[0] if headers else mail["commonHeaders"]["messageId"].text
 

@@ -14,10 +14,10 @@ from app import clock
 from app.abuse import recipient_limit
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
-from app.outbox import Kind
+from app.outbox import LetterKind
 from app.subscriptions import renewal, transitions
-from app.subscriptions.address_change import model
-from app.subscriptions.address_change.model import UNDO_WITHIN, AddressChange, Standing, standing
+from app.subscriptions.address_change import changes
+from app.subscriptions.address_change.changes import UNDO_WITHIN, AddressChange, ChangeStanding, standing
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.renewal import Renewal
 from app.subscriptions.subscriber import known_by
@@ -26,7 +26,7 @@ ADDRESS_CHANGED = Act(Actor.SERVICE, {"method": "address changed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class NewMailbox:
     address: EmailAddress
     digest: str
     mailbox_digest: str | None
@@ -43,39 +43,39 @@ class _Held:
     """Those of whoever else has the address to move to."""
 
 
-def confirm(session: Session, change_id: UUID, act: Act) -> Standing:
+def confirm(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
     """Move, and owe the old address the notice. Idempotent. The act names how it was confirmed."""
     found = session.get(AddressChange, change_id)
     if found is None or found.wanted is None or found.wanted_digest is None:
-        return Standing.OVER
-    there = Mailbox(EmailAddress.parse(found.wanted), found.wanted_digest, found.wanted_mailbox_digest)
+        return ChangeStanding.OVER
+    there = NewMailbox(EmailAddress.parse(found.wanted), found.wanted_digest, found.wanted_mailbox_digest)
     held = _hold(session, found, there)
     now = clock.now()
-    if held is None or standing(held.change, now) is not Standing.OPEN:
-        return standing(held.change, now) if held else Standing.OVER
+    if held is None or standing(held.change, now) is not ChangeStanding.OPEN:
+        return standing(held.change, now) if held else ChangeStanding.OVER
     if not any(each.status == Status.CONFIRMED for each in held.subscriptions):
-        return Standing.OVER
+        return ChangeStanding.OVER
     if not _make_way(session, held.others):
-        return Standing.TAKEN
+        return ChangeStanding.TAKEN
     asked = Act(Actor.MAILBOX_HOLDER, {"method": "address_change", "change": str(change_id)})
     held.change.confirmed_at, held.change.ends_at = now, now + UNDO_WITHIN
     moved = _move(session, held, there, Renewal(asked, held.change.asked_at, act))
-    model.owe(session, Kind.ADDRESS_CHANGED, held.change, held.person, moved)
-    return Standing.CONFIRMED
+    changes.owe(session, LetterKind.ADDRESS_CHANGED, held.change, held.person, moved)
+    return ChangeStanding.CONFIRMED
 
 
-def undo(session: Session, change_id: UUID, act: Act) -> Standing:
+def undo(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
     """Move back, whatever address the person went to since, and drop what was asked for from there. Idempotent."""
     found = session.get(AddressChange, change_id)
     if found is None:
-        return Standing.OVER
-    back = Mailbox(EmailAddress.parse(found.former), found.former_digest, found.former_mailbox_digest)
+        return ChangeStanding.OVER
+    back = NewMailbox(EmailAddress.parse(found.former), found.former_digest, found.former_mailbox_digest)
     held = _hold(session, found, back)
     now = clock.now()
-    if held is None or standing(held.change, now) is not Standing.CONFIRMED:
-        return standing(held.change, now) if held else Standing.OVER
+    if held is None or standing(held.change, now) is not ChangeStanding.CONFIRMED:
+        return standing(held.change, now) if held else ChangeStanding.OVER
     if not _make_way(session, held.others):
-        return Standing.TAKEN
+        return ChangeStanding.TAKEN
     held.change.undone_at = now
     # Whoever had the new mailbox could go on with these.
     later = AddressChange.asked_at >= held.change.asked_at
@@ -84,10 +84,10 @@ def undo(session: Session, change_id: UUID, act: Act) -> Standing:
     )
     if held.person.canonical != back.address.canonical:
         _move(session, held, back, Renewal(Act(act.actor, {"method": "address_change_undone"}), now, act))
-    return Standing.UNDONE
+    return ChangeStanding.UNDONE
 
 
-def _hold(session: Session, found: AddressChange, there: Mailbox) -> _Held | None:
+def _hold(session: Session, found: AddressChange, there: NewMailbox) -> _Held | None:
     """None where the person has been erased meanwhile."""
     present = session.execute(known_by(found.subscriber_id)).first() or ()
     digests = (found.former_digest, found.former_mailbox_digest, there.digest, there.mailbox_digest, *present)
@@ -133,7 +133,7 @@ def _make_way(session: Session, others: list[Subscription]) -> bool:
     return True
 
 
-def _move(session: Session, held: _Held, there: Mailbox, how: Renewal) -> list[Subscription]:
+def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> list[Subscription]:
     """What is confirmed goes along; returns it. What is pending lapses: its letter is in the mailbox that is left."""
     pending = [each for each in held.subscriptions if each.status == Status.PENDING]
     kept = [each for each in held.subscriptions if each.status != Status.PENDING or each.ended_as]

@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from app.api_keys import Scope
 from app.consent import timestamp
 from app.ledger import feed
-from app.ledger.feed import Page, SealedEvent
+from app.ledger.feed import FeedPage, SealedEvent
 from app.web import current
 from app.web.api import access, schemas
 from app.web.api.arguments import Blueprint
@@ -38,7 +38,7 @@ def show_events(question: dict[str, Any]) -> Response:
     return jsonify(events=[_event(each) for each in page.events], next=page.next)
 
 
-def _await(question: dict[str, Any], deadline: float) -> Page:
+def _await(question: dict[str, Any], deadline: float) -> FeedPage:
     """Until something was sealed that the key may see, the time is up, or the server is told to stop."""
     page, stopping = _read(question), current.resources().stopping
     while not page.events and (left := deadline - time.monotonic()) > 0 and not stopping.is_set():
@@ -49,7 +49,7 @@ def _await(question: dict[str, Any], deadline: float) -> Page:
     return page
 
 
-def _read(question: dict[str, Any]) -> Page:
+def _read(question: dict[str, Any]) -> FeedPage:
     with current.database().read_only() as connection:
         newsletters = access.caller().newsletters
         return feed.read(connection, question["after"], limit=question["limit"], newsletters=newsletters)

@@ -22,7 +22,7 @@ def in_the_past(instant: datetime) -> None:
         raise ValidationError("Send when the person asked: an instant that has been.")
 
 
-class Page(fields.String):
+class PageUrl(fields.String):
     """The address of a page, which loses its query and fragment."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> str:
@@ -35,7 +35,7 @@ class Page(fields.String):
 class SubscriptionOrder(schemas.Strict):
     """What another service knows of a person's request. All but the address may be left out."""
 
-    email = parsing.Address(required=True, metadata={"type": "string", "minLength": 1, "maxLength": 320})
+    email = parsing.AddressField(required=True, metadata={"type": "string", "minLength": 1, "maxLength": 320})
     newsletters = parsing.Slugs(
         metadata={
             "type": ["string", "array"],
@@ -55,7 +55,7 @@ class SubscriptionOrder(schemas.Strict):
         validate=[schemas.storable, validate.Length(max=1000)],
         metadata={"description": "Of the person's browser. Its name is kept, and nothing else."},
     )
-    form_url = Page(
+    form_url = PageUrl(
         validate=schemas.storable,
         metadata={"description": "The page with the form. Kept without query and fragment."},
     )

@@ -134,14 +134,14 @@ def _identify(who: str) -> str | UUID | None:
         return None
 
 
-def _erasable(who: str) -> erasure.Address | UUID:
+def _erasable(who: str) -> erasure.ErasedAddress | UUID:
     wanted = _identify(who)
     if wanted is None:
         raise NotFound("That is neither an address nor an id.")
     if isinstance(wanted, UUID):
         return wanted
     digests = EmailAddress(typed=wanted, canonical=wanted).digests(current.settings().suppression_key)
-    return erasure.Address(wanted, digests.address, digests.mailbox)
+    return erasure.ErasedAddress(wanted, digests.address, digests.mailbox)
 
 
 def _visible(newsletter: str) -> str:

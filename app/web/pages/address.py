@@ -17,8 +17,8 @@ from werkzeug.exceptions import Conflict, Gone, HTTPException
 from app import clock
 from app.addresses import EmailAddress, InvalidAddress
 from app.consent import Act
-from app.subscriptions.address_change import completion, model, request
-from app.subscriptions.address_change.model import Move, Standing
+from app.subscriptions.address_change import changes, completion, requests
+from app.subscriptions.address_change.changes import ChangeStanding, Move
 from app.tokens import Purpose
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
@@ -33,17 +33,22 @@ class Side:
     """One of the two mailboxes: what its link is good for, and what a press on its button does."""
 
     purpose: Purpose
-    pages: Mapping[Standing, str]
-    presses_at: Standing
+    pages: Mapping[ChangeStanding, str]
+    presses_at: ChangeStanding
     """Where there is something to press."""
-    settle: Callable[[Session, UUID, Act], Standing]
+    settle: Callable[[Session, UUID, Act], ChangeStanding]
 
 
-NEW = Side(Purpose.ADDRESS, {Standing.OPEN: "confirm", Standing.CONFIRMED: "moved"}, Standing.OPEN, completion.confirm)
+NEW = Side(
+    Purpose.ADDRESS,
+    {ChangeStanding.OPEN: "confirm", ChangeStanding.CONFIRMED: "moved"},
+    ChangeStanding.OPEN,
+    completion.confirm,
+)
 OLD = Side(
     Purpose.FORMER_ADDRESS,
-    {Standing.CONFIRMED: "undo", Standing.UNDONE: "undone"},
-    Standing.CONFIRMED,
+    {ChangeStanding.CONFIRMED: "undo", ChangeStanding.UNDONE: "undone"},
+    ChangeStanding.CONFIRMED,
     completion.undo,
 )
 
@@ -60,7 +65,7 @@ def ask(token: str) -> Response:
         error = _("This is not an e-mail address that mail can be sent to.")
         return _refuse(InvalidFields({"email": [error]}), token=token, error=error, email=given)
     with current.database().transaction() as session:
-        request.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))
+        requests.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))
     if wants_page():
         return make_response(render_template("pages/address/asked.html"))
     return make_response(jsonify(status="accepted"), 202)
@@ -81,7 +86,7 @@ def press(token: str) -> Response:
 def show_decline(token: str) -> Response:
     """Once it is confirmed there is nothing to turn down; the old address has the way back."""
     move = _find(NEW, token)
-    if move and move.standing is Standing.CONFIRMED:
+    if move and move.standing is ChangeStanding.CONFIRMED:
         return _page(NEW, move, token)
     return make_response(render_template("pages/address/decline.html", token=token))
 
@@ -91,11 +96,11 @@ def decline(token: str) -> Response:
     """ "This was not me": from the page's button, or as the one-click unsubscribe of the letter (RFC 8058)."""
     claim = current.links().signer.read(Purpose.ADDRESS, token)
     with current.database().transaction() as session:
-        request.decline(session, claim.subject)
+        requests.decline(session, claim.subject)
     move = _find(NEW, token)
     if not wants_page():
         return jsonify(status="declined")
-    if move and move.standing is Standing.CONFIRMED:
+    if move and move.standing is ChangeStanding.CONFIRMED:
         return _page(NEW, move, token)
     return make_response(render_template("pages/address/declined.html"))
 
@@ -123,7 +128,7 @@ def _settle(side: Side, token: str) -> Response:
 def _find(side: Side, token: str) -> Move | None:
     claim = current.links().signer.read(side.purpose, token)
     with current.database().read_only() as connection:
-        move = model.find(connection, claim.subject, clock.now())
+        move = changes.find(connection, claim.subject, clock.now())
     if move:
         language.use(move.language)
     return move
@@ -152,7 +157,7 @@ def _text(side: Side, move: Move, token: str) -> str:
 
 
 def _problem(move: Move | None) -> HTTPException:
-    if move and move.standing is Standing.TAKEN:
+    if move and move.standing is ChangeStanding.TAKEN:
         return Conflict("The address has subscriptions of its own here. Nothing was changed.")
     return Gone("This link cannot change any address any more.")
 

@@ -97,7 +97,7 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verd
         language=newsletters[0].language_for(reads),
         reads=reads,
         asked_from=origins.known(page, newsletters),
-        attempt=_digest(form.attempt),
+        form_id=_digest(form.attempt),
         sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
         is_unproven=verdict.work is Work.NONE,
         evidence={

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class WebmailProvider:
     name: str
     url: str
     domains: tuple[str, ...]
@@ -16,22 +16,22 @@ class Mailbox:
 
 
 MAILBOXES = {
-    "gmail": Mailbox("Gmail", "https://mail.google.com", ("gmail.com", "googlemail.com")),
-    "outlook": Mailbox("Outlook", "https://outlook.live.com", ("outlook.", "hotmail.", "live.", "msn.com")),
-    "yahoo": Mailbox("Yahoo Mail", "https://mail.yahoo.com", ("yahoo.", "ymail.com")),
-    "icloud": Mailbox("iCloud Mail", "https://www.icloud.com/mail", ("icloud.com", "me.com", "mac.com")),
-    "proton": Mailbox("Proton Mail", "https://mail.proton.me", ("proton.me", "protonmail.com", "pm.me")),
-    "telenet": Mailbox("Telenet", "https://webmail.telenet.be", ("telenet.be", "pandora.be")),
-    "proximus": Mailbox("Proximus", "https://webmail.proximus.be", ("skynet.be", "proximus.be")),
-    "orange": Mailbox("Orange", "https://mail.orange.fr", ("orange.fr", "wanadoo.fr")),
-    "free": Mailbox("Free", "https://webmail.free.fr", ("free.fr",)),
-    "sfr": Mailbox("SFR Mail", "https://webmail.sfr.fr", ("sfr.fr", "neuf.fr")),
-    "laposte": Mailbox("La Poste", "https://www.laposte.net", ("laposte.net",)),
-    "gmx": Mailbox("GMX", "https://www.gmx.net", ("gmx.",)),
-    "web_de": Mailbox("WEB.DE", "https://web.de", ("web.de",)),
-    "t_online": Mailbox("T-Online", "https://email.t-online.de", ("t-online.de",)),
-    "ziggo": Mailbox("Ziggo", "https://webmail.ziggo.nl", ("ziggo.nl", "home.nl")),
-    "kpn": Mailbox("KPN", "https://webmail.kpnmail.nl", ("kpnmail.nl", "planet.nl", "hetnet.nl")),
+    "gmail": WebmailProvider("Gmail", "https://mail.google.com", ("gmail.com", "googlemail.com")),
+    "outlook": WebmailProvider("Outlook", "https://outlook.live.com", ("outlook.", "hotmail.", "live.", "msn.com")),
+    "yahoo": WebmailProvider("Yahoo Mail", "https://mail.yahoo.com", ("yahoo.", "ymail.com")),
+    "icloud": WebmailProvider("iCloud Mail", "https://www.icloud.com/mail", ("icloud.com", "me.com", "mac.com")),
+    "proton": WebmailProvider("Proton Mail", "https://mail.proton.me", ("proton.me", "protonmail.com", "pm.me")),
+    "telenet": WebmailProvider("Telenet", "https://webmail.telenet.be", ("telenet.be", "pandora.be")),
+    "proximus": WebmailProvider("Proximus", "https://webmail.proximus.be", ("skynet.be", "proximus.be")),
+    "orange": WebmailProvider("Orange", "https://mail.orange.fr", ("orange.fr", "wanadoo.fr")),
+    "free": WebmailProvider("Free", "https://webmail.free.fr", ("free.fr",)),
+    "sfr": WebmailProvider("SFR Mail", "https://webmail.sfr.fr", ("sfr.fr", "neuf.fr")),
+    "laposte": WebmailProvider("La Poste", "https://www.laposte.net", ("laposte.net",)),
+    "gmx": WebmailProvider("GMX", "https://www.gmx.net", ("gmx.",)),
+    "web_de": WebmailProvider("WEB.DE", "https://web.de", ("web.de",)),
+    "t_online": WebmailProvider("T-Online", "https://email.t-online.de", ("t-online.de",)),
+    "ziggo": WebmailProvider("Ziggo", "https://webmail.ziggo.nl", ("ziggo.nl", "home.nl")),
+    "kpn": WebmailProvider("KPN", "https://webmail.kpnmail.nl", ("kpnmail.nl", "planet.nl", "hetnet.nl")),
 }
 
 
@@ -40,7 +40,7 @@ def key_for(domain: str) -> str | None:
     return _KEYS.get(domain) or _KEYS.get(domain.partition(".")[0] + ".")
 
 
-def find(key: str | None) -> Mailbox | None:
+def find(key: str | None) -> WebmailProvider | None:
     """Whatever else a URL may say is no provider."""
     return MAILBOXES.get(key or "")
 

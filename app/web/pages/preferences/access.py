@@ -16,7 +16,7 @@ from app import clock
 from app.consent import Act, Actor
 from app.links import FRESH_FOR
 from app.subscriptions import subscriber
-from app.subscriptions.address_change import model
+from app.subscriptions.address_change import changes
 from app.subscriptions.subscriber import Person
 from app.tokens import Claim, Purpose
 from app.web import client, current, language, problems
@@ -70,7 +70,7 @@ def _is_fresh(claim: Claim) -> bool:
     # A token counts whole seconds: of a link from the very second of a move nobody can say which mailbox it went to.
     mailed_at = claim.expires_at - FRESH_FOR
     with current.database().read_only() as connection:
-        return not model.has_moved(connection, claim.subject, since=mailed_at)
+        return not changes.has_moved(connection, claim.subject, since=mailed_at)
 
 
 def begin_fresh(token: str) -> Visit:

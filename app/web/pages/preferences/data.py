@@ -8,7 +8,7 @@ from werkzeug.exceptions import Gone
 from app import clock
 from app.privacy import access, portability
 from app.privacy.access import Holdings
-from app.privacy.portability import Issue
+from app.privacy.portability import ExportIssue
 from app.web import current, language
 from app.web.negotiation import wants_page
 from app.web.pages.preferences.access import Visit, begin_fresh, blueprint, nobody
@@ -40,7 +40,7 @@ def download_data(token: str) -> Response:
         if wants_page():
             return make_response(nobody())
         raise Gone("Nothing is kept about you any more.")
-    document = portability.build(found, Issue(clock.now(), current.catalogue()))
+    document = portability.build(found, ExportIssue(clock.now(), current.catalogue()))
     answer = Response(json.dumps(document, ensure_ascii=False, indent=2) + "\n", mimetype="application/json")
     answer.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return answer

@@ -37,7 +37,7 @@ class Done(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PageOutcome:
     done: Done | None = None
     newsletter: str | None = None
     """Which one the press was about."""
@@ -54,7 +54,7 @@ class Agreed:
 
 @blueprint.get("/<token>")
 def show(token: str) -> str:
-    return _page(access.begin(token), Outcome())
+    return _page(access.begin(token), PageOutcome())
 
 
 @blueprint.post("/<token>")
@@ -73,29 +73,29 @@ def change(token: str) -> Response:
     return make_response(_page(visit, _leave(visit)))
 
 
-def _leave(visit: Visit) -> Outcome:
+def _leave(visit: Visit) -> PageOutcome:
     catalogue = current.catalogue()
     everything = request.form.get("all") == "1"
     names = [name for name in request.form.getlist("leave") if name in catalogue.newsletters]
     if not everything and not names:
-        return Outcome()
+        return PageOutcome()
     with current.database().transaction() as session:
         if everything:
             withdrawal.leave_all(session, visit.subscriber_id, catalogue=catalogue, act=visit.act)
         else:
             withdrawal.leave_newsletters(session, visit.subscriber_id, names, catalogue=catalogue, act=visit.act)
-    return Outcome(Done.LEFT_ALL) if everything else Outcome(Done.LEFT, names[0])
+    return PageOutcome(Done.LEFT_ALL) if everything else PageOutcome(Done.LEFT, names[0])
 
 
-def _speak(visit: Visit, wanted: str) -> Outcome:
+def _speak(visit: Visit, wanted: str) -> PageOutcome:
     if wanted not in LANGUAGES:
         raise InvalidFields({"language": [_("Choose one of the languages on the list.")]})
     with current.database().transaction() as session:
         people.speak(session, visit.subscriber_id, wanted)
-    return Outcome(Done.SPEAKS)
+    return PageOutcome(Done.SPEAKS)
 
 
-def _join(visit: Visit, wanted: str) -> Outcome:
+def _join(visit: Visit, wanted: str) -> PageOutcome:
     """A new double opt-in: whoever holds the link has the mailbox, and is asked there all the same."""
     newsletter = current.catalogue().open.get(wanted)
     if newsletter is None:
@@ -104,11 +104,11 @@ def _join(visit: Visit, wanted: str) -> Outcome:
         raise InvalidFields({"consent": [_("Tick the box to agree.")]})
     person = visit.find_person()
     if person is None or person.status_of(wanted) is Status.CONFIRMED:
-        return Outcome()
+        return PageOutcome()
     intake.record(_signup(person, newsletter))
     asked = visit.find_person()
     is_asked = asked is not None and asked.status_of(wanted) is Status.PENDING
-    return Outcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)
+    return PageOutcome(Done.ASKED if is_asked else Done.NOT_ASKED, wanted)
 
 
 def _signup(person: Person, newsletter: Newsletter) -> Signup:
@@ -135,7 +135,7 @@ def show_again(error: InvalidFields) -> Response:
         return problems.answer(error)
     token = (request.view_args or {}).get("token")
     if token is not None:
-        outcome = Outcome(newsletter=request.form.get("join"), errors=error.errors)
+        outcome = PageOutcome(newsletter=request.form.get("join"), errors=error.errors)
         return make_response(_page(access.begin(token), outcome), 422)
     if request.mimetype not in FORM_TYPES:
         return problems.answer(error)
@@ -145,7 +145,7 @@ def show_again(error: InvalidFields) -> Response:
     return page
 
 
-def _page(visit: Visit, outcome: Outcome) -> str:
+def _page(visit: Visit, outcome: PageOutcome) -> str:
     person = visit.find_person()
     if person is None:
         return access.nobody()

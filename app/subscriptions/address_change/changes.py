@@ -13,14 +13,14 @@ from app import outbox
 from app.addresses import EmailAddress
 from app.database import AnyRow, Base, Instant
 from app.database.purge import purge_rows
-from app.outbox import Kind, Letter
+from app.outbox import Letter, LetterKind
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 CONFIRM_WITHIN = timedelta(hours=72)
 UNDO_WITHIN = timedelta(days=7)
 
 
-class Standing(Enum):
+class ChangeStanding(Enum):
     OPEN = auto()
     CONFIRMED = auto()
     UNDONE = auto()
@@ -64,7 +64,7 @@ class Move:
     """A change as its pages show it."""
 
     change_id: UUID
-    standing: Standing
+    standing: ChangeStanding
     former: EmailAddress
     wanted: EmailAddress
     confirmed_at: datetime | None
@@ -73,12 +73,12 @@ class Move:
     """Those that are confirmed, which are what moves."""
 
 
-def standing(change: AddressChange | AnyRow, now: datetime) -> Standing:
+def standing(change: AddressChange | AnyRow, now: datetime) -> ChangeStanding:
     if change.wanted is None or now >= change.ends_at:
-        return Standing.OVER
+        return ChangeStanding.OVER
     if change.undone_at:
-        return Standing.UNDONE
-    return Standing.CONFIRMED if change.confirmed_at else Standing.OPEN
+        return ChangeStanding.UNDONE
+    return ChangeStanding.CONFIRMED if change.confirmed_at else ChangeStanding.OPEN
 
 
 def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
@@ -100,7 +100,7 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
     stands = standing(change, now)
     return Move(
         change_id=change_id,
-        standing=Standing.OVER if stands is Standing.OPEN and not newsletters else stands,
+        standing=ChangeStanding.OVER if stands is ChangeStanding.OPEN and not newsletters else stands,
         former=EmailAddress.parse(change.former),
         wanted=EmailAddress.parse(change.wanted),
         confirmed_at=change.confirmed_at,
@@ -110,7 +110,7 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
 
 
 def owe(
-    session: Session, kind: Kind, change: AddressChange, person: Subscriber, about: Sequence[Subscription]
+    session: Session, kind: LetterKind, change: AddressChange, person: Subscriber, about: Sequence[Subscription]
 ) -> Letter:
     """Owe a letter about the change; its kind says to which of the two addresses."""
     nonces = {str(each.id): each.nonce for each in about}

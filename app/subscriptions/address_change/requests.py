@@ -15,9 +15,9 @@ from app import clock, suppressions
 from app.abuse import recipient_limit
 from app.addresses import Digests, EmailAddress
 from app.newsletters.definitions import TRACES_KEPT_FOR
-from app.outbox import Kind
-from app.subscriptions.address_change import model
-from app.subscriptions.address_change.model import CONFIRM_WITHIN, AddressChange
+from app.outbox import LetterKind
+from app.subscriptions.address_change import changes
+from app.subscriptions.address_change.changes import CONFIRM_WITHIN, AddressChange
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
 
@@ -62,7 +62,7 @@ def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Di
     )
     session.add(change)
     session.flush()
-    letter = model.owe(session, Kind.ADDRESS_CHANGE, change, person, confirmed)
+    letter = changes.owe(session, LetterKind.ADDRESS_CHANGE, change, person, confirmed)
     letter.due_at = due_at or now
 
 
