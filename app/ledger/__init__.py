@@ -1,1 +1,1 @@
-"""The log of consent events: an RFC 6962 Merkle tree whose head is signed, so that nothing can be changed unseen."""
+"""The log of consent events: an RFC 6962 Merkle tree with a signed head, which makes every change detectable."""

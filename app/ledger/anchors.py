@@ -1,10 +1,11 @@
-"""Anchors: what time-stamping authorities say about checkpoints (RFC 3161).
+"""Anchors: time stamps of checkpoints by time-stamping authorities (RFC 3161).
 
-A log shows what came before what, but only its own clock says when. An authority that signs a checkpoint together with
-its own time proves that everything in it is older than that, whoever controls the log. What a qualified one says is
-presumed right by law (eIDAS Art. 41(2)).
+A log proves the order of its entries, but their times rest on its own clock. An authority that signs a checkpoint
+together with its own time proves that every entry in it is older than that, whoever controls the log. The time stamp of
+a qualified authority is presumed accurate by law (eIDAS Art. 41(2)).
 
-Invariant: nothing waits for an authority. One that is away is asked again later; checkpoints are signed without it.
+Invariant: nothing waits for an authority. If it is unavailable, it is asked again later; checkpoints are signed without
+it.
 """
 
 from collections.abc import Sequence
@@ -27,17 +28,17 @@ MAX_BYTES = 64 * 1024
 
 
 class Unanchored(JawelError):
-    """The authority gave no time stamp that fits the question. Worth another try later."""
+    """The authority gave no time stamp that matches the request. Retry later."""
 
 
 class Anchor(Base):
-    """What an authority said about a checkpoint: kept as it came, like the checkpoint itself."""
+    """An authority's response about a checkpoint, stored unaltered, like the checkpoint itself."""
 
     __tablename__ = "anchors"
 
     size: Mapped[int] = mapped_column(Number, ForeignKey("checkpoints.size"), primary_key=True, autoincrement=False)
     authority: Mapped[str] = mapped_column(primary_key=True)
-    """Its address, as the setting names it."""
+    """Its URL, as in the setting."""
     response: Mapped[bytes] = mapped_column(LargeBinary)
     """The DER of its TimeStampResp (RFC 3161 section 2.4.2), over the SHA-256 of the signed note."""
     obtained_at: Mapped[datetime] = mapped_column(Instant)
@@ -45,7 +46,7 @@ class Anchor(Base):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Whom to ask, and how often. Authorities ask for patience: Sectigo for 15 seconds between two requests."""
+    """Which authorities to ask, and how often. They set limits: Sectigo wants 15 seconds between two requests."""
 
     authorities: tuple[str, ...]
     every: timedelta
@@ -59,7 +60,7 @@ class Due:
 
 
 def due(connection: Connection, schedule: Schedule, now: datetime) -> list[Due]:
-    """For each authority whose turn it is, the newest checkpoint, unless it has been anchored there."""
+    """For each authority that is due, the newest checkpoint, unless that authority has stamped it already."""
     newest = connection.execute(_NEWEST).first()
     if newest is None:
         return []
@@ -71,18 +72,18 @@ def due(connection: Connection, schedule: Schedule, now: datetime) -> list[Due]:
 
 
 def _is_due(last: AnyRow | None, size: int, every: timedelta, now: datetime) -> bool:
-    """Of a time that is yet to come, by a clock that was ahead, it is not known how long ago it was."""
+    """An `obtained_at` in the future comes from a clock that was ahead; its age is unknown, so the anchor is due."""
     if last is None:
         return True
     return last.size < size and not now - every < last.obtained_at <= now + clock.AHEAD
 
 
 def ask(authority: str, note: str) -> bytes:
-    """The authority's answer about the note. Raises Unanchored.
+    """The authority's response about the note. Raises Unanchored.
 
-    Whom it trusts is for the reader to say: here only what was asked is compared with what was answered.
+    Only compares the response with the request; whether to trust the authority is the reader's decision.
     """
-    import urllib3  # noqa: PLC0415 - only who has checkpoints stamped has a use for it
+    import urllib3  # noqa: PLC0415 - needed only if checkpoints are stamped
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response  # noqa: PLC0415
 
     question = TimestampRequestBuilder(note.encode(), HashAlgorithm.SHA256).build()
@@ -114,7 +115,7 @@ def ask(authority: str, note: str) -> bytes:
 
 
 def keep(session: Session, anchor: Anchor) -> None:
-    """Idempotent. Of two workers that asked about the same checkpoint, what the first got is kept."""
+    """Store the anchor. Idempotent: if two workers asked about the same checkpoint, the first response is kept."""
     if session.get(Anchor, (anchor.size, anchor.authority)) is not None:
         return
     columns = Anchor.__table__.columns
@@ -123,19 +124,19 @@ def keep(session: Session, anchor: Anchor) -> None:
 
 
 def of(connection: Connection, notes: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Signed note and answer, for each anchor of these checkpoints, the oldest checkpoint first."""
+    """Signed note and response for each anchor of these checkpoints, oldest checkpoint first."""
     held = select(SignedCheckpoint.note, Anchor.response).join(Anchor, Anchor.size == SignedCheckpoint.size)
     found = held.where(SignedCheckpoint.note.in_(notes)).order_by(Anchor.size, Anchor.authority)
     return [(row.note, bytes(row.response)) for row in connection.execute(found)]
 
 
 def newest(connection: Connection, authority: str) -> datetime | None:
-    """When the authority stamped the last of the checkpoints that it has."""
+    """When the authority stamped the newest of the checkpoints that it has stamped."""
     return connection.scalar(_NEWEST_BY, {"authority": authority})
 
 
 def name(authority: str) -> str:
-    """For logs and figures: an address may hold a password."""
+    """The host name, for logs and metrics: a URL may hold a password."""
     try:
         return urlsplit(authority).hostname or "unknown"
     except ValueError:

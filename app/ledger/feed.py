@@ -1,4 +1,4 @@
-"""Sealed events in the order of the log, for those who follow along."""
+"""Feed of sealed events in log order, for clients that poll it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.consent import ConsentEvent
 from app.ledger.model import LogEntry
 
 LOOK_AHEAD = 10_000
-"""Positions that one question reads at most, however few of them the asker may see."""
+"""Maximum number of positions that one request reads, however few of them the client may see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class SealedEvent:
 class FeedPage:
     events: Sequence[SealedEvent]
     next: int
-    """The position behind which nothing has been read yet."""
+    """The last position read: the `after` of the next request."""
 
 
 def read(connection: Connection, after: int, *, limit: int, newsletters: Collection[str] | None) -> FeedPage:
-    """What comes behind the position `after`, as far as these newsletters go; None: all of it.
+    """Events after the position `after`, of these newsletters; None: of all.
 
-    That a whole person was erased names no newsletter, and concerns whoever may hold a copy (GDPR Art. 19): those who
-    may see one that the person ever asked for.
+    The erasure of a whole person names no newsletter, and concerns every recipient that may hold a copy (GDPR Art. 19):
+    each client that may see a newsletter which the person ever requested.
     """
     last = connection.scalar(select(func.max(LogEntry.position)))
     end = min(-1 if last is None else last, after + LOOK_AHEAD)

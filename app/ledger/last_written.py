@@ -1,4 +1,4 @@
-"""When the newest event happened, by the clock of whoever wrote it: on SQLite the one other clock there is."""
+"""Time of the newest event, by the clock of the process that wrote it: on SQLite the only other clock to compare."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from app.ledger.model import LogEntry, UnsealedEvent
 
 
 def last_written(connection: Connection) -> datetime | None:
-    """None where there is no event yet. Newest is what was written last, whatever instant it bears."""
+    """None if there is no event yet. The newest event is the last one written, whatever its time."""
     return connection.scalar(_UNSEALED) or connection.scalar(_SEALED)
 
 

@@ -15,7 +15,7 @@ from app.ledger.tree import Span
 from app.ledger.verifier import Key, Refuted, open_note
 
 INTRODUCTION = "jawel/log-keys/v1"
-"""The first line of what a key says of itself. No log is named so, as no origin begins with `jawel/`."""
+"""The first line of a key's introduction. No log has this name, because no origin begins with `jawel/`."""
 
 
 class Introduction(Protocol):
@@ -32,7 +32,7 @@ class Introduction(Protocol):
 
 
 class LogIsInconsistent(JawelError):
-    """What is stored is not what was signed. Nothing more is signed on top of it; the text says what is wrong."""
+    """The stored log is not the signed one. Nothing more is signed on top of it; the text says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Log:
     origin: str
     """The first line of each checkpoint, and the name of each key."""
     signers: tuple[LogSigner, ...]
-    """Newest first. Only the newest signs; the one before it vouches once, at the hand-over."""
+    """Newest first. Only the newest signs; the previous one co-signs once, at the hand-over."""
 
     @classmethod
     def of(cls, origin: str, seeds: Sequence[bytes]) -> "Log":
@@ -53,15 +53,15 @@ def newest_checkpoint(connection: Connection) -> SignedCheckpoint | None:
 
 
 def checkpoint_at(connection: Connection, instant: datetime) -> SignedCheckpoint | None:
-    """The newest that was signed by then."""
+    """The newest checkpoint signed at or before the instant."""
     found = connection.execute(_NEWEST_BY, {"instant": instant}).mappings().first()
     return SignedCheckpoint(**found) if found else None
 
 
 def verification_keys(connection: Connection, log: Log) -> list[Key]:
-    """Newest first: those of the settings, then those that they have introduced, one after the other.
+    """Newest first: the keys of the settings, then the keys that those have introduced, transitively.
 
-    No key is believed for standing in the database: whoever writes to it could add one of their own.
+    A key is not trusted because it is in the database: an attacker with write access could add one.
     """
     known = [signer.key for signer in log.signers]
     for row in connection.execute(_KEYS):
@@ -73,13 +73,13 @@ def verification_keys(connection: Connection, log: Log) -> list[Key]:
 
 
 def introduce(signer: LogSigner, since_size: int, former: Sequence[Key]) -> str:
-    """What a key says of itself when it first signs, and which keys before it are to be believed. A signed note."""
+    """The signed note of a key when it first signs: since which size, and which former keys to trust."""
     lines = [INTRODUCTION, str(since_size), *map(str, [signer.key, *former])]
     return sign("".join(f"{line}\n" for line in lines), [signer])
 
 
 def introduced(row: Introduction, key: Key) -> list[Key]:
-    """The former keys that `key` names. Raises Refuted where it has not said so."""
+    """The former keys that `key` vouches for. Raises Refuted if it has not signed this row's introduction."""
     domain, since_size, own, *former = open_note(row.introduction, [key]).splitlines()
     if (domain, since_size, own) != (INTRODUCTION, str(row.since_size), row.verification_key):
         raise Refuted("its introduction is about another key or size")

@@ -1,7 +1,7 @@
-"""The log as rows: entries, inner nodes, signed checkpoints and the keys that signed them; and what audits found.
+"""Tables of the log: entries, inner nodes, signed checkpoints, their keys; and the results of audits.
 
-Invariant: the database refuses UPDATE and DELETE on all of the log. Only the list of events that await their position
-shrinks, by the sealing that gives them one, or sets them aside.
+Invariant: the database refuses UPDATE and DELETE on the whole log. Only the list of unsealed events shrinks, when
+sealing gives them a position or sets them aside.
 """
 
 from datetime import datetime
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, Instant
 
-# SQLite counts up by itself in a column of this very type only.
+# SQLite autoincrements only a column of exactly this type.
 Number = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UnsealedEvent(Base):
-    """A trigger writes it with its event, so that no event can be written that is never owed a position."""
+    """An event that waits for its position. A trigger inserts it with the event, so no event can bypass sealing."""
 
     __tablename__ = "unsealed_events"
     __table_args__ = (UniqueConstraint("event_id"),)
@@ -25,11 +25,11 @@ class UnsealedEvent(Base):
     number: Mapped[int] = mapped_column(Number, primary_key=True)
     event_id: Mapped[UUID]
     mac: Mapped[str | None]
-    """Of one that an operator has vouched for: it counts in the place of the event's own."""
+    """Set if an operator has vouched for the event: it replaces the event's own MAC."""
 
 
 class RefusedEvent(Base):
-    """Set aside by sealing, as its MAC is not ours: kept out of the way of the others, and to be told."""
+    """An event that sealing set aside because its MAC is not ours, so that it is reported and does not block others."""
 
     __tablename__ = "refused_events"
 
@@ -67,24 +67,24 @@ class SignedCheckpoint(Base):
     note: Mapped[str]
     """The text that was signed, with its signatures (C2SP tlog-checkpoint)."""
     signed_at: Mapped[datetime] = mapped_column(Instant, server_default="1970-01-01T00:00:00.000+00:00")
-    """By our own clock, never before that of a smaller one. What was signed before this was kept has the default."""
+    """By our own clock, never before that of a smaller checkpoint. The default: signed before this column."""
 
 
 class LogKey(Base):
-    """A key that has signed: published for good, for whoever holds a receipt from its days."""
+    """A key that has signed: published permanently, so that old receipts can be verified."""
 
     __tablename__ = "log_keys"
 
     verification_key: Mapped[str] = mapped_column(primary_key=True)
-    """In the form of a signed note: name, id and key in one line."""
+    """In the signed-note format: name, id and key in one line."""
     since_size: Mapped[int] = mapped_column(Number)
     """The first checkpoint that it signed."""
     introduction: Mapped[str]
-    """A signed note of the key's own: since when it signs, and which former keys it vouches for."""
+    """A note signed by this key: since which size it signs, and which former keys it vouches for."""
 
 
 class Audit(Base):
-    """One a day, whichever worker comes first, or whoever ran it last by hand."""
+    """One per day: by the first worker to claim it, or the operator's last manual run."""
 
     __tablename__ = "audits"
 

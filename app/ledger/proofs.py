@@ -1,4 +1,4 @@
-"""Proofs from what is stored: a few dozen rows each, however long the log is."""
+"""Inclusion and consistency proofs from the stored nodes: each reads a few dozen rows, whatever the log's size."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from app.ledger.verifier import InclusionProof
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A proof that the log of `older` leaves is the beginning of the one of `newer`."""
+    """A consistency proof: the log of `older` leaves is the beginning of the log of `newer` leaves."""
 
     older: int
     newer: int
@@ -33,10 +33,10 @@ class Growth:
 def inclusion(
     connection: Connection, event_ids: Sequence[UUID], shown_until: datetime | None = None
 ) -> Mapping[UUID, InclusionProof]:
-    """By event, under the first anchored checkpoint that holds it, else the newest. What is not sealed is left out.
+    """Proofs by event, under the first anchored checkpoint that includes it, else the newest. Omits unsealed events.
 
-    Where no more is shown than was signed by an instant, the newest is the newest of then, or the first that holds all
-    of these events: asked again and again, it tells nothing of how the log grows.
+    With `shown_until`, the newest is the newest checkpoint signed by then, or the first that includes all of these
+    events: repeated requests then do not reveal how the log grows.
     """
     sealed = connection.execute(_positions(event_ids, shown_until)).all()
     spans = {each.position: tree.inclusion_spans(each.position, each.size) for each in sealed}
@@ -51,12 +51,12 @@ def inclusion(
 
 
 def consistency(connection: Connection, older: int, newer: int) -> list[bytes]:
-    """That the log of `older` leaves is the beginning of the one of `newer` leaves, which has been signed."""
+    """Consistency proof from the log of `older` leaves to the log of `newer` leaves, which has been signed."""
     return tree.proof(tree.consistency_spans(older, newer), lambda nodes: look_up(connection, nodes))
 
 
 def growth(connection: Connection, sizes: Sequence[int]) -> list[Growth]:
-    """`consistency` from each of these sizes, which have been signed, to the next. One look at the database."""
+    """`consistency` from each of these sizes, which have been signed, to the next. One database query."""
     ordered = sorted(set(sizes))
     pairs = [*pairwise(ordered)]
     spans = [tree.consistency_spans(older, newer) for older, newer in pairs]
@@ -68,7 +68,7 @@ def growth(connection: Connection, sizes: Sequence[int]) -> list[Growth]:
 
 
 def look_up(connection: Connection, nodes: Sequence[Node]) -> Hashes:
-    """Raises LogIsInconsistent where one is missing."""
+    """Raises LogIsInconsistent if a node is missing."""
     wanted = set(nodes)
     if not wanted:
         return {}
@@ -82,7 +82,7 @@ def look_up(connection: Connection, nodes: Sequence[Node]) -> Hashes:
 
 @cache
 def _nodes(dialect: str) -> PreparedStatement:
-    # Subqueries, not joins: a planner that knows little of the table might read all of it to join.
+    # Subqueries, not joins: without good statistics the planner might scan the whole table for a join.
     asked = json_insert.records("nodes", dialect, [TreeNode.level, TreeNode.number])
     level, number = asked.c.level, asked.c.number
     leaf = select(LogEntry.leaf).where(LogEntry.position == number).scalar_subquery()
@@ -91,7 +91,7 @@ def _nodes(dialect: str) -> PreparedStatement:
 
 
 def _positions(event_ids: Sequence[UUID], shown_until: datetime | None) -> AnySelect:
-    """Entries and their checkpoint come to be in one transaction, and are read in one statement."""
+    """One statement, because entries and their checkpoint are written in one transaction."""
     anchored = select(func.min(Anchor.size)).where(Anchor.size > LogEntry.position)
     newest: ColumnElement[int] = select(func.max(SignedCheckpoint.size)).scalar_subquery()
     if shown_until is not None:

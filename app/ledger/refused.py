@@ -1,8 +1,8 @@
-"""Events that are not sealed, because nothing shows that this application wrote them; and how they may be after all.
+"""Events that are not sealed, because no valid MAC proves that this application wrote them; and their way back.
 
-Whoever can write to the database can insert an event, but has not the keys that its MAC takes. Such an event is set
-aside by the sealer. It returns by itself where a key of `SECRET_KEYS` turns out to be its own, as while a rotation is
-under way; else by an operator, who vouches for it by name. Nothing that is in the database alone brings it back.
+An attacker with write access to the database can insert an event, but lacks the keys for its MAC. The sealer sets such
+an event aside. It returns automatically if a key of `SECRET_KEYS` later matches its MAC, as during a key rotation;
+otherwise only if an operator vouches for it by id. No change to the database alone brings it back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from app.ledger.model import RefusedEvent, UnsealedEvent
 
 AT_ONCE = 10_000
 COUNTED = 100_000
-"""No more are counted."""
+"""Counting stops here."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnprovenEvent:
-    """An event that waits or was set aside, and whose MAC is not ours."""
+    """An unsealed event, waiting or set aside, whose MAC is not ours."""
 
     id: UUID
     type: str
@@ -37,7 +37,7 @@ class UnprovenEvent:
 
 
 def set_aside(connection: Connection, events: Sequence[AnyRow], now: datetime) -> None:
-    """Out of the way of those that wait. Each has its `number` among them and its `event_id`."""
+    """Remove these from the unsealed events. Each row has its `number` there and its `event_id`."""
     connection.execute(delete(UnsealedEvent).where(UnsealedEvent.number.in_([each.number for each in events])))
     values = [{"event_id": each.event_id, "refused_at": now} for each in events]
     connection.execute(insert_into(RefusedEvent, connection).on_conflict_do_nothing(), values)
@@ -49,12 +49,12 @@ def count(connection: Connection) -> int:
 
 
 def are_there(connection: Connection) -> bool:
-    """Whether any event is set aside; sooner said than how many."""
+    """Whether any event is set aside; cheaper than `count`."""
     return connection.execute(_ANY).first() is not None
 
 
 def reconsider(session: Session, after: UUID | None) -> UUID | None:
-    """Let the next of those set aside wait again whose MAC is ours now. Returns the last one seen, None at the end."""
+    """Requeue the next set-aside events whose MAC is ours now. Returns the last id examined, None at the end."""
     connection = session.connection()
     if not try_lock(connection, AdvisoryLock.SEALING):
         return after
@@ -65,7 +65,7 @@ def reconsider(session: Session, after: UUID | None) -> UUID | None:
 
 
 def unproven(connection: Connection) -> Iterator[UnprovenEvent]:
-    """In the order in which they say that they happened. Streams, and so takes a transaction."""
+    """Ordered by `occurred_at`. Streams the rows, so it needs a transaction."""
     ours = event_macs.of(connection)
     for each in connection.execute(_UNSEALED, execution_options={"yield_per": AT_ONCE}):
         if not ours.fit(each.mac, each.id, each.evidence_hash):
@@ -74,9 +74,9 @@ def unproven(connection: Connection) -> Iterator[UnprovenEvent]:
 
 
 def adopt(session: Session, event_ids: Sequence[UUID]) -> list[UUID]:
-    """Vouch for those of the events that are not sealed: they wait again, with a MAC of ours. Idempotent.
+    """Vouch for those of the events that are not sealed: requeue them with a MAC of ours. Idempotent.
 
-    Returns them. That their evidence adds up is for the caller to check.
+    Returns their ids. The caller must check that their evidence is consistent.
     """
     connection = session.connection()
     await_lock(connection, AdvisoryLock.SEALING)
@@ -87,7 +87,7 @@ def adopt(session: Session, event_ids: Sequence[UUID]) -> list[UUID]:
 
 
 def _return(connection: Connection, events: Sequence[tuple[UUID, str | None]]) -> None:
-    """With the MAC that counts from now on; None: the event's own."""
+    """Requeue events, each with the MAC that applies from now on; None: the event's own."""
     if not events:
         return
     connection.execute(delete(RefusedEvent).where(RefusedEvent.event_id.in_([event_id for event_id, _mac in events])))

@@ -1,9 +1,9 @@
-"""Sealing: gives events their place in the log, grows the tree, and signs its new head.
+"""Sealing: gives events their position in the log, extends the tree, and signs its new head.
 
-Invariant: all of it is one transaction, one sealer at a time, and only on top of a head that was signed here and still
-fits what is stored. So a sealer may die anywhere, and the next goes on from what was last signed.
+Invariant: one transaction, one sealer at a time, and only on top of a head that was signed here and still matches the
+stored log. So a sealer may crash at any point, and the next continues from the last signed head.
 
-An event whose MAC is not ours is set aside, and the others get their places without it.
+An event whose MAC is not ours is set aside, and the others get their positions without it.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ from app.ledger.tree import EMPTY_ROOT, Edge, Span, complete_nodes
 from app.ledger.verifier import Checkpoint, Refuted, leaf_hash, open_note
 
 COUNTED = 100_000
-"""No more events that wait are counted. It takes a service whose sealing has been refused for long to have as many."""
+"""Counting of unsealed events stops here. A service has this many only if sealing has been failing for long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     events: int
     since: datetime | None
-    """When the first of them happened; None where none waits."""
+    """When the first of them happened; None if no event waits."""
     refused: int
-    """Those that were set aside, and wait for nobody."""
+    """Events that were set aside, which are not in `events`."""
 
 
 def is_due(connection: Connection) -> bool:
-    """Whether events wait. Asked often, and without the lock that sealing takes."""
+    """Whether events wait. Called often, so it does not take the sealing lock."""
     return connection.execute(_WAITING).first() is not None
 
 
@@ -56,13 +56,13 @@ def waiting(connection: Connection) -> Waiting:
 class Batch:
     sealed: int
     refused: tuple[UUID, ...] = ()
-    """Events that were set aside."""
+    """Ids of the events that were set aside."""
 
 
 def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
-    """Seal the oldest events under one checkpoint, but for those that are not ours; none where another sealer is at it.
+    """Seal the oldest events under one checkpoint, except those that are not ours; none if another sealer is active.
 
-    Raises LogIsInconsistent, and signs nothing, where the log is not what the newest checkpoint says.
+    Raises LogIsInconsistent, and signs nothing, if the log does not match the newest checkpoint.
     """
     connection = session.connection()
     if not try_lock(connection, AdvisoryLock.SEALING):
@@ -79,7 +79,7 @@ def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
 
 
 def _told_apart(connection: Connection, events: Sequence[AnyRow]) -> tuple[list[AnyRow], list[AnyRow]]:
-    """What this application wrote, by its MAC; and the rest."""
+    """Events that this application wrote, by their MAC; and the rest."""
     keys = event_macs.of(connection)
     told: tuple[list[AnyRow], list[AnyRow]] = ([], [])
     for event in events:
@@ -88,7 +88,7 @@ def _told_apart(connection: Connection, events: Sequence[AnyRow]) -> tuple[list[
 
 
 def _signed_edge(connection: Connection, log: Log) -> Edge:
-    """The right edge of the tree, once it is certain that it is the one that was signed."""
+    """The right edge of the tree, verified against the newest checkpoint. Raises LogIsInconsistent."""
     newest = newest_checkpoint(connection)
     size, root = _check(log, newest) if newest else (0, EMPTY_ROOT)
     last = connection.scalar(select(func.max(LogEntry.position)))
@@ -102,7 +102,7 @@ def _signed_edge(connection: Connection, log: Log) -> Edge:
 
 
 def _check(log: Log, stored: SignedCheckpoint) -> tuple[int, bytes]:
-    """By the keys of the settings alone: whoever can write a checkpoint can write a key beside it."""
+    """Trusts only the keys of the settings: an attacker who can write a checkpoint can also write a key."""
     try:
         signed = Checkpoint.parse(open_note(stored.note, [signer.key for signer in log.signers]))
     except Refuted as error:
@@ -133,7 +133,7 @@ def _sign(connection: Connection, log: Log, edge: Edge) -> None:
     newest, *others = log.signers
     signed_before = connection.scalars(_KEYS).all()
     is_new = str(newest.key) not in signed_before
-    # At a hand-over the key before vouches for the new one.
+    # At a hand-over the previous key co-signs.
     before = [each for each in others if is_new and signed_before and str(each.key) == signed_before[0]]
     note = signing.sign(str(Checkpoint(log.origin, edge.size, edge.root)), [newest, *before])
     values = {"size": edge.size, "root": edge.root, "note": note, "signed_at": _now(connection)}
@@ -145,7 +145,7 @@ def _sign(connection: Connection, log: Log, edge: Edge) -> None:
 
 
 def _now(connection: Connection) -> datetime:
-    """Where the clock was set back, that of the newest checkpoint: a larger one is never of an earlier time."""
+    """Now, or the newest checkpoint's time if the clock was set back: a larger checkpoint is never earlier."""
     return max(clock.now(), connection.scalar(_SIGNED_AT) or clock.now())
 
 
@@ -172,7 +172,7 @@ _OLDEST = (
     .order_by(UnsealedEvent.number)
     .limit(bindparam("at_most"))
 )
-# Each by its number: one below the last may still be uncommitted, or have come in since.
+# By individual number, not by range: a lower number may still be uncommitted, or committed since.
 _SEALED = delete(UnsealedEvent).where(UnsealedEvent.number.in_(bindparam("numbers", expanding=True)))
 _SIGNED_AT = select(SignedCheckpoint.signed_at).order_by(SignedCheckpoint.size.desc()).limit(1)
 _KEYS = select(LogKey.verification_key).order_by(LogKey.since_size.desc())

@@ -1,4 +1,4 @@
-"""Signs for the log, as C2SP signed notes with Ed25519. `verifier` holds the other half."""
+"""Signs the log's C2SP signed notes with Ed25519. `verifier` verifies them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,5 +24,5 @@ class LogSigner:
 
 
 def sign(text: str, signers: Sequence[LogSigner]) -> str:
-    """A signed note. The text ends with a newline, and has no empty line at its end."""
+    """A signed note. The text must end with a newline, but not with an empty line."""
     return f"{text}\n{''.join(signer.line(text) for signer in signers)}"

@@ -1,7 +1,7 @@
-"""The shape of an RFC 6962 Merkle tree: which nodes a proof needs, and which come into being when leaves are added.
+"""The shape of an RFC 6962 Merkle tree: the nodes that a proof needs, and the nodes that new leaves complete.
 
-A complete subtree never changes again, whatever is added later; those are the nodes that are stored, named by their
-level (leaves are level 0) and their number on it. The ragged right edge is computed from them each time.
+A complete subtree never changes again; only complete nodes are stored, identified by their level (leaves are level 0)
+and their number on it. The incomplete right edge is computed from them each time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ class Node(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The leaves from `begin` up to `end`, which is left out. It begins where a subtree of its size would."""
+    """The leaves from `begin` up to, excluding, `end`. `begin` is aligned as for a subtree of that size."""
 
     begin: int
     end: int
@@ -46,7 +46,7 @@ def span_hash(span: Span, hashes: Hashes) -> bytes:
 
 
 def inclusion_spans(index: int, size: int) -> list[Span]:
-    """Whose hashes prove that a leaf is in the tree, from the leaf up (RFC 6962 section 2.1.1)."""
+    """Spans whose hashes prove that a leaf is in the tree, from the leaf up (RFC 6962 section 2.1.1)."""
     begin, end = 0, size
     spans = []
     while end - begin > 1:
@@ -61,7 +61,7 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
 
 
 def consistency_spans(older: int, newer: int) -> list[Span]:
-    """Whose hashes prove that the older tree is the beginning of the newer one (RFC 6962 section 2.1.2)."""
+    """Spans whose hashes prove that the older tree is the beginning of the newer one (RFC 6962 section 2.1.2)."""
     if older in (0, newer):
         return []
     begin, end = 0, newer
@@ -74,12 +74,12 @@ def consistency_spans(older: int, newer: int) -> list[Span]:
         else:
             spans.append(Span(begin, middle))
             begin = middle
-    # The verifier knows the older root; where it is one complete subtree it need not be told.
+    # The verifier knows the older root; if that is one complete subtree, the proof omits it.
     return [*([Span(begin, end)] if begin else []), *spans[::-1]]
 
 
 def proof(spans: Sequence[Span], look_up: Callable[[Sequence[Node]], Hashes]) -> list[bytes]:
-    """The spans' hashes, with all that is stored looked up at once."""
+    """The spans' hashes, from a single lookup of the stored nodes."""
     hashes = look_up([node for span in spans for node in complete_nodes(span)])
     return [span_hash(span, hashes) for span in spans]
 

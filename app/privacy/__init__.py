@@ -1,5 +1,5 @@
-"""What is owed to people about their data: erasure on request, and erasure of whatever is kept no longer.
+"""Data subject rights: access, portability, erasure on request, and erasure when a retention period ends.
 
-Invariant: evidence goes in the transaction that writes the tombstone naming it. What the log holds of an erased event
-says nothing about anyone, and every other proof still verifies.
+Invariant: evidence is erased in the transaction that writes the tombstone naming it. What the log keeps of an erased
+event identifies nobody, and every other proof still verifies.
 """

@@ -1,7 +1,7 @@
-"""Access (GDPR Art. 15(1) and (3)): everything there is about one person, as rows.
+"""Access (GDPR Art. 15(1) and (3)): all stored data about one person, as rows.
 
-Invariant: every table that speaks of a person, by id or by digest of the address, is a `Part`, and each of its columns
-is told but those of `WORKINGS`.
+Invariant: every table with data about a person, by id or by digest of the address, is a `Part`, and all of its columns
+are disclosed except those of `WORKINGS`.
 """
 
 import json
@@ -31,37 +31,37 @@ from app.suppressions import Suppression
 WORKINGS = frozenset(
     {"attempt", "digest", "lease", "leased_until", "mac", "mailbox_digest", "nonce", "tries", "undo_id", "version"}
 )
-"""What keeps links and workers from being fooled or from colliding. It says nothing about anyone."""
+"""Internal columns: link security and concurrency control. They say nothing about anyone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     subscriber_ids: Sequence[UUID]
-    """The person's own, and those under which earlier requests from the address came to nothing."""
+    """The person's own, and those of earlier requests from the address that lapsed."""
     digest: str
     mailbox_digest: str | None
     is_plain: bool
-    """Whether the address is what its mailbox is called by: then the mailbox's mail budget is its own as well."""
+    """Whether the address is its mailbox's plain form: then both share one row of the recipient limit."""
 
 
 class Kept(Enum):
-    """What of a row that is kept under a digest is of whom."""
+    """Whose data a row under a digest is."""
 
     OF_ADDRESS = auto()
     OF_MAILBOX = auto()
-    """Of all addresses together that probably lead to the person's mailbox."""
+    """Of all addresses together that probably deliver to the person's mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One kind of thing that is kept about people."""
+    """One category of stored data about people."""
 
     whose: InstrumentedAttribute[Any]
-    """Whose a row is: a subscriber's id, or the digest of an address."""
+    """The owner column: a subscriber's id, or the digest of an address."""
     order_by: InstrumentedAttribute[Any]
     kept: Kept = Kept.OF_ADDRESS
     but: frozenset[str] = frozenset()
-    """Columns that another part tells, as they are of somebody else."""
+    """Excluded columns: another part discloses them, because they belong to the other kind of owner."""
 
     @property
     def table(self) -> Table:
@@ -98,15 +98,15 @@ PARTS: Mapping[str, Part] = {
     ),
     "feedback_reports": Part(FeedbackReport.digest, FeedbackReport.received_at),
 }
-"""By the name under which the person finds it."""
+"""By the name in the person's export."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Everything there is about one person."""
+    """All stored data about one person."""
 
     parts: Mapping[str, Sequence[Mapping[str, Any]]]
-    """Rows by the names of PARTS. An event has `position`, where it is sealed, and `details`, its evidence parsed."""
+    """Rows by the names of PARTS. An event also has `position`, if it is sealed, and `details`, its parsed evidence."""
     wordings: Mapping[str, str]
     """Every text that the evidence cites, by its SHA-256."""
 
@@ -116,13 +116,13 @@ class Holdings:
 
     @property
     def sources(self) -> list[str]:
-        """The pages on which something was asked for (Art. 15(1)(g))."""
+        """The pages whose forms were submitted (Art. 15(1)(g))."""
         pages = (each["details"].get("form_url") for each in self.parts["consent_events"])
         return sorted({page for page in pages if page})
 
 
 def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
-    """None where the person has been erased."""
+    """None if the person has been erased."""
     present = select(Subscriber.canonical, Subscriber.digest, Subscriber.mailbox_digest)
     found = connection.execute(present.where(Subscriber.id == subscriber_id)).first()
     if found is None:
@@ -132,7 +132,7 @@ def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     who = Identity(sorted({subscriber_id, *earlier}), found.digest, found.mailbox_digest, is_plain)
     parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
     if not parts["person"]:
-        return None  # erased since the line above
+        return None  # erased since the first query
     parts["consent_events"] = _events(connection, parts["consent_events"])
     return Holdings(parts, _wordings(connection, parts["consent_events"]))
 

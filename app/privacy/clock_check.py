@@ -1,8 +1,8 @@
-"""Whether the clock is good enough to erase by.
+"""Clock check: whether the clock is reliable enough for erasure.
 
-What is erased does not come back, and that its time has come is the clock's word alone. So it is held against what else
-tells the time: the database's clock, how long this process has run, what was written last. While one of them speaks
-against it, nothing is erased. All else goes on by the clock as it is.
+Erasure is irreversible, and only the clock says when it is due. So the clock is compared with three other sources: the
+database's clock, the time that this process has run, and the newest event. Invariant: while one of them contradicts the
+clock, nothing is erased. Everything else goes on by the clock as it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +21,13 @@ from app.ledger.last_written import last_written
 log = structlog.get_logger()
 
 APART = timedelta(minutes=1)
-"""From the database's clock, which is asked in the same moment."""
+"""Maximum difference from the database's clock, read at the same moment."""
 JUMP = timedelta(minutes=50)
-"""Clocks that are wrong are so by whole hours mostly, or by far more."""
+"""Tolerance for jumps, and against the newest event: wrong clocks are mostly wrong by whole hours, or by far more."""
 SETTLED_BEHIND = timedelta(hours=1)
-"""NTP looks again within 34 minutes (2^11 s). Whatever is due by a clock that was set back was due before."""
+"""NTP polls again within 34 minutes (2^11 s). By a clock that was set back, nothing is due that was not due before."""
 SETTLED_AHEAD = timedelta(days=1)
-"""For somebody to notice: by a clock that was set ahead, all that is due until then is due too early."""
+"""Time for the operator to notice: a clock that was set ahead makes everything due too early."""
 
 
 class DoubtKind(StrEnum):
@@ -54,7 +54,7 @@ _REMEDIES = {
 class Doubt:
     kind: DoubtKind
     by: timedelta
-    """Negative where the clock is behind."""
+    """Negative if the clock is behind."""
 
     def __str__(self) -> str:
         direction = "behind" if self.by < timedelta() else "ahead"
@@ -71,7 +71,7 @@ Witness = Callable[[Connection], Doubt | None]
 
 
 class ClockCheck:
-    """Of one process, from its start. Knows nothing of what the clock did before."""
+    """Checks the clock of one process from its start; jumps before that are unknown to it."""
 
     def __init__(self, witnesses: Sequence[Witness]) -> None:
         self._witnesses = witnesses
@@ -82,7 +82,7 @@ class ClockCheck:
         return cls([apart_from_the_database, Jumps(), Beginning()])
 
     def vouches(self, database: Database) -> bool:
-        """Whether to erase by the clock now. What speaks against it is logged once, and once when that is over."""
+        """Whether erasure by the clock is safe now. A doubt is logged once when it arises, and once when it ends."""
         with database.read_only() as connection:
             doubt = next(filter(None, (witness(connection) for witness in self._witnesses)), None)
         kind = doubt.kind if doubt else None
@@ -95,17 +95,17 @@ class ClockCheck:
 
 
 def doubt(connection: Connection) -> Doubt | None:
-    """What speaks against the clock of a process that has only just begun."""
+    """The doubt about the clock of a process that has only just started, if any."""
     return apart_from_the_database(connection) or behind_what_was_written(connection)
 
 
 def ahead_of_the_database(connection: Connection) -> timedelta | None:
-    """Negative where the clock is behind; None on SQLite, which has none but ours."""
+    """Negative if the clock is behind; None on SQLite, which has no clock of its own."""
     if connection.dialect.name == "sqlite":
         return None
     before = clock.now()
     theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    # A process that is stopped while it asks must not take that for a difference.
+    # A process that is paused during the query must not count the pause as a difference.
     return before - theirs if theirs < before else min(timedelta(), clock.now() - theirs)
 
 
@@ -121,7 +121,7 @@ def behind_what_was_written(connection: Connection) -> Doubt | None:
 
 
 class Jumps:
-    """The clock against the time that this process has run. A jump is believed once it has stood for a while."""
+    """Compares the clock with the time that this process has run. A jump is accepted once it has lasted for a while."""
 
     def __init__(self) -> None:
         self._strides = Strides()
@@ -143,7 +143,7 @@ class Jumps:
 
 
 class Beginning:
-    """The clock at the beginning against what was written last; later the process itself knows how it went on."""
+    """Compares the clock at process start with the newest event; afterwards `Jumps` suffices."""
 
     def __init__(self) -> None:
         self._begun = clock.steady()

@@ -1,8 +1,9 @@
-"""Erasure (GDPR Art. 17): the person goes, with address, letters and evidence; a tombstone stays.
+"""Erasure (GDPR Art. 17): deletes the person, with address, letters and evidence; a tombstone stays.
 
-What also stays is a suppression, as a keyed digest, where the person objected: whoever complained or said "this was
-not me" must not be written to just because nothing else is known of them (Art. 21(3)).
-So do the reports of mail systems of the last 30 days, under the same digest, lest one that comes twice counts twice.
+A suppression also stays, as a keyed digest, if the person objected: a person who complained or said "this was not me"
+must not be written to again just because nothing else is known of them (Art. 21(3)).
+So do the reports of mail systems of the last 30 days, under the same digest, so that a repeated report is not counted
+twice.
 
 Lock order: `database.locks`.
 """
@@ -28,7 +29,7 @@ from app.subscriptions.model import Status, Subscriber, Subscription
 
 @dataclass(frozen=True, slots=True)
 class ErasedAddress:
-    """What an address is known by, with and without a subscriber."""
+    """The identifiers of an address, whether or not it has a subscriber."""
 
     canonical: str
     digest: str
@@ -38,8 +39,8 @@ class ErasedAddress:
 def erase(session: Session, who: ErasedAddress | UUID, act: Act) -> None:
     """Erase a person, by address or by id. Idempotent.
 
-    Earlier requests from the same address that were never confirmed are erased as well, as far as the stub of each is
-    kept: with the subscriber that each was, or without who has moved to another address since.
+    Also erases earlier requests from the same address that were never confirmed, as long as their lapsed request is
+    kept: together with their subscriber, unless that subscriber has changed to another address since.
     """
     digest = _digest(session, who)
     _forget_budgets(session, digest, _mailbox_digest(session, who))
@@ -51,7 +52,7 @@ def erase(session: Session, who: ErasedAddress | UUID, act: Act) -> None:
 
 
 def erase_within(session: Session, who: ErasedAddress | UUID, newsletters: Collection[str], act: Act) -> None:
-    """Erase what those newsletters know of a person; the address stays as long as another needs it. Idempotent."""
+    """Erase a person's data of those newsletters; the address stays as long as another needs it. Idempotent."""
     digest = _digest(session, who)
     identities = _identities(session, who, digest)
     found = session.scalars(
@@ -70,7 +71,7 @@ def erase_within(session: Session, who: ErasedAddress | UUID, newsletters: Colle
 def erase_subscriptions(
     session: Session, subscriptions: Sequence[Subscription], reason: ErasureReason, act: Act
 ) -> None:
-    """Erase subscriptions that are locked, with their evidence, and with the last one of a person the address."""
+    """Erase locked subscriptions and their evidence; with a person's last subscription, also the address."""
     graves = [Grave(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
     for subscription in subscriptions:
         _keep_objection(session, subscription)
@@ -79,7 +80,7 @@ def erase_subscriptions(
 
 
 def erase_lapsed_requests(session: Session, which: ColumnElement[bool], reason: ErasureReason, act: Act) -> int:
-    """Erase stubs with the evidence that they lead to. Returns how many."""
+    """Erase lapsed requests and their evidence. Returns the number of requests."""
     gone = session.execute(
         delete(LapsedRequest)
         .where(which)
@@ -93,7 +94,7 @@ def _digest(session: Session, who: ErasedAddress | UUID) -> str | None:
     if isinstance(who, ErasedAddress):
         return who.digest
     present = session.scalars(select(Subscriber.digest).where(Subscriber.id == who)).first()
-    # Of who is still there a stub may be about an address that they have left.
+    # The subscriber's present digest first: a lapsed request may be about a former address.
     known = select(LapsedRequest.digest).where(LapsedRequest.subscriber_id == who, LapsedRequest.digest.is_not(None))
     return present or session.scalars(known).first()
 
@@ -114,7 +115,7 @@ def _identities(session: Session, who: ErasedAddress | UUID, digest: str | None)
         found = {who}
     else:
         found = set(session.scalars(select(Subscriber.id).where(Subscriber.canonical == who.canonical)))
-    # After the subscriber: of a request that lapses in between, one or the other is seen.
+    # Read after the subscriber, so a request that lapses in between is seen in one of the two.
     if digest is not None:
         found.update(session.scalars(lapsed_requests.earlier(digest)))
     return sorted(found)
@@ -127,7 +128,7 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
         .order_by(Subscription.newsletter)
         .with_for_update()
     ).all()
-    # From here on no request can add to the person: its foreign keys wait, and then find nobody.
+    # From here on no request can add rows for the person: its foreign keys wait for this lock, and then fail.
     session.execute(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update())
     for subscription in found:
         _keep_objection(session, subscription)
@@ -138,7 +139,7 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
 
 
 def _keep_objection(session: Session, subscription: Subscription) -> None:
-    """A complaint ends a subscription for good; without the row, the suppression alone remembers."""
+    """A complaint is permanent; once the row is erased, only the suppression records it."""
     if subscription.ended_as == Status.COMPLAINED:
         known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
         since = subscription.ended_at or clock.now()

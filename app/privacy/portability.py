@@ -1,7 +1,7 @@
-"""Portability (GDPR Art. 20): what is held about a person as a file that another program can read.
+"""Portability (GDPR Art. 20): the data about a person as a machine-readable file.
 
-The same file answers what Art. 15(1)(a) to (h) and (2) ask: what for, from where, for whom, for how long, which rights.
-Its form is versioned: names may be added, and none changes its meaning under one version.
+The same file covers Art. 15(1)(a) to (h) and (2): purposes, source, recipients, retention, rights. Invariant: within
+one version of the format names may be added, but none changes its meaning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ CATEGORIES = (
 
 @dataclass(frozen=True, slots=True)
 class ExportIssue:
-    """This one file, beside what is held."""
+    """Inputs of one export besides the stored data."""
 
     created: datetime
     catalogue: Catalogue
@@ -56,7 +56,7 @@ def build(holdings: Holdings, issue: ExportIssue) -> dict[str, Any]:
 
 
 def newsletters_of(holdings: Holdings, catalogue: Catalogue) -> list[Newsletter]:
-    """Those that anything held is about."""
+    """Newsletters that any of the stored data refers to."""
     named = {row.get("newsletter") for rows in holdings.parts.values() for row in rows}
     return [each for slug, each in catalogue.newsletters.items() if slug in named]
 
@@ -104,7 +104,7 @@ def _purpose(newsletter: Newsletter, language: str) -> dict[str, str]:
 
 
 def _recipients(controller: Controller, newsletters: Sequence[Newsletter], language: str) -> dict[str, Any]:
-    """Art. 15(1)(c) and (2): by name where the controller has named them, else what the service itself knows."""
+    """Art. 15(1)(c) and (2): as named by the controller, otherwise those that the service itself knows."""
     senders = sorted({each.sender for each in newsletters})
     known = ["the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders)]
     transfers = controller.transfers_for(language)

@@ -1,7 +1,7 @@
-"""The record of processing activities (GDPR Art. 30(1)): what the catalogue and the code say, and what nobody has said.
+"""The record of processing activities (GDPR Art. 30(1)), from the catalogue and the code, with its gaps marked.
 
-Whatever is missing is a line that begins with `MISSING:` and the key or setting that would say it. In English: it is
-for the controller and the authority.
+A gap is a line that begins with `MISSING:` and the key or setting that would fill it. The record is in English, because
+its readers are the controller and the authority.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Record:
 
     @property
     def missing(self) -> Lines:
-        """Each once, without the mark."""
+        """Each gap once, without the mark."""
         told = [*self.controller, *self.security]
         for activity in self.activities:
             told += [line for each in fields(activity)[1:] for line in getattr(activity, each.name)]
@@ -61,7 +61,7 @@ class Record:
 
 
 def build(catalogue: Catalogue, security: Lines) -> Record:
-    """`security` are the measures, which settings tell of."""
+    """`security`: the security measures, derived from the settings."""
     newsletters = catalogue.newsletters.values()
     own = (_proof_of_consent, _do_not_write, _protection)
     receivers = _recipients(catalogue.controller), _transfers(catalogue.controller)

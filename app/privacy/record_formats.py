@@ -1,4 +1,4 @@
-"""The record of processing as text: to read, for programs, and for spreadsheets."""
+"""The record of processing as Markdown, JSON and CSV."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def as_json(record: Record) -> str:
 
 
 def as_csv(record: Record) -> str:
-    """A row for each activity, with what holds for all of them in each, so that rows can be sorted and filtered."""
+    """One row per activity; each repeats the shared fields, so that rows can be sorted and filtered."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["activity", *HEADINGS.values()])

@@ -1,7 +1,7 @@
-"""Retention (GDPR Art. 5(1)(e)): what is kept no longer than it is needed for, and who sees to it.
+"""Retention (GDPR Art. 5(1)(e)): purges data that is no longer needed.
 
-A step of a chore is a bounded piece of work in a transaction of its own. Whatever another process has locked is passed
-over: any number may carry them out at once, and doing so again changes nothing.
+A step of a chore is a bounded piece of work in a transaction of its own. Invariant: a step skips rows that another
+process has locked, so any number of processes may run chores at once; chores are idempotent.
 """
 
 import time
@@ -30,7 +30,7 @@ KEPT_LONG_ENOUGH = Act(Actor.SERVICE, {"method": "kept long enough"})
 
 
 class PurgeKind(StrEnum):
-    """What is purged; in logs it is the name of the event."""
+    """The kind of purge; also the name of its log event."""
 
     EXPIRED = "subscriptions.expired"
     BOUNCED = "bounced.erased"
@@ -48,24 +48,24 @@ class PurgeKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Chore:
     kind: str
-    """In logs the name of the event."""
+    """Also the name of the log event."""
     step: Callable[[Session, int], int]
-    """Does so many at most; returns how many it did."""
+    """Purges at most the given number of rows; returns the number purged."""
     newsletter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a purge leaves room for everybody else."""
+    """Limits on a purge, so that other transactions get through."""
 
     rows: int
-    """In a step."""
+    """Maximum per step."""
     rest: float
-    """After a step, in the time that it took."""
+    """Pause after a step, as a multiple of the step's duration."""
 
 
 PACES: Mapping[str, Pace] = {
-    # There is one writer at a time: whoever signs up waits for the step to end, and looks again up to 25 ms later.
+    # SQLite has one writer at a time: a signup waits for the step to end, and polls up to 25 ms later.
     "sqlite": Pace(rows=20, rest=2.0),
     "postgresql": Pace(rows=250, rest=0.5),
 }
@@ -87,7 +87,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
 
 
 def step(database: Database, chore: Chore, rest: Callable[[float], object] = time.sleep) -> int:
-    """A transaction, and after it a rest, in seconds. Returns how many were purged."""
+    """One transaction, then a pause; `rest` takes seconds. Returns the number purged."""
     begun = time.monotonic()
     with database.transaction() as session:
         done = chore.step(session, _pace(database).rows)
@@ -97,19 +97,19 @@ def step(database: Database, chore: Chore, rest: Callable[[float], object] = tim
 
 
 def goes_on(database: Database, done: int) -> bool:
-    """Whether a step that did so many may have left some."""
+    """Whether more rows may be due after a step that purged `done`."""
     return done == _pace(database).rows
 
 
 def steps(database: Database, chore: Chore) -> Iterator[int]:
-    """Until nothing is due but what others have in hand: how many were purged by each."""
+    """Run steps until all due rows that are not locked elsewhere are purged. Yields the number purged by each."""
     yield (done := step(database, chore))
     while goes_on(database, done):
         yield (done := step(database, chore))
 
 
 def carry_out(database: Database, chore: Chore) -> int:
-    """All steps. Returns how many were purged."""
+    """All steps. Returns the number purged."""
     return sum(steps(database, chore))
 
 
@@ -126,7 +126,7 @@ def _expire(newsletter: Newsletter, session: Session, at_most: int) -> int:
 
 
 def _erase_withdrawn(newsletter: Newsletter, session: Session, at_most: int) -> int:
-    """The proof of a consent that is over is kept for claims about it (Art. 17(3)(e)), and then for nothing more."""
+    """Evidence of an ended consent is kept for legal claims (Art. 17(3)(e)) for `keep_evidence`, then erased."""
     over = clock.now() - newsletter.keep_evidence
     due = session.scalars(
         select(Subscription)
@@ -139,7 +139,7 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session, at_most: int) -> 
         .limit(at_most)
         .with_for_update(skip_locked=True)
     ).all()
-    # All who take several subscribers take them in this order, and so never wait for each other.
+    # Every transaction that locks several subscribers uses this order, so they cannot deadlock.
     in_turn = sorted(due, key=lambda each: each.subscriber_id)
     if not in_turn:
         return 0
@@ -152,7 +152,7 @@ def _forget_reports(session: Session, at_most: int) -> int:
 
 
 def _erase_unconfirmed(session: Session, at_most: int) -> int:
-    """The evidence of a request that came to nothing outlives its address by as long as its stub is kept."""
+    """Erase lapsed requests, which keep the evidence for `TRACES_KEPT_FOR` after the address is erased."""
     due = (
         select(LapsedRequest.subscription_id)
         .where(LapsedRequest.lapsed_at <= clock.now() - TRACES_KEPT_FOR)

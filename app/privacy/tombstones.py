@@ -1,7 +1,7 @@
-"""Tombstones: events that say which others were erased, when and why, and nothing about whom.
+"""Tombstones: events that record which events were erased, when and why, but not whose.
 
-Invariant: evidence that is missing is named by exactly one tombstone, written in the transaction that blanked it. So
-nobody can pass off as erased what they would rather not show. A tombstone itself is never blanked.
+Invariant: each event without evidence is named by exactly one tombstone, written in the transaction that blanked it. So
+withheld evidence cannot be passed off as erased. A tombstone itself is never blanked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ from app.database import AnyRow
 class ErasureReason(StrEnum):
     REQUEST = "request"
     RETENTION = "retention"
-    """The newsletter's `keep_evidence` after withdrawal is over."""
+    """The newsletter's `keep_evidence` after withdrawal has passed."""
     UNCONFIRMED = "unconfirmed"
     """A request that nobody confirmed, thirty days after it lapsed or was declined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grave:
-    """One subscription whose evidence goes."""
+    """One subscription whose evidence is erased."""
 
     subscriber_id: UUID
     subscription_id: UUID
@@ -35,7 +35,7 @@ class Grave:
 
 
 def bury(session: Session, graves: Sequence[Grave], reason: ErasureReason, act: Act) -> None:
-    """Blank the evidence of those subscriptions, under a tombstone each. Idempotent: nothing left, no tombstone."""
+    """Blank the evidence of those subscriptions, with one tombstone each. Idempotent: no evidence, no tombstone."""
     theirs = ConsentEvent.subscription_id.in_([grave.subscription_id for grave in graves])
     blanked: dict[UUID, list[AnyRow]] = {}
     for event in _blank(session, theirs):
@@ -51,7 +51,7 @@ def bury(session: Session, graves: Sequence[Grave], reason: ErasureReason, act: 
 
 
 def bury_person(session: Session, subscriber_id: UUID, act: Act) -> None:
-    """Blank all evidence of one person, under one tombstone. Idempotent."""
+    """Blank all evidence of one person, with one tombstone. Idempotent."""
     blanked = _blank(session, ConsentEvent.subscriber_id == subscriber_id)
     if blanked:
         consent.record_all(session, [(_step(subscriber_id), _saying(blanked, ErasureReason.REQUEST, act))])

@@ -1,1 +1,1 @@
-"""Consent receipts: all that is known of one consent, so put that a stranger can check it without us."""
+"""Consent receipts: everything known about one consent, in a form that a third party can verify without us."""

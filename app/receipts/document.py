@@ -1,7 +1,7 @@
 """The receipt as JSON: names of ISO/IEC TS 27560, states and terms of the W3C Data Privacy Vocabulary.
 
-What the controller has not told us, such as where its servers stand, is an empty list and never a guess.
-docs/receipt.schema.json says what each name means.
+Data that the controller has not given, such as server locations, is an empty list, never a guess.
+docs/receipt.schema.json defines each name.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from app.receipts.history import Entry, History
 
 SCHEMA_VERSION = "https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr"
 RIGHTS = ("A7-3", "A13", "A15", "A16", "A17", "A18", "A20", "A21", "A77")
-"""Of the GDPR, in the names of the vocabulary. A7-3 is withdrawal."""
+"""GDPR articles, in the vocabulary's names. A7-3 is withdrawal."""
 
 CONTEXT: Mapping[str, Any] = {
     "@vocab": "urn:jawel:receipt:",
@@ -56,17 +56,17 @@ CONTEXT: Mapping[str, Any] = {
 
 
 class Reader(Enum):
-    """For whom it is made: the controller has the address anyway, but the person's own link may get about."""
+    """The receipt's reader: the controller has the address anyway, but PERSON omits it, because their link may leak."""
 
     CONTROLLER = auto()
     ONE_NEWSLETTER = auto()
-    """On the controller's behalf, but not to know what else the person subscribes to."""
+    """On the controller's behalf, but without access to the person's other subscriptions."""
     PERSON = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptIssue:
-    """This one receipt, beside what every receipt of the same subscription says."""
+    """Data of one receipt, besides the history that all receipts of the subscription share."""
 
     receipt_id: UUID
     created: datetime
@@ -76,7 +76,7 @@ class ReceiptIssue:
 
 
 def build(history: History, issue: ReceiptIssue) -> dict[str, Any]:
-    """The receipt but for its signature."""
+    """The receipt without its signature."""
     newsletter = issue.catalogue.newsletters[history.newsletter]
     controller = issue.catalogue.controller
     assert controller is not None
@@ -120,7 +120,7 @@ def _principal(history: History, issue: ReceiptIssue) -> dict[str, Any]:
 
 
 def _asked(history: History, newsletter: Newsletter, issue: ReceiptIssue) -> dict[str, Any]:
-    """What the person was shown and agreed to, in the exact words."""
+    """The exact texts that the person was shown and agreed to."""
     basis = history.basis
     details = basis.details if basis else {}
     cited = details.get("wordings", {})
@@ -134,7 +134,7 @@ def _asked(history: History, newsletter: Newsletter, issue: ReceiptIssue) -> dic
         "privacy_notice": {
             "language": language,
             "presented_at": timestamp(basis.occurred_at) if basis else None,
-            # Before notices were kept, evidence cited the purpose as what told the person what the data is for.
+            # Evidence from before notices were kept cites the purpose as the information given to the person.
             "sha256": cited.get("notice", cited.get("purpose")),
             "url": f"{issue.links.public_url}/{shown}/{newsletter.slug}?language={language}",
         },
@@ -188,7 +188,7 @@ def _pii(kind: str, *, is_optional: bool) -> dict[str, Any]:
 
 
 def _rights(history: History, controller: Controller, issue: ReceiptIssue) -> dict[str, Any]:
-    """Links only where they still lead somewhere."""
+    """Includes only links that still work."""
     links, is_about_one = issue.links, issue.reader is Reader.ONE_NEWSLETTER
     unsubscribe = links.unsubscribe_one if is_about_one else links.unsubscribe
     return {

@@ -1,7 +1,7 @@
-"""One subscription as a receipt tells of it: every event with its evidence and its place in the log.
+"""The history of one subscription for a receipt: every event with its evidence and its place in the log.
 
-What counts is the events. DataSubject and subscription may be gone, because the request was declined or lapsed; whoever
-asked for the mail must still be answered from the evidence that is kept.
+Built from the events, because person and subscription may be gone after a request was declined or lapsed; a recipient
+who asks about the mail must still be answered from the evidence that is kept.
 """
 
 import json
@@ -28,7 +28,7 @@ from app.subscriptions.model import Subscriber
 
 @dataclass(frozen=True)
 class Entry:
-    """A consent event. Where it was erased it has neither evidence nor salt, and still its place in the log."""
+    """A consent event. If erased, it has neither evidence nor salt, but still its place in the log."""
 
     id: UUID
     type: EventType
@@ -37,7 +37,7 @@ class Entry:
     salt: str | None
     evidence_hash: str
     proof: InclusionProof | None
-    """None where it is not sealed yet."""
+    """None if it is not sealed yet."""
 
     @cached_property
     def details(self) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ class DataSubject:
     address: EmailAddress
     language: str
     commitment_key: str
-    """Whoever has it can check that the evidence speaks of this address (`consent.commitment`)."""
+    """With this key, a verifier can check that the evidence is about this address (`consent.commitment`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class History:
     subscriber_id: UUID
     newsletter: str
     person: DataSubject | None
-    """None where the address is erased."""
+    """None if the address is erased."""
     entries: tuple[Entry, ...]
     """In the order in which they happened."""
     wordings: Mapping[str, str]
@@ -66,9 +66,9 @@ class History:
     log_keys: tuple[str, ...]
     """Verification keys, newest first."""
     growth: tuple[Growth, ...]
-    """What ties the checkpoints of the proofs together, from each to the next larger."""
+    """Consistency proofs between the checkpoints of the inclusion proofs, from each to the next larger."""
     anchors: tuple[tuple[str, bytes], ...]
-    """Signed note and RFC 3161 answer, for each checkpoint of a proof that an authority has stamped."""
+    """Signed note and RFC 3161 response, for each checkpoint of a proof that an authority has stamped."""
 
     @property
     def is_erased(self) -> bool:
@@ -76,14 +76,14 @@ class History:
 
     @property
     def basis(self) -> Entry | None:
-        """The request that the newest confirmation answered; where there is none, the newest request."""
+        """The request that the newest confirmation answered; without a confirmation, the newest request."""
         confirmed = [number for number, each in enumerate(self.entries) if each.type is EventType.CONFIRMED]
         before = self.entries[: confirmed[-1]] if confirmed else self.entries
         return next((each for each in reversed(before) if each.type is EventType.REQUESTED and each.evidence), None)
 
     @property
     def resident(self) -> DataSubject | None:
-        """The person, where the evidence is about the address that they have now: it may have ended before a move."""
+        """The person, if the evidence is about their present address: it may be older than an address change."""
         asked = [each for each in self.entries if each.type is EventType.REQUESTED and each.evidence]
         if self.person is None or not asked:
             return None
@@ -93,12 +93,12 @@ class History:
 
     @property
     def steps(self) -> list[tuple[str, str | None]]:
-        """Type and actor of each entry, which is what its state follows from."""
+        """Type and actor of each entry; its state is derived from them."""
         return [(each.type, each.details.get("actor")) for each in self.entries]
 
     @property
     def language(self) -> str:
-        """That of the person now, else the one in which the request was made."""
+        """The person's present language, otherwise the language of the request."""
         if self.person:
             return self.person.language
         return str(self.basis.details["language"]) if self.basis else "en"
@@ -107,7 +107,7 @@ class History:
 def find(
     connection: Connection, subscription_id: UUID, log: Log, shown_until: datetime | None = None
 ) -> History | None:
-    """None where no event tells of such a subscription. `shown_until`: as `proofs.inclusion` has it."""
+    """None if the subscription has no events. `shown_until`: as in `proofs.inclusion`."""
     events = connection.execute(
         select(ConsentEvent)
         .where(ConsentEvent.subscription_id == subscription_id)
@@ -136,7 +136,7 @@ def _entry(row: AnyRow, proof: InclusionProof | None) -> Entry:
 
 
 def _when(entry: Entry) -> tuple[datetime, bool, int]:
-    """Of two in the same millisecond the log knows which came first."""
+    """Sort key: the log's order decides between entries of the same millisecond."""
     return entry.occurred_at, entry.proof is None, entry.proof.index if entry.proof else 0
 
 

@@ -1,4 +1,4 @@
-"""The receipt as it is handed out: signed as a whole, so that no letter of it can be changed unseen."""
+"""The receipt as issued: signed as a whole, which makes every change detectable."""
 
 import json
 
@@ -11,7 +11,7 @@ from app.receipts.history import History
 
 
 def issue(history: History, about: ReceiptIssue, log: Log) -> str:
-    """JSON, laid out for the eye. It stays the same receipt however it is laid out (RFC 8785)."""
+    """Indented JSON. The signature covers the canonical form (RFC 8785), so the layout does not matter."""
     receipt = document.build(history, about)
     signature = sign(receipt_text(receipt), log.signers[:1])
     return json.dumps({**receipt, "signature": signature}, ensure_ascii=False, indent=2) + "\n"

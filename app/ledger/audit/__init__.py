@@ -1,7 +1,7 @@
-"""The audit: recomputes the whole log from what is stored, and names whatever does not fit.
+"""The audit: recomputes the whole log from the stored rows and reports every mismatch.
 
-Invariant: it reads streams side by side and keeps nothing of them, so a large log needs no more memory than a small
-one; and it reads one snapshot, so events that are written and sealed meanwhile disturb nothing.
+Invariant: it reads parallel streams and retains no rows, so memory does not grow with the log; and it reads one
+snapshot, so events that are written and sealed meanwhile do not affect it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from app.ledger.log import Log
 from app.ledger.model import LogEntry
 
 Seen = Callable[[int], None]
-"""Told of each so many rows that have been read."""
+"""Progress callback, called with the number of rows read since the last call."""
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
         if connection.dialect.name == "sqlite":
             driver = connection.connection.driver_connection
             assert driver is not None
-            # A text that is no UTF-8 is a finding, not the end of the audit.
+            # Text that is not valid UTF-8 is a finding and must not abort the audit.
             driver.text_factory = lambda raw: raw.decode(errors="surrogateescape")
             try:
                 yield connection
@@ -36,14 +36,14 @@ def snapshot(database: Database) -> Iterator[Connection]:
 
 
 def rows_to_read(connection: Connection) -> tuple[int, int]:
-    """How many events there are, and how many of them are sealed."""
+    """The number of events, and the number of sealed events."""
     written = connection.scalar(select(func.count()).select_from(ConsentEvent))
     sealed = connection.scalar(select(func.count()).select_from(LogEntry))
     return written or 0, sealed or 0
 
 
 def findings(connection: Connection, log: Log, seen: Seen) -> Iterator[str]:
-    """A line each: what, which, and what it means. `seen` is called with the rows read since it was called last."""
+    """One line per finding: kind, id and meaning. `seen` is called with the number of rows read since its last call."""
     parts = {
         "the events": events.check(connection, seen),
         "the log": trees.check(connection, log, seen),
@@ -56,10 +56,10 @@ def findings(connection: Connection, log: Log, seen: Seen) -> Iterator[str]:
         try:
             yield from map(in_plain_letters, found)
         except (AttributeError, TypeError, ValueError) as error:
-            # SQLite takes a number or bytes for a text as well.
+            # SQLite also stores numbers and bytes in a text column.
             yield f"{name}: a value that is not of its column's type ends the audit of them ({type(error).__name__})"
 
 
 def in_plain_letters(finding: str) -> str:
-    """It quotes what somebody may have put into the database, for a terminal to obey or a log to choke on."""
+    """Escapes unprintable characters: a finding may quote an attacker's data, e.g. terminal control sequences."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in finding)

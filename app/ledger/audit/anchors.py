@@ -1,7 +1,7 @@
-"""Each anchor against the checkpoint that it is kept for.
+"""Checks each anchor against its checkpoint.
 
-Whether the authority signed it is for those to say who trust one: here no certificate is looked at. Without the extra
-`timestamp` nothing is, as there is nothing to read an answer with.
+The authority's signature and certificate are not checked: that is for a relying party with its own trust anchors.
+Without the extra `timestamp` nothing is checked, because there is no decoder for the response.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ def _wrong(anchor: Any) -> str | None:
 
 
 def _imprint(response: bytes) -> tuple[str, bytes]:
-    """What the time stamp is about (RFC 3161 section 2.4.2): a hash algorithm, as an OID, and a hash."""
+    """The message imprint (RFC 3161 section 2.4.2): the hash algorithm's OID, and the hash."""
     from rfc3161_client import decode_timestamp_response  # noqa: PLC0415 - it is in the extra `timestamp`
 
     imprint = decode_timestamp_response(bytes(response)).tst_info.message_imprint

@@ -1,10 +1,9 @@
-"""Each confirmed subscription against the events that have to stand behind it: nobody is confirmed by a row alone.
+"""Checks each confirmed subscription against its events: a row alone does not prove a confirmation.
 
-Its newest step must be a confirmation that is in the log, or that this application wrote; its newest request must be
-about the address that the person has now; and the letter that confirmed it must be the one that the request owed, and
-have gone to the address of the request. Of every person, confirmed or not, the address that is written to must be a
-spelling of the one that they are known by. The ledger knows nothing of subscriptions, so their tables are named here
-by the columns that count.
+Its newest step must be a confirmation that is in the log or that this application wrote; its newest request must be
+about the person's present address; and the letter that confirmed it must be the one that the request owed, delivered to
+the address of the request. For every person, confirmed or not, `address` must be a spelling of `canonical`. The ledger
+does not depend on subscriptions, so this module declares their tables itself, with only the columns that it needs.
 """
 
 import json
@@ -34,11 +33,11 @@ ENDINGS = (
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """An event of one subscription, read once."""
+    """An event of one subscription, with its evidence parsed once."""
 
     row: Any
     said: Mapping[str, Any]
-    """Empty where it was erased, or cannot be read: that is what the audit of events is for."""
+    """The evidence; empty if it was erased or cannot be parsed, which the audit of events reports."""
     is_ours: bool
 
     @classmethod
@@ -51,7 +50,7 @@ class _Step:
 
 
 def check(connection: Connection) -> Iterator[str]:
-    """A line for each confirmed subscription that its events do not bear out. Raises WithoutKeys."""
+    """One line for each confirmed subscription that its events do not support. Raises WithoutKeys."""
     keys, unnoted = event_macs.of(connection), dict[str, Any]()
     with stream(connection, _STEPS) as found:
         for subscription, rows in groupby(found, lambda row: row.subscription):
@@ -72,7 +71,7 @@ def _wrong(steps: list[_Step]) -> str | None:
     asked = [each for each in steps if each.row.type == EventType.REQUESTED]
     if not confirmed:
         return "it is confirmed, but no event of this application says that anybody confirmed it"
-    # One of both orders has to fit: an adopted event got its place late, and the clocks of two machines differ.
+    # Either order suffices: an adopted event got its position late, and the clocks of two machines differ.
     if ended and not any(max(map(order, confirmed)) > max(map(order, ended)) for order in ORDERS):
         return "it is confirmed, but by its events it has ended, and nobody has confirmed it since"
     if asked and not any(_is_about_the_address(max(asked, key=order)) for order in ORDERS):
@@ -82,7 +81,7 @@ def _wrong(steps: list[_Step]) -> str | None:
 
 
 def _by_place(step: _Step) -> tuple[bool, int]:
-    """What waits is behind all that is in the log."""
+    """Unsealed events sort after all sealed events."""
     position, number = step.row.position, step.row.number
     return (True, number or 0) if position is None else (False, position)
 
@@ -114,7 +113,7 @@ def _evidence(steps: Iterable[_Step], kind: EventType) -> list[Mapping[str, Any]
 
 
 def _unnoted(steps: list[_Step]) -> Iterator[tuple[str, Any]]:
-    """Letters that confirmed it, and that no mail server is on record as having taken for it: few, after crashes."""
+    """Letters that confirmed it without a recorded acceptance by a mail server: few, after crashes."""
     taken = {letter.get("letter") for letter in _evidence(steps, EventType.LETTER_ACCEPTED)}
     for each in steps:
         letter = each.said.get("letter")

@@ -1,4 +1,4 @@
-"""Each event against its evidence, and that each is in the log, or awaits it and is ours."""
+"""Checks that each event matches its evidence, and is in the log, or waits for sealing with a MAC of ours."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -28,10 +28,7 @@ def check(connection: Connection, seen: Callable[[int], None]) -> Iterator[str]:
 
 
 def disagreements(connection: Connection, event_ids: Sequence[UUID]) -> Iterator[str]:
-    """What speaks against these events by themselves: a line for each of which columns and evidence do not agree.
-
-    And for each without evidence: there is nothing to agree with.
-    """
+    """One line for each of these events whose columns and evidence do not match, or whose evidence is missing."""
     forms = Forms.of(connection)
     for event in connection.execute(_EVENTS.where(ConsentEvent.id.in_(event_ids))):
         if event.evidence is None:
@@ -52,9 +49,9 @@ def _in_the_log(event: Any, keys: Macs) -> str | None:
 
 
 def content(event: Any, forms: Forms) -> Iterator[str]:
-    """What does not fit between its columns, as they are stored, and its evidence."""
+    """Mismatches between the event's columns, as stored, and its evidence."""
     if event.evidence is None:
-        return  # What tombstones are for.
+        return  # The audit of tombstones checks it.
     salt = unhex(event.salt)
     if salt is None:
         yield "its salt is not in hexadecimal, so its evidence proves nothing"

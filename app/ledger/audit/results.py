@@ -1,4 +1,4 @@
-"""Whose turn it is to audit, and what the last one found."""
+"""The nightly audit: the claim on it, and the result of the last one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ NIGHT = timedelta(hours=2)
 """After midnight UTC."""
 ABANDONED_AFTER = timedelta(hours=6)
 AHEAD = timedelta(hours=1)
-"""By which the clocks of several machines may differ."""
+"""Tolerance for differences between the clocks of several machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,16 @@ class Result:
 
 
 def claim(session: Session, now: datetime) -> bool:
-    """Whether tonight's audit is the caller's to run: nobody has begun it, or who did never came back."""
+    """Claim tonight's audit. False if another process has begun it, unless that one abandoned it."""
     mine = insert_into(Audit, session).values(day=_day(now), begun_at=now)
     abandoned = and_(Audit.finished_at.is_(None), Audit.begun_at < now - ABANDONED_AFTER)
-    # Begun by a clock that was ahead: another night than this.
+    # Begun in the future by a clock that was ahead, so not for this night.
     not_yet = Audit.begun_at > now + AHEAD
     anew = {"begun_at": now, "finished_at": None}
     claimed = mine.on_conflict_do_update(index_elements=[Audit.day], set_=anew, where=or_(abandoned, not_yet))
     if session.execute(claimed.returning(Audit.day)).first() is None:
         return False
-    # One of a night to come would pass for the newest until then.
+    # An audit of a future night would count as the newest until then.
     session.execute(delete(Audit).where(Audit.day > _day(now + AHEAD)))
     return True
 

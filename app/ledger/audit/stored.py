@@ -1,4 +1,4 @@
-"""Values as the database holds them, to the letter: SQLite keeps ids and instants as text, which has many spellings."""
+"""Values exactly as stored: SQLite keeps ids and instants as text, which allows many spellings of one value."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from app.event_macs import Macs
 from app.ledger.verifier import Refuted, decode_hex
 
 STREAM = 2000
-"""Rows that are in memory at once, of each stream."""
+"""Rows of each stream that are in memory at once."""
 IDENTIFYING = (
     ConsentEvent.id,
     ConsentEvent.type,
@@ -29,7 +29,7 @@ Row = TypeVar("Row")
 
 
 def stream(connection: Connection, statement: AnySelect) -> CursorResult[*tuple[Any, ...]]:
-    """To be closed, as a cursor of the server stands behind it."""
+    """The caller must close it, because it holds a server-side cursor."""
     return connection.execute(statement, execution_options={"yield_per": STREAM})
 
 
@@ -39,7 +39,7 @@ def raw(attribute: QueryableAttribute[Any]) -> ColumnElement[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """What evidence says, in the form that this database would hold it in."""
+    """Converts values of the evidence to the form in which this database stores them."""
 
     on_sqlite: bool
 
@@ -48,7 +48,7 @@ class Forms:
         return cls(on_sqlite=connection.dialect.name == "sqlite")
 
     def id(self, text: str | None) -> str | UUID | None:
-        """Raises ValueError where it is no UUID in its usual spelling, and so do the others."""
+        """Raises ValueError if the text is not a UUID in canonical spelling; `instant` likewise."""
         if text is None:
             return None
         found = UUID(text)
@@ -64,7 +64,7 @@ class Forms:
 
 
 def unhex(text: str) -> bytes | None:
-    """None where it is not hexadecimal in its one right spelling."""
+    """None if it is not hexadecimal in its canonical spelling."""
     try:
         return decode_hex(text)
     except (Refuted, ValueError):
@@ -72,7 +72,7 @@ def unhex(text: str) -> bytes | None:
 
 
 def instant(value: object) -> datetime | None:
-    """Of what either database stores for one; None where it is none, or in no time zone."""
+    """Parse an instant as either database stores it; None if it is not one, or has no time zone."""
     try:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
@@ -81,7 +81,7 @@ def instant(value: object) -> datetime | None:
 
 
 def is_ours(event: Any, keys: Macs) -> bool:
-    """Whether this application wrote it: the log stands for that, else its MAC."""
+    """Whether this application wrote it: proved by its place in the log, otherwise by its MAC."""
     return event.position is not None or keys.fit(event.mac, UUID(str(event.id)), event.evidence_hash)
 
 

@@ -1,7 +1,7 @@
-"""Whether events say that they happened about when they were sealed.
+"""Checks that each event's time agrees with its position in the log.
 
-A request to change an address is dated when it was asked for and written when it is confirmed, up to three days later.
-Nothing else is written later than it happens; and where sealing was away for a week, all that waited is old alike.
+A request to change an address is dated when it was made and written when it is confirmed, up to three days later. All
+other events are written when they happen; and after a week without sealing, all waiting events are equally old.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from app.ledger.audit.stored import instant
 
 EARLIER_AT_MOST = timedelta(hours=72)
 TOLERANCE = timedelta(hours=1)
-"""Between the clocks of several machines, and for a transaction that takes long."""
+"""For differences between the clocks of several machines, and for long transactions."""
 AS_MANY = 10
-"""Where so many in a row are too old, it is the one before them that is told of."""
+"""If this many events in a row are too old, the event before them is reported instead."""
 
 
 class _Event(NamedTuple):
@@ -23,18 +23,18 @@ class _Event(NamedTuple):
 
 
 class Times:
-    """Entries of the log in their order, each beside the newest event before it."""
+    """Compares the entries of the log, in order, each with the newest event before it."""
 
     def __init__(self) -> None:
         self._newest: _Event | None = None
         self._older: list[_Event] = []
-        """Those since the newest that are too old to stand behind it."""
+        """Events after the newest that are too old for their position."""
 
     def compare(self, entry: Any) -> Iterator[str]:
-        """To be called for each in turn; `rest` tells what is left in the end."""
+        """Call for each entry in order; `rest` yields the remaining findings at the end."""
         happened = instant(entry.occurred_at)
         if happened is None:
-            return  # What the audit of events is for.
+            return  # The audit of events reports it.
         event = _Event(happened, entry.event_id)
         if self._newest and happened < self._newest.at - EARLIER_AT_MOST - TOLERANCE:
             self._older.append(event)
@@ -45,7 +45,7 @@ class Times:
         self._newest = event if self._newest is None or happened > self._newest.at else self._newest
 
     def rest(self) -> Iterator[str]:
-        """What was too old since the newest, and too little to speak against that."""
+        """Events since the newest that are too old, and too few to cast doubt on the newest."""
         for event in self._older:
             assert self._newest
             yield (
@@ -55,7 +55,7 @@ class Times:
         self._older = []
 
     def _go_back(self) -> Iterator[str]:
-        """One clock that was ahead must not speak against all that comes after."""
+        """Report the newest event instead: one clock that was ahead must not cast doubt on all later events."""
         assert self._newest
         yield (
             f"event {self._newest.id}: it says that it happened at {self._newest.at.isoformat()}, but all from event "

@@ -1,7 +1,7 @@
-"""Each event without evidence against the tombstone that says so, person by person.
+"""Checks each event without evidence against the tombstone that names it, person by person.
 
-A tombstone bears the subscriber's id, as the events do that it names: so both come in one stream, and what is kept in
-memory is one person's.
+A tombstone has the same subscriber id as the events that it names, so both come in one stream, and only one person's
+rows are in memory.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The tree grown anew from what the log holds: each leaf, node and checkpoint against what is stored."""
+"""Rebuilds the tree from the log entries, and checks each leaf, node and checkpoint against the stored ones."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -48,7 +48,7 @@ def _leaf(entry: Any) -> str | None:
 
 
 class Nodes:
-    """The stored nodes in the order in which they become complete, beside those computed."""
+    """Compares the stored nodes, in the order in which they become complete, with the computed ones."""
 
     def __init__(self, stored: Iterable[Any]) -> None:
         self._stream = iter(stored)
@@ -76,7 +76,7 @@ class Nodes:
 
 
 class Heads:
-    """The stored checkpoints by size, beside the tree as it was then."""
+    """Compares the stored checkpoints, by size, with the tree at that size."""
 
     def __init__(self, stored: Iterable[Any], origin: str, keys: "Keys") -> None:
         self._stream = iter(stored)
@@ -96,7 +96,7 @@ class Heads:
     def rest(self, size: int) -> Iterator[str]:
         if size and self._last_size < size and not self._next:
             yield f"checkpoint {self._last_size}: the log goes on to {size} entries, but no checkpoint was signed there"
-        # All before it is under its root; and a key that stands in the database only may be anybody's.
+        # Its root covers all earlier entries; and a key that is only in the database may be an attacker's.
         if self._last_note and not self._is_ours(self._last_note):
             yield f"checkpoint {self._last_size}: it is the newest, and not signed by a key of LOG_SIGNING_KEY"
         while head := self._next:
@@ -125,7 +125,7 @@ class Heads:
 
 
 class Keys:
-    """The keys that have signed, and what is stored of them."""
+    """Compares the keys that have signed with the stored keys."""
 
     def __init__(self, connection: Connection, log: Log) -> None:
         self.ours = [signer.key for signer in log.signers]
@@ -134,7 +134,7 @@ class Keys:
         self._first_signed: dict[str, int] = {}
 
     def meet(self, head: Any) -> bool:
-        """Note who has signed a checkpoint that verifies. What is not ours there was put there by somebody."""
+        """Record the signers of a checkpoint that verifies. False if a signature is by an unknown key."""
         known = {(key.name, key.id): str(key) for key in self.known}
         lines = [line.split(" ") for line in head.note.rpartition("\n\n")[2].splitlines()]
         signers = [known.get((name, decode(signature)[:4])) for _dash, name, signature in lines]

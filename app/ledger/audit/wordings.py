@@ -1,4 +1,4 @@
-"""Each wording against the SHA-256 by which evidence cites it: whether people were shown what they are said to have."""
+"""Checks each wording against the SHA-256 by which evidence cites it, as proof of what people were shown."""
 
 import hashlib
 from collections.abc import Iterator
