@@ -1,4 +1,4 @@
-"""What evidence keeps of a client: as little as proves something (GDPR Art. 5(1)(c), EDPB 05/2020 para 106)."""
+"""Client data kept as evidence: the least that proves something (GDPR Art. 5(1)(c), EDPB 05/2020 para 106)."""
 
 import hashlib
 import ipaddress
@@ -28,15 +28,15 @@ _FAMILIES = (
 
 
 def details() -> dict[str, str | None]:
-    """What evidence of a press keeps of the client."""
-    # `remote_addr` is right behind as many proxies as are configured.
+    """Browser family and truncated address, as evidence of a press."""
+    # `remote_addr` is correct behind the configured number of proxies.
     return {"browser": browser_family(), "client": truncated_address(request.remote_addr)}
 
 
 def button_evidence(page: Callable[[], str]) -> Act:
-    """The mailbox's holder pressed the button of a page, which is rendered anew for its hash.
+    """Evidence that the mailbox holder pressed a page's button; the page is rendered again for its hash.
 
-    A program that posts JSON was shown no page, so there is none to vouch for.
+    A program that posts JSON saw no page, so no hash is kept.
     """
     if not wants_page():
         return Act(Actor.MAILBOX_HOLDER, {"method": "json", **details()})
@@ -45,7 +45,7 @@ def button_evidence(page: Callable[[], str]) -> Act:
 
 
 def truncated_address(address: str | None) -> str | None:
-    """As much of a client's address as the settings allow."""
+    """As the setting `client_ip` allows: the full address, its network, or None."""
     wanted = current.settings().client_ip
     if wanted is ClientIp.NONE or not address:
         return None
@@ -53,12 +53,12 @@ def truncated_address(address: str | None) -> str | None:
 
 
 def client_key() -> str:
-    """What a line is given: one IPv4 address, or one IPv6 /64. In hex; empty where it is unknown."""
+    """The client as a rate limit counts it: one IPv4 address, or one IPv6 /64. In hex; empty if unknown."""
     return _first_bytes(request.remote_addr, ipv4=4, ipv6=8).hex()
 
 
 def network_key() -> str:
-    """What is around it: a /24, or a /48."""
+    """The client's network, as `client_key`: an IPv4 /24, or an IPv6 /48."""
     return _first_bytes(request.remote_addr, ipv4=3, ipv6=6).hex()
 
 
@@ -88,7 +88,7 @@ def browser_family() -> str:
 
 
 def family(agent: str) -> str:
-    """The name of the program, without version or platform: those make a fingerprint."""
+    """The browser's name without version or platform, because those make a fingerprint."""
     return next((name for name, pattern in _FAMILIES if pattern.search(agent)), "other")
 
 
@@ -98,7 +98,7 @@ def form_url() -> str | None:
 
 
 def without_query(url: str) -> str | None:
-    """Of a page, without query or fragment: those may hold personal data. None where it is no address of a page."""
+    """A page's URL without query and fragment, which may hold personal data. None if it is not the URL of a page."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

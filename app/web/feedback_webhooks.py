@@ -1,7 +1,7 @@
-"""Where mail providers report by HTTP: `POST /feedback/{provider}/{secret}`. Exists only where a secret is set.
+"""Webhook for reports of mail providers: `POST /feedback/{provider}/{secret}`. Exists only if a secret is set.
 
-Each report is a transaction of its own, so that one that fails does not undo the others. A provider that is told 5xx
-posts all of them again, and what was taken before does nothing.
+Each report is a transaction of its own, so that one that fails does not undo the others. After a 5xx the provider
+posts all of them again. Idempotent: a report that was processed before does nothing.
 """
 
 import hmac
@@ -30,7 +30,7 @@ RETRY_SECONDS = 60
 
 @blueprint.post("/feedback/<provider>/<secret>")
 def receive(provider: str, secret: str) -> Response:
-    """200 also for what is not about us, or of no interest: a provider would only post it again."""
+    """200 also for reports that are not about this service or are ignored: the provider would only post them again."""
     _check(provider, secret)
     request.max_content_length = MAX_BYTES
     reports = _read(provider)
@@ -41,7 +41,7 @@ def receive(provider: str, secret: str) -> Response:
 
 
 def _check(provider: str, secret: str) -> None:
-    """Raises NotFound, whichever of both is wrong."""
+    """Raises NotFound if the provider is unknown or the secret is wrong."""
     expected = current.settings().feedback.secret or ""
     is_known = hmac.compare_digest(secret.encode(), expected.encode())
     if not is_known:
@@ -75,7 +75,7 @@ def _has_been_taken(report: Report) -> bool:
     except UNREACHABLE:
         raise
     except Exception as error:
-        # What a driver says may quote the address.
+        # A driver's message may quote the address.
         log.error("feedback.failed", kind=report.kind, source=report.source, error=type(error).__name__)
         return False
     log.info("feedback.received", kind=report.kind, source=report.source, outcome=outcome)

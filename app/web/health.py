@@ -1,4 +1,4 @@
-"""What an orchestrator asks: does the process live, and can it serve?"""
+"""Health checks for an orchestrator: liveness and readiness."""
 
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,8 +19,8 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """503 until the database answers with the newest schema: a new version takes no traffic before its migration. And
-    while it takes no writes, which is tried once a second however many ask."""
+    """503 until the database answers with the newest schema: a new version takes no traffic before its migration. Also
+    503 while the database takes no writes, which is checked once a second for all requests together."""
     try:
         with postgresql.answering_within(PATIENCE_SECONDS), current.database().read_only() as connection:
             is_current = schema.is_current(connection)

@@ -1,7 +1,7 @@
-"""Which language a reader is answered in.
+"""The language of an answer.
 
-The one asked for, in the URL or by the form; else what is stored of the person; else what their browser asks for;
-else the first of the newsletter that the page is about; else English. A tag that means nothing to us is passed over.
+In this order: the URL's, the form's, the person's stored language, the browser's, the first language of the
+newsletter that the page is about, English. Unknown tags are ignored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,28 +15,28 @@ from werkzeug.exceptions import HTTPException
 from app.newsletters.definitions import LANGUAGES, Newsletter
 
 FALLBACK = "en"
-"""What pages and letters are written in, before translation."""
+"""The source language of pages and letters, before translation."""
 
 _LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 NAMES = {language: str(locale.get_language_name(language)).capitalize() for language, locale in _LOCALES.items()}
-"""What each language calls itself."""
+"""Each language's name in that language."""
 
 
 def use(tag: str | None) -> None:
-    """From here on answer in the language that the person chose earlier, rather than in their browser's."""
+    """From here on prefer the language that the person chose earlier to their browser's."""
     g.language = tag
     g.pop("preferred", None)
     refresh()
 
 
 def about(newsletters: Sequence[Newsletter]) -> None:
-    """From here on a reader whose languages we do not know is answered in the first newsletter's own."""
+    """From here on fall back to the first newsletter's own language, for a reader whose languages are unknown."""
     g.newsletters_language = newsletters[0].languages[0]
     refresh()
 
 
 def preferred() -> tuple[str, ...]:
-    """The reader's languages, best first, as two or three letters."""
+    """The reader's languages, best first, as tags of two or three letters."""
     if "preferred" not in g:
         g.preferred = tuple(_short(tag) for tag in _wishes() if tag)
     return cast(tuple[str, ...], g.preferred)
@@ -54,12 +54,12 @@ def chosen() -> str:
 
 
 def direction() -> str:
-    """`ltr` or `rtl`: which way the language of the page is written."""
+    """`ltr` or `rtl`: the direction in which the page's language is written."""
     return str((get_locale() or _LOCALES[FALLBACK]).text_direction)
 
 
 def asked() -> str | None:
-    """What the URL asks for, as far as we speak it: links and forms lead on in the same language."""
+    """The URL's language if it is one of `LANGUAGES`: links and forms on the page carry it on."""
     tag = _short(request.args.get("language", "")) if request and request.query_string else ""
     return tag if tag in LANGUAGES else None
 
@@ -80,5 +80,5 @@ def _asked_by_form() -> str | None:
         return None
     try:
         return request.form.get("language")
-    except HTTPException:  # too big, which is for whoever reads the other fields to say
+    except HTTPException:  # too large: the code that reads the other fields reports it
         return None

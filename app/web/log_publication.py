@@ -1,7 +1,7 @@
-"""How much of the log is for everyone to see, as LOG_PUBLISH says.
+"""How much of the log is public (LOG_PUBLISH).
 
-On a quiet service somebody else's signup grows the log by other numbers where the address is known. So what strangers
-see of it, in the log itself and in proofs that lead to its head, is of the last midnight.
+On a quiet service the number of entries that a signup adds reveals whether the address is known. So strangers see the
+log, and proofs that lead to its head, as of the last midnight.
 """
 
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ NOTHING_YET = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def until() -> datetime | None:
-    """What was signed later is shown to keys alone. None: strangers see all of it."""
+    """Checkpoints signed later are shown only to keys. None: strangers see the whole log."""
     publish = current.settings().log_publish
     if publish is LogPublish.LIVE:
         return None

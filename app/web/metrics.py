@@ -1,10 +1,9 @@
-"""What a monitor asks (Prometheus text): how far the work of the workers has come. Counts and times, nothing of people.
+"""Metrics for a monitor (Prometheus text): the progress of the workers, as counts and times without personal data.
 
-It takes a key all the same. On a quiet service letters owed and requests counted tell whether an address that somebody
-has just signed up was known, and how many more signups a breaker would bear.
+A key is required all the same. On a quiet service the counts of letters owed and of requests reveal whether an address
+that was just signed up was known, and how many more signups would trip a breaker.
 
-Several processes serve it, and a monitor meets any of them. So each tells only what the database knows at that moment,
-and all tell the same.
+Invariant: all values come from the database at that moment, so every web process gives the monitor the same answer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +38,7 @@ VERSION = version("jawel")
 @blueprint.get("/metrics")
 @access.requires(Scope.METRICS_READ)
 def show() -> Response:
-    """A key that is limited to newsletters is told nothing of others by name; all else is of the whole service."""
+    """A key limited to newsletters sees per-newsletter metrics only of these; other metrics cover the whole service."""
     newsletters = [*filter(access.caller().sees, current.catalogue().open)]
     with current.database().read_only() as connection:
         text = generate_latest(_Figures(connection, current.settings().timestamp_authorities, newsletters))
@@ -47,7 +46,7 @@ def show() -> Response:
 
 
 class _Figures(Collector):
-    """As of now. A time at which nothing ever happened is 0, so that an alert on its age sees it."""
+    """Metrics as of now. The time of an event that never happened is 0, so that an alert on its age fires."""
 
     def __init__(self, connection: Connection, authorities: Sequence[str], newsletters: Sequence[str]) -> None:
         self._connection = connection
@@ -170,7 +169,7 @@ class _Figures(Collector):
         )
 
     def _age(self, since: datetime | None) -> float:
-        """0 also for what is still to come: a letter that is put off is not late."""
+        """Seconds since then; 0 if it is still to come, because a postponed letter is not late."""
         return max(0.0, (self._now - since).total_seconds()) if since else 0
 
 

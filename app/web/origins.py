@@ -1,10 +1,10 @@
-"""Which web sites may post a form here.
+"""Origin check: the web sites that may post a form here.
 
-Browsers say in `Origin` where a request comes from; programs say nothing and are left alone. What is checked is the
-newsletter's own list: a site that is not on it cannot sign people up through their browsers.
+Browsers send the site of a request in `Origin`; programs send none and are not checked. The origin is checked against
+the newsletter's own list: a site that is not on it cannot sign people up through their browsers.
 
-Invariant: which site is our own follows from the settings. `Host` says what the sender likes, or has a browser say:
-a name of theirs that leads to our address makes Host and Origin agree.
+Invariant: our own origin follows from the settings, not from `Host`. The sender chooses `Host`: a stranger's host name
+that resolves to our address makes Host and Origin agree in a browser.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from config_checks import LOOPBACK
 
 
 def check(newsletters: Iterable[Newsletter]) -> None:
-    """Raise Forbidden where the request carries an Origin that one of the newsletters does not name."""
+    """Raises Forbidden if the request carries an Origin that one of the newsletters does not name."""
     origin = request.headers.get("Origin")
     if origin is None or _is_own(origin):
         return
@@ -29,20 +29,20 @@ def check(newsletters: Iterable[Newsletter]) -> None:
 
 
 def check_any() -> None:
-    """Raise Forbidden where the request carries an Origin that no newsletter names."""
+    """Raises Forbidden if the request carries an Origin that no newsletter names."""
     origin = request.headers.get("Origin")
     if origin is not None and not _is_own(origin) and not _is_named_by_any(origin):
         raise Forbidden("This site is not on any newsletter's list of allowed origins.")
 
 
 def check_any_but_null() -> None:
-    """As `check_any`, for a page of ours that has an attempt in its URL, and so goes by `no-referrer`."""
+    """As `check_any`, for our page with a form id in its URL: under `no-referrer` its browser sends `Origin: null`."""
     if request.headers.get("Origin") != "null":
         check_any()
 
 
 def known(page: str | None, newsletters: Iterable[Newsletter]) -> str | None:
-    """The site of the page that held a form, where it is ours or one that the newsletters name."""
+    """The origin of the page that held a form; None if it is neither ours nor one that the newsletters name."""
     if page is None:
         return None
     sites = {current.links().origin, *(origin for each in newsletters for origin in each.allowed_origins)}
@@ -50,7 +50,7 @@ def known(page: str | None, newsletters: Iterable[Newsletter]) -> str | None:
 
 
 def grant(response: Response) -> Response:
-    """CORS for sites that any newsletter names, so that they can also read why a request was refused."""
+    """CORS headers for sites that any newsletter names, so that they can also read why a request was refused."""
     origin = request.headers.get("Origin")
     response.headers.add("Vary", "Origin")
     if origin and _is_named_by_any(origin):
@@ -67,7 +67,7 @@ def _is_named_by_any(origin: str) -> bool:
     try:
         newsletters = current.catalogue().newsletters.values()
     except SQLAlchemyError:
-        return False  # and the answer, which is ready, says that the database is away
+        return False  # the answer, which is ready, already says that the database is down
     return any(origin in each.allowed_origins for each in newsletters)
 
 
@@ -76,7 +76,7 @@ def _is_own(origin: str) -> bool:
 
 
 def _is_beside_us(origin: str) -> bool:
-    """Whoever develops may open http://localhost:8000 where PUBLIC_URL says 127.0.0.1."""
+    """A developer may open http://localhost:8000 while PUBLIC_URL says 127.0.0.1."""
     ours = current.links().origin
     return any(_on(name, ours) == origin for name in LOOPBACK) and urlsplit(ours).hostname in LOOPBACK
 

@@ -1,4 +1,4 @@
-"""Who speaks: what is at the head and the foot of every page, so that people recognise whom they deal with."""
+"""Head and foot of every page: the controller and the newsletter, so that people recognise whom they deal with."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from app.web import current, language
 @dataclass(frozen=True, slots=True)
 class Masthead:
     controller: Controller | None
-    """None before a catalogue was applied, and while the database is away."""
+    """None before a catalogue was applied, and while the database is down."""
     title: str | None = None
-    """Of the newsletter that the page is about."""
+    """The title of the newsletter that the page is about."""
     spoken: str | None = None
     """The language of the title."""
     notice: str | None = None
-    """Where its privacy notice is read."""
+    """The URL of its privacy notice."""
 
 
 def of(slug: str) -> Masthead:
-    """`slug` is empty, or unknown, where a page is about no newsletter in particular."""
+    """`slug` is empty or unknown if the page is about no newsletter in particular."""
     catalogue = _catalogue()
     newsletter = catalogue.newsletters.get(slug)
     if newsletter is None:
@@ -32,12 +32,12 @@ def of(slug: str) -> Masthead:
 
 
 def notice_of(slug: str) -> str:
-    """The page of GDPR Art. 13, in the language that was asked for here."""
+    """The URL of the privacy notice (GDPR Art. 13), in the language that this request asked for."""
     return url_for("notice.show", slug=slug)
 
 
 def _catalogue() -> Catalogue:
-    """The page that says that the database is away has a head and a foot too."""
+    """Empty if the database is down: the page that says so has a head and a foot too."""
     try:
         return current.catalogue()
     except SQLAlchemyError:

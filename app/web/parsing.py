@@ -1,8 +1,7 @@
-"""From a request body in any of three types to a signup that can be acted upon.
+"""Parses a request body of one of three types into a signup.
 
-Parsed once: behind this module there are only frozen values, complete and of the right types. A form may hold more
-than we ask for; such fields are dropped unread. A program that sends an unknown field is told so, because it means
-something that we would not do.
+Invariant: behind this module there are only frozen values, complete and of the right types. Unknown fields of a form
+are dropped unread. Unknown fields in JSON are an error, because the program expects something that would not be done.
 """
 
 import json
@@ -24,7 +23,7 @@ MAX_BYTES = 16 * 1024
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"
 NO_LANGUAGE = "Send the tag of a language, such as nl or nl-BE."
 BLANKS = " \t\N{NO-BREAK SPACE}"
-"""What comes along when an address is copied. A line's end does not, and would end a header's line as well."""
+"""Copied along with an address, so stripped. Line ends are not, because they would end a header's line as well."""
 
 
 def body() -> dict[str, Any]:
@@ -37,19 +36,19 @@ def body() -> dict[str, Any]:
 
 
 def mentioned(name: str) -> str:
-    """A field of whatever was sent, for endpoints that take any body: what cannot be read counts as nothing said."""
+    """A field of the body, for endpoints that take any body; empty if missing or if the body cannot be read."""
     try:
         found = request.get_json(silent=True)
         value = found.get(name, "") if isinstance(found, dict) else request.form.get(name, "")
     except (RecursionError, RequestEntityTooLarge):
         return ""
     text = str(int(value)) if isinstance(value, bool | int) else str(value)
-    # A lone surrogate, which JSON can hold, has no UTF-8 of its own and can stand on no page.
+    # A lone surrogate, which JSON can hold, cannot be encoded as UTF-8 and so cannot be shown on a page.
     return text if text.encode(errors="ignore").decode() == text else ""
 
 
 def json_object() -> dict[str, Any]:
-    """The body. Raises InvalidFields; of a name that comes twice nobody can say which one was meant."""
+    """The body. Raises InvalidFields, also if a name occurs twice, which is ambiguous."""
     try:
         found = json.loads(request.get_data(), object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError):
@@ -68,7 +67,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _with_alias(found: dict[str, Any]) -> dict[str, Any]:
-    """Beside `newsletters` the alias is one field too many, and is refused like any other."""
+    """Together with `newsletters` the alias is refused like any unknown field."""
     if "newsletter" in found and "newsletters" not in found:
         found["newsletters"] = found.pop("newsletter")
     return found
@@ -99,7 +98,7 @@ class Slugs(fields.Field[list[str]]):
 
 
 class Affirmation(fields.Field[bool]):
-    """Consent is a clear affirmative act (GDPR Art. 4(11)): whatever is not plainly yes is no."""
+    """Consent is a clear affirmative act (GDPR Art. 4(11)): any value that is not plainly yes is no."""
 
     FORM = frozenset({"true", "yes", "on", "1"})
 
@@ -135,7 +134,7 @@ class SignupFields(AddressFields):
 
 @dataclass(frozen=True, slots=True)
 class SignupForm:
-    """What a form or a program asks for. That it consents is a matter of course here: else it was refused."""
+    """A parsed signup. It has no field for consent, because a signup without it was refused."""
 
     email: EmailAddress
     newsletters: Sequence[str]
@@ -144,7 +143,7 @@ class SignupForm:
     website: str
     attempt: str | None
     rendered: str | None
-    """The token of the form, where it is ours."""
+    """The token of the form, if it is ours."""
     proof_of_work: str | None
 
 
@@ -164,7 +163,7 @@ def signup_form() -> SignupForm:
 
 
 def address_fields() -> dict[str, Any]:
-    """`email`, and maybe `language`."""
+    """`email`, and optionally `language`. Raises InvalidFields."""
     return _load(_ADDRESS, {"email": "", **body()})
 
 
@@ -174,7 +173,7 @@ def _load(schema: Schema, sent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def guess() -> Guess:
-    """A code and its attempt. What is missing, or no text, is as wrong as any other."""
+    """A code and its form id. A value that is missing or not text becomes empty, and so wrong."""
     found = body()
     attempt, typed = (value if isinstance(value := found.get(name), str) else "" for name in ("attempt", "code"))
     return Guess(attempt, typed)

@@ -1,6 +1,7 @@
-"""Errors as their reader needs them: RFC 9457 problem documents for programs, a plain page for people.
+"""Error answers: RFC 9457 problem documents for programs, a plain page for people.
 
-The one table from exception to status. Nothing of a foreign exception's text is passed on: it may hold personal data.
+The only mapping from exceptions to statuses. Invariant: the text of a foreign exception is never passed on, because it
+may hold personal data.
 """
 
 import errno
@@ -33,14 +34,14 @@ FieldErrors = Mapping[str, Sequence[str]]
 
 RETRY_SECONDS = 5
 UNREACHABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout)
-"""InternalError: the server has become a standby, which refuses to write, or is at the end of its tether."""
+"""InternalError: the server has become a standby, which refuses writes, or fails internally."""
 
 
 NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 
 class InvalidFields(UnprocessableEntity):
-    """A request whose fields need attention: each named, with what to do about it."""
+    """422: the invalid fields of a request by name, each with texts that say how to correct it."""
 
     def __init__(self, errors: FieldErrors) -> None:
         super().__init__(_("Some fields need attention."))
@@ -58,7 +59,7 @@ def register(app: Flask) -> None:
 
 
 def answer(error: HTTPException) -> Response:
-    """A problem document or a page, with what the error says in headers: `Allow`, `Retry-After`, `WWW-Authenticate`."""
+    """A problem document or a page, with the error's own headers: `Allow`, `Retry-After`, `WWW-Authenticate`."""
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()  # type: ignore[return-value]
     response = _page(error) if wants_page() else _document(error)
@@ -81,7 +82,7 @@ def _document(error: HTTPException) -> Response:
 
 
 def _detail(error: HTTPException) -> str | None:
-    """What a program's author has to know, where Werkzeug says it in a header or not at all."""
+    """Adds the size limit and the allowed methods, which Werkzeug puts into a header or nowhere."""
     if isinstance(error, RequestEntityTooLarge):
         return f"Send at most {request.max_content_length:,} bytes."
     if isinstance(error, MethodNotAllowed):
@@ -94,7 +95,7 @@ def _page(error: HTTPException) -> Response:
     try:
         return Response(render_template("pages/problem.html", status=error.code, errors=errors), error.code)
     except OSError:
-        # A template or a translation that was not read yet, and cannot be now.
+        # A template or a translation is not loaded yet and cannot be read now.
         return Response(f"{error.code} {error.name}\n", error.code, content_type="text/plain; charset=utf-8")
 
 
@@ -104,7 +105,7 @@ def _database_is_away(error: Exception) -> Response:
 
 
 def _out_of_descriptors(error: BaseException | None) -> bool:
-    """Also where a library has said something else because of it."""
+    """Also if a library raised another exception because of it."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
             return True
@@ -113,7 +114,7 @@ def _out_of_descriptors(error: BaseException | None) -> bool:
 
 
 def _crash(error: Exception) -> Response:
-    """Where it happened, never with which values: a driver's message quotes the parameters it was given."""
+    """Logs the place of the error, never its message: a driver's quotes the parameters of the statement."""
     if _out_of_descriptors(error):
         log.error("descriptors.used_up", kind=type(error).__name__)
         return answer(ServiceUnavailable(retry_after=RETRY_SECONDS))

@@ -1,9 +1,9 @@
-"""How often may be asked: by one client, from around it, and for one newsletter.
+"""Rate limits: per client, per network of the client, and per form of a newsletter.
 
-Counted per client and per form, never per address that is asked for: that would tell strangers which are known. What
-one client does is its own, and is refused beyond its limit: every POST that writes or owes mail, but for leaving. A
-network and a form are shared with strangers: beyond their limits nobody is refused who can prove work, for nobody
-else's requests may count against a person.
+Never counted per address that is signed up: that would tell strangers which addresses are known. A client beyond its
+own limit is refused every POST that writes or queues mail, except to leave. A network and a form are shared with
+strangers: beyond their limits a client is served if it proves work, because other people's requests must not count
+against a person.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from config import Settings
 log = structlog.get_logger()
 
 LEAVING = frozenset({"unsubscribe.press", "confirm.decline", "address.decline", "preferences.erase"})
-"""Counted like all others, and never refused: the way out is always open (GDPR Art. 7(3), RFC 8058)."""
+"""Counted like all others and never refused: withdrawal is always possible (GDPR Art. 7(3), RFC 8058)."""
 ALSO_LEAVING = "preferences.change"
-"""Some of its presses leave. All are counted, and the view refuses the others by `refuse_beyond_limit`."""
+"""Some of its POSTs leave. All are counted, and the view refuses the others by `refuse_beyond_limit`."""
 WITH_A_SECRET = ("/api/", "/feedback/")
-"""Whoever calls these has shown a key or a secret, and may be many people's back end."""
+"""Not counted: callers have a key or a secret, and may be many people's back end."""
 CLIENTS_IN_A_NETWORK = 5
-"""So many of them may ask as often as they can before their network is crowded."""
+"""The limit of a network is this many times the limit of a client."""
 
 
 def counter(settings: Settings, database: Database) -> Counter:
@@ -40,12 +40,12 @@ def counter(settings: Settings, database: Database) -> Counter:
 
 
 def register(app: Flask) -> None:
-    """Count every POST of a person or a stranger before it is answered, one allowance for all of them together."""
+    """Count every POST of a person or a stranger before it is answered, against one limit for all endpoints."""
     app.before_request(_count_post)
 
 
 def _count_post() -> None:
-    """Raise TooManyRequests, with Retry-After, where this client has posted too often in this minute."""
+    """Raises TooManyRequests, with Retry-After, if this client has posted too often in this minute."""
     if request.method != "POST" or request.url_rule is None or request.url_rule.rule.startswith(WITH_A_SECRET):
         return
     if request.endpoint in LEAVING:
@@ -57,7 +57,7 @@ def _count_post() -> None:
 
 
 def refuse_beyond_limit() -> None:
-    """For a press of ALSO_LEAVING that leaves nothing. Raises TooManyRequests."""
+    """For a POST to ALSO_LEAVING that leaves nothing. Raises TooManyRequests."""
     if not g.is_within_limit:
         raise too_many_requests()
 
@@ -68,7 +68,7 @@ def _is_within_limit() -> bool:
 
 
 def _is_within_limit_if_known() -> bool:
-    """Also where it cannot be counted: a store that is away keeps nobody from leaving."""
+    """True also if the store is unreachable: that must not keep a person from leaving."""
     try:
         return _is_within_limit()
     except Exception as error:
@@ -77,9 +77,9 @@ def _is_within_limit_if_known() -> bool:
 
 
 def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
-    """Count a signup for the client's network and for each form; name the newsletters that it has to prove work for.
+    """Count a signup for the client's network and for each form; returns the newsletters that now need proof of work.
 
-    Once a signup. Raises TooManyRequests where one of them is never to be asked for proof.
+    Call once per signup. Raises TooManyRequests if one of them never asks for proof of work.
     """
     settings, limiter = current.settings(), current.resources().limiter
     of_network = Limit("network", CLIENTS_IN_A_NETWORK * settings.rate_limit_subscribe)

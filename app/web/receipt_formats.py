@@ -1,4 +1,4 @@
-"""Receipts as answers: the same facts as JSON, as linked data, and as a page to print."""
+"""Consent receipts as answers: the same facts as JSON, as linked data, and as a page to print."""
 
 from uuid import uuid4
 
@@ -20,12 +20,12 @@ def as_text(history: History, reader: Reader) -> str:
 
 
 def as_json(history: History, reader: Reader, kind: str = JSON) -> Response:
-    """Linked data is the same text: the @context that says what its names mean is always in it."""
+    """Linked data is the same text: the @context that defines its names is always in it."""
     return Response(as_text(history, reader), mimetype=kind)
 
 
 def as_page(history: History, reader: Reader, token: str | None = None) -> Response:
-    """In the person's language, whoever reads it. With a token it links to the JSON that belongs to it."""
+    """In the person's language for every reader. With a token it links to its JSON."""
     language.use(history.language)
     catalogue = current.catalogue()
     page = render_template(

@@ -1,4 +1,4 @@
-"""What templates can say that Jinja cannot: instants and languages as their reader knows them, and who speaks."""
+"""Template filters and globals: instants and languages in the reader's form, and the head of the page."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from app.newsletters import notice
 from app.web import language, page_header
 
 LED_ON = ("also", "attempt", "mailbox")
-"""Arguments without which a page would be another one in another language. What else a URL holds is nobody's wish."""
+"""Query arguments that links to other languages keep, because the page depends on them. All others are dropped."""
 
 
 def register(app: Flask) -> None:
@@ -29,13 +29,13 @@ def register(app: Flask) -> None:
 def moment(instant: datetime) -> str:
     """Such as "23 November 2026, 21:02 CET", or "23. November 2026, 21:02 MEZ"."""
     locale = get_locale() or Locale.parse(language.FALLBACK)
-    # English that names no country is American to Babel, and puts the month first.
+    # Babel takes English without a country for American English, with the month first.
     day = "d MMMM y" if locale.language == "en" else locale.date_formats["long"].pattern
     return f"{format_datetime(instant, f'{day}, HH:mm')} {_zone(instant.astimezone(get_timezone()), locale)}"
 
 
 def _zone(instant: datetime, locale: Locale) -> str:
-    """As the language abbreviates it; where it has no word for it, which Babel gives as a number, as the zone does."""
+    """The language's abbreviation; the zone's own if the language has none, for which Babel gives an offset."""
     name = get_timezone_name(instant, "short", locale=locale)
     return instant.tzname() or "UTC" if name[0] in "+-" else name
 
@@ -55,8 +55,8 @@ def _of_the_page() -> dict[str, Any]:
 
 
 def _in_other_languages() -> dict[str, str]:
-    """By language: a link that is good on this page, and says nothing of its path, which may be secret."""
-    if not request:  # as for letters
+    """By language: a link relative to this page, without its path, which may be secret."""
+    if not request:  # when a letter is rendered
         return {}
     kept = [(name, value) for name in LED_ON for value in request.args.getlist(name)]
     return {tag: "?" + urlencode([*kept, ("language", tag)]) for tag in language.NAMES}

@@ -1,4 +1,4 @@
-"""What other services ask and tell, under `/api/v1`. Every answer is in the OpenAPI document."""
+"""The API for other services, under `/api/v1`. Every answer is in the OpenAPI document."""
 
 from http import HTTPStatus
 
@@ -24,13 +24,13 @@ OPENAPI = {
 
 
 class ProblemApi(Api):
-    """Errors are problem documents: flask-smorest has a shape of its own, which RFC 9457 came to replace."""
+    """Errors are problem documents (RFC 9457) instead of flask-smorest's own shape."""
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         return problems.answer(error)
 
     def _register_responses(self) -> None:
-        """Called by flask-smorest for what operations refer to: an error, and what `arguments` does not accept."""
+        """Called by flask-smorest for the responses that operations refer to: an error, and a 422 of `arguments`."""
         for name in ("DEFAULT_ERROR", HTTPStatus(422).name):
             self.spec.components.response(name, documentation.problem("What went wrong, as RFC 9457 has it"))
 

@@ -1,4 +1,4 @@
-"""Who may call what: bearer keys with scopes, as far as a key's newsletters go."""
+"""Authorisation: bearer keys with scopes, optionally limited to newsletters."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class _Challenge(HTTPException):
-    """Says in `WWW-Authenticate` what is missing, each value in quotation marks (RFC 6750 section 3)."""
+    """Names the missing credential in `WWW-Authenticate`, each value in quotation marks (RFC 6750 section 3)."""
 
     def __init__(self, description: str, **told: str) -> None:
         super().__init__(description)
@@ -28,15 +28,15 @@ class _Challenge(HTTPException):
 
 
 class NoGoodKey(_Challenge, Unauthorized):
-    """No key, or one that is not in force."""
+    """401: no key, or one that is not in force."""
 
 
 class ScopeMissing(_Challenge, Forbidden):
-    """A good key, which may not do that."""
+    """403: a valid key without the scope."""
 
 
 def requires(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Answer 401 without a good key, 403 without the scope (RFC 6750 section 3.1)."""
+    """Answer 401 without a valid key, 403 without the scope (RFC 6750 section 3.1)."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
@@ -55,15 +55,15 @@ def caller() -> Caller:
 
 
 def identify(scope: Scope) -> Caller | None:
-    """For what is there without a key as well; None where none is sent. Raises NoGoodKey or ScopeMissing.
+    """For endpoints that also work without a key; None if none is sent. Raises NoGoodKey or ScopeMissing.
 
-    Whoever sends one means to be told all that it opens, and would take less for all there is.
+    A wrong key is refused, because its sender would take the public part for the whole.
     """
     return _authenticate(scope) if "Authorization" in request.headers else None
 
 
 def _authenticate(scope: Scope) -> Caller:
-    # Werkzeug reads a token of another shape than RFC 6750 has, such as `a=b`, as parameters.
+    # Werkzeug reads a token that is not of RFC 6750's form, such as `a=b`, as parameters.
     kind, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if kind.lower() != "bearer" or not token:
         security_log.note(Refusal.NO_KEY)

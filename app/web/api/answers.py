@@ -1,4 +1,4 @@
-"""What the API says, in the shape of the contract. `schemas` documents it, and a test holds both together."""
+"""The API's answers. `schemas` documents their shape, and a test compares both."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ COLUMNS = ("email", "status", "mailable", "since", "language", "id", "unsubscrib
 
 
 def subscriber(found: SubscriberStatus, reader: Caller) -> dict[str, Any]:
-    """As the reader's key may see it: where that is limited to newsletters, no link leads to more than one of them."""
+    """As the reader's key may see it: for a key limited to newsletters, each link leads to one newsletter only."""
     preferences = None if reader.is_limited else current.links().preferences(found.id)
     return {
         "id": str(found.id),
@@ -29,7 +29,7 @@ def subscriber(found: SubscriberStatus, reader: Caller) -> dict[str, Any]:
 
 
 def subscription(found: SubscriptionStatus, preferences: str | None, unsubscribe: str) -> dict[str, Any]:
-    """With the links to the person's preferences and to leave."""
+    """With the links to the person's preferences and to unsubscribe."""
     by_mail = current.links().unsubscribe_address(found.id)
     list_id = current.catalogue().newsletters[found.newsletter].list_id
     mail = found.confirmation_mail
@@ -55,7 +55,7 @@ def _leave(found: SubscriptionStatus, reader: Caller) -> str:
 
 
 def tagged(answer: Response) -> Response:
-    """With an ETag of what it says; 304 or 412 where the request made it depend on that (RFC 9110 section 13.1)."""
+    """With an ETag of its content; 304 or 412 if the request is conditional (RFC 9110 section 13.1)."""
     answer.add_etag()
     if "If-None-Match" in request.headers or "If-Match" in request.headers:
         return answer.make_conditional(request)  # type: ignore[return-value]
@@ -63,7 +63,7 @@ def tagged(answer: Response) -> Response:
 
 
 def entry(found: SubscriberStatus, reader: Caller) -> dict[str, Any]:
-    """A subscriber on the page of one newsletter: the one subscription's status stands at the top as well."""
+    """A subscriber on the page of one newsletter: the subscription's status is repeated at the top level."""
     only = found.subscriptions[0]
     return {**subscriber(found, reader), "status": only.status, "mailable": only.mailable}
 

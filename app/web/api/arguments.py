@@ -1,4 +1,4 @@
-"""How questions to the API are read: by the same rules as every other body, with every error under its field's name."""
+"""Parsing of API requests: by the same rules as every other body, with every error under its field's name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
@@ -14,7 +14,7 @@ from app.web.problems import InvalidFields
 
 
 class Parser(FlaskParser):
-    """webargs takes another content type for an empty body, and words its errors for a shape that is not ours."""
+    """webargs by itself takes another content type for an empty body, and shapes its errors differently."""
 
     def load_json(self, req: Request, schema: Schema) -> dict[str, Any]:
         if req.mimetype != "application/json":
@@ -30,7 +30,7 @@ class Blueprint(flask_smorest.Blueprint):
 
 
 def _by_field(messages: Mapping[str, Any]) -> dict[str, list[str]]:
-    """webargs says where in the request the field was, then its name, then where in it: `json`, `emails`, 3."""
+    """webargs nests errors by location in the request, field name, then index in the field: `json`, `emails`, 3."""
     found: dict[str, list[str]] = {}
     for path, text in _leaves(messages, ()):
         found.setdefault(".".join(path[1:]) or "body", []).append(text)

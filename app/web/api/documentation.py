@@ -1,4 +1,4 @@
-"""The API described: an OpenAPI 3.1 document, and Swagger UI over it from packaged files, under the strict policy."""
+"""API documentation: an OpenAPI 3.1 document, and Swagger UI from packaged files, under the strict policy."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def problem(description: str) -> dict[str, Any]:
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 SEALED = {"/checkpoint", "/log/consistency", "/log/entries"}
-"""Nothing is there to be read before the first event is sealed."""
+"""404 before the first event is sealed."""
 
 ERRORS = {
     401: "No key, or none that is in force.",
@@ -97,7 +97,7 @@ SUBSCRIBE: dict[str, Any] = {
         },
     }
 }
-"""By hand: it takes three body types, which the decorators of flask-smorest cannot say."""
+"""Written by hand: flask-smorest's decorators cannot express three body types."""
 
 _TEXTS = ("algorithm", "nonce", "salt", "keyPrefix", "keySignature")
 _NUMBERS = ("cost", "keyLength", "expiresAt")
@@ -135,7 +135,7 @@ CHALLENGE: dict[str, Any] = {
 
 
 def _with_errors(path: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """Which statuses an operation may answer with follows from what it asks for; nothing is left to "default"."""
+    """Derives an operation's error statuses from what it takes, and drops "default"."""
     asks = {
         401: operation.get("security") != [],
         403: operation.get("security") != [],

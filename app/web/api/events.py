@@ -1,4 +1,4 @@
-"""The feed of consent events, for services that keep in step with what people decide."""
+"""The feed of consent events, for services that follow people's decisions."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from app.web.api.arguments import Blueprint
 
 LOOK_AGAIN_SECONDS = 0.25
 WAITING_AT_ONCE = 4
-"""Each waits in a thread that nobody else is answered by. Those beyond are answered at once."""
+"""Each waiting request occupies a thread. Requests beyond this number are answered at once."""
 
 blueprint = Blueprint("events", __name__, url_prefix="/api/v1", description="What happened, in order")
 _seats = threading.BoundedSemaphore(WAITING_AT_ONCE)
@@ -39,7 +39,7 @@ def show_events(question: dict[str, Any]) -> Response:
 
 
 def _await(question: dict[str, Any], deadline: float) -> FeedPage:
-    """Until something was sealed that the key may see, the time is up, or the server is told to stop."""
+    """Waits until an event that the key may see is sealed, the deadline passes, or the server shuts down."""
     page, stopping = _read(question), current.resources().stopping
     while not page.events and (left := deadline - time.monotonic()) > 0 and not stopping.is_set():
         if page.next == question["after"]:

@@ -1,6 +1,7 @@
-"""The log as everyone may read it, and as those see it who have a key. It holds hashes and no personal data.
+"""The signed log, for strangers and for keys. It holds hashes and no personal data.
 
-What it holds tells nothing of anyone, but its growth does, so strangers see what is `published`.
+Its entries reveal nothing about anyone, but its growth does, so strangers see only the part that is published
+(`log_publication`).
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ public_in_part = blueprint.doc(security=[{}, {"key": []}])
 
 
 def shown(view: Callable[P, R]) -> Callable[P, R]:
-    """Know who asks before anything else is looked at. Raises NotFound where strangers are shown nothing."""
+    """Identifies the caller before all else. Raises NotFound for strangers if LOG_PUBLISH is `never`."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -118,7 +119,7 @@ def show_entries(question: dict[str, Any]) -> Response:
 
 
 def _head(connection: Connection) -> SignedCheckpoint:
-    """The newest that whoever asks may see. Raises NotFound, to strangers alike whether there are newer ones or not."""
+    """The newest checkpoint that the caller may see. Raises NotFound, for strangers also if newer ones exist."""
     until = None if g.sees_all else log_publication.until()
     found = ledger.checkpoint_at(connection, until) if until else ledger.newest_checkpoint(connection)
     if found is None:
@@ -127,5 +128,5 @@ def _head(connection: Connection) -> SignedCheckpoint:
 
 
 def _kept(how: str) -> str:
-    """By no cache that others are answered from, where a key may have opened more than there is for everyone."""
+    """Keeps the answer out of shared caches if a key may have opened more than strangers see."""
     return how.replace("public", "private") if g.sees_all else how

@@ -1,4 +1,4 @@
-"""What other services tell us to do, and what they are answered."""
+"""Schemas of write requests from other services, and of their answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,13 +17,13 @@ NO_INSTANT = "Send an instant with its offset from UTC, such as 2026-11-24T09:30
 
 
 def in_the_past(instant: datetime) -> None:
-    """A clock may be a little ahead of ours."""
+    """Raises ValidationError. Allows a clock that is up to `AHEAD` ahead of ours."""
     if not EARLIEST <= instant <= clock.now() + AHEAD:
         raise ValidationError("Send when the person asked: an instant that has been.")
 
 
 class PageUrl(fields.String):
-    """The address of a page, which loses its query and fragment."""
+    """The URL of a page, stored without its query and fragment."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> str:
         page = client.without_query(super()._deserialize(value, attr, data, **rest))

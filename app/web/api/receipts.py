@@ -38,7 +38,7 @@ def show(subscription: str) -> Response:
 
 
 def _shown_until() -> datetime | None:
-    """How the log grows is for keys of the feed; a receipt asked for again and again would tell it too."""
+    """Only keys with the feed's scope may see the log grow; polling a receipt would show it too."""
     return None if access.caller().has(Scope.EVENTS_READ) else log_publication.until()
 
 

@@ -1,4 +1,4 @@
-"""The shapes of questions and answers. Questions are checked against them; answers are documented by them."""
+"""Schemas of requests and answers. Requests are validated against them; answers are only documented by them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from app.subscriptions.model import Status
 from app.subscriptions.status import UNKNOWN
 
 LARGEST = 2**63 - 1
-"""What a position may be at most, as the database counts."""
+"""The largest position: the database counts in 64-bit integers."""
 
 
 def storable(text: str) -> None:
-    """PostgreSQL has no NUL in text, and half a surrogate pair has no UTF-8; JSON can spell both."""
+    """Raises ValidationError. PostgreSQL text cannot hold NUL, nor UTF-8 a lone surrogate; JSON can spell both."""
     if not _is_storable(text):
         raise ValidationError(NOT_STORABLE)
 
@@ -28,7 +28,7 @@ NOT_STORABLE = "Send a text, without NUL characters or lone surrogates."
 
 
 class Texts(fields.List[Any]):
-    """A list of storable texts, checked in one pass: with a thousand of them, a call of marshmallow for each shows."""
+    """A list of storable texts, checked in one pass: for a thousand, one call of marshmallow each is slow."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(fields.String(), **options)

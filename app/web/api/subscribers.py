@@ -1,4 +1,4 @@
-"""Status for other services; withdrawal and erasure on a person's behalf."""
+"""Subscriber status for other services; withdrawal and erasure on a person's behalf."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -125,7 +125,7 @@ def unsubscribe(order: dict[str, Any]) -> Response:
 
 
 def _identify(who: str) -> str | UUID | None:
-    """The canonical form of an address, or an id; PostgreSQL has no NUL in text, and neither has an address."""
+    """The canonical form of an address, or an id; else None. Neither PostgreSQL text nor an address can hold NUL."""
     if "@" in who:
         return None if "\0" in who else EmailAddress.canonical_of(who)
     try:

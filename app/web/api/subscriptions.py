@@ -1,4 +1,4 @@
-"""Signups that another service took: it says how it was asked, and the person confirms all the same."""
+"""Signups collected by another service, which states how the person asked; the person must still confirm."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def ask(order: dict[str, Any]) -> Response:
 
 
 def _evidence(order: dict[str, Any]) -> dict[str, JsonValue]:
-    """As the other service states it: less than what we saw ourselves, and told apart from it by `method`."""
+    """As the other service states it: weaker than what we saw ourselves, and distinguished by `method`."""
     return {
         "browser": client.family(order["user_agent"]) if "user_agent" in order else None,
         "client": client.truncated_address(str(order["ip"]) if "ip" in order else None),

@@ -1,10 +1,10 @@
-"""Bodies: of requests no longer than is allowed, of answers as one piece.
+"""Length limit for request bodies, and response bodies as one piece.
 
-Of a body that says how long it is, Werkzeug reads nothing where that is too long. One that does not say it (chunked)
-is cut off in silence at what is allowed, as if it had ended there; here it is refused like the other.
+Werkzeug refuses a body whose Content-Length exceeds the limit, unread. It silently cuts off a chunked body at the
+limit, as if it had ended there; here a chunked body that is too long is refused too.
 
-Werkzeug hands every body to the server as an iterator, which servers carry over to their own threads piece by piece:
-for answers as short as ours that is work without use.
+Werkzeug hands every response body to the server as an iterator, which servers pass to their own threads piece by
+piece: needless work for responses as short as ours.
 """
 
 from collections.abc import Iterable

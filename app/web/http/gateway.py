@@ -1,8 +1,10 @@
-"""Between the server and the application: a request takes a thread when its body is here in whole, and not before.
+"""RSGI-to-WSGI gateway between the server and the application.
 
-The server speaks RSGI, whose requests are coroutines on one loop. Bodies are waited for there, for so long and no
-longer, however many there are. The application is plain WSGI and runs in threads, as under any other server. One more
-thread is for the question whether the process lives, so that it is answered while all others are busy.
+Invariant: a request takes a thread only once its whole body has been received.
+
+The server speaks RSGI, whose requests are coroutines on one loop. Any number of bodies is awaited there, each for at
+most `BODY_SECONDS`. The application is plain WSGI and runs in threads, as under any other server. One more thread
+answers the liveness check while all others are busy.
 """
 
 import asyncio
@@ -31,14 +33,14 @@ BODY_SECONDS = 20
 LARGEST = feedback_webhooks.MAX_BYTES
 SMALL = 64 * 1024
 LARGE_ONES_AT_ONCE = 8
-"""So much is kept in memory: for each connection a small body at most, and a few that are larger."""
+"""Bounds memory: one small body per connection, and at most this many larger ones."""
 ALIVE = "/healthz"
 LET_GO_EVERY_SECONDS = 0.5
-"""Where no further request comes, as at the end: the server waits for coroutines before it stops."""
+"""For when no further request comes, as at shutdown: the server waits for coroutines before it stops."""
 
 
 class Overdue:
-    """In the place of a body that did not come in time. Whoever reads it has the request answered with 408."""
+    """Stands for a body that did not arrive in time. Reading it raises RequestTimeout (408)."""
 
     def read(self, *_: object) -> bytes:
         raise RequestTimeout(f"Send the body within {BODY_SECONDS} seconds.")
@@ -47,9 +49,9 @@ class Overdue:
 
 
 class Gateway:
-    """Requests are handed to threads by a queue, and a coroutine that was answered is let go at the next occasion.
+    """Hands requests to threads by a queue; an answered coroutine is released by the next request or timer.
 
-    To wake the loop costs a third of what a question about a status does, and it has nothing to do then.
+    Waking the loop for each answer would cost a third of a status request, with nothing else to do there.
     """
 
     def __init__(self, application: "WSGIApplication", threads: int, when_ready: WhenReady) -> None:
@@ -88,7 +90,7 @@ class Gateway:
         if length is None and "transfer-encoding" not in scope.headers:
             return BytesIO()
         if length is not None and int(length) > LARGEST:
-            # Refused for what it says, unread.
+            # The application refuses it by its Content-Length; it stays unread.
             return BytesIO()
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -98,7 +100,7 @@ class Gateway:
         except TimeoutError:
             return Overdue()
         except RuntimeError:
-            # It was cut off: the application finds less than was said.
+            # The client broke off: the application gets a shorter body than announced.
             return BytesIO()
 
     async def _read(self, chunks: Any) -> BytesIO:
@@ -140,7 +142,7 @@ class Gateway:
 
 
 class _Threads:
-    """As many as answer at once."""
+    """A fixed number of threads that take requests from one queue."""
 
     def __init__(self, number: int, answer: Callable[..., None]) -> None:
         self._number, self._answer = number, answer
@@ -163,7 +165,7 @@ class _Threads:
 
 
 def environ(scope: Any, body: Any) -> dict[str, Any]:
-    """PEP 3333. Headers whose names have an underscore are left out: they would pass for those with a hyphen."""
+    """PEP 3333. Drops headers with an underscore in the name: WSGI could not tell them from those with a hyphen."""
     name, _, port = scope.server.rpartition(":")
     found: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,

@@ -1,4 +1,4 @@
-"""Headers that every answer carries.
+"""Response headers that every answer carries.
 
 A link with a token is a capability, so nothing may keep it (`no-store`), pass it on (`no-referrer`) or frame its page.
 """
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def policy(form_targets: Iterable[str] = ()) -> str:
-    """Browsers hold the redirect after a form to `form-action` too, so a page whose form may end elsewhere says where.
+    """The Content-Security-Policy. Browsers apply `form-action` also to the redirect after a form.
 
-    `form_targets` are URLs of the catalogue.
+    `form_targets`: URLs of the catalogue to which the page's form may redirect.
     """
     parts = [urlsplit(target) for target in form_targets]
     origins = "".join(sorted({f" {each.scheme}://{each.netloc}" for each in parts}))
@@ -33,20 +33,20 @@ ALWAYS = [
 ]
 UNLESS_SAID_OTHERWISE = [("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
 HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
-"""Links that were sent out live for years and are https. What is beside the service, on other names, is not ours to
-decide for, so `includeSubDomains` is left out."""
-# Only files are for any site and any cache. Browsers import a module for a page of another site only where the file
-# says that it may be read there.
+"""Links in sent letters are https and stay valid for years. Without `includeSubDomains`, because other names are not
+ours to decide for."""
+# Only files may be used by any site and stored by any cache. Browsers import a module into a page of another site only
+# if the file's headers allow that site to read it.
 FILES = [("Cross-Origin-Resource-Policy", "cross-origin"), ("Access-Control-Allow-Origin", "*")]
-# Pages and problems are for programs or people, in the reader's language.
+# Pages and problems vary by format and by the reader's language.
 NEGOTIATED = [("Cross-Origin-Resource-Policy", "same-origin"), ("Vary", "Accept, Accept-Language")]
 KEPT_NOWHERE = ("Cache-Control", "no-store")
 
 
 def added(application: "WSGIApplication", public_url: str, files: str) -> "WSGIApplication":
-    """To what the application says, as plain pairs behind Werkzeug, which checks and copies each of its own thrice.
+    """Adds the headers as plain pairs outside Werkzeug, which checks and copies each of its own three times.
 
-    The paths of files begin with `files`.
+    `files`: the path prefix of static files.
     """
     always = ALWAYS + ([HTTPS_ONLY] if public_url.startswith("https://") else [])
     of_files = always + FILES, UNLESS_SAID_OTHERWISE
@@ -56,7 +56,7 @@ def added(application: "WSGIApplication", public_url: str, files: str) -> "WSGIA
         in_files = environ["PATH_INFO"].startswith(files)
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            # One that is not there is answered with a page like any other.
+            # A missing file is answered with a page like any other.
             ours, unless_said = of_files if in_files and status < "4" else of_others
             said = {name for name, _value in headers}
             headers += ours

@@ -1,7 +1,7 @@
-"""Requests and a database at fault: none waits for ever, and what a deadlock undid is done again.
+"""Retry of a request after a deadlock, and a time limit on the database for each request.
 
-Invariant: a request is answered anew only where all that it did is undone. What each of its transactions did before
-the commit is; so the only thing to know is whether any of them was committed.
+Invariant: a request is retried only if all that it did was rolled back. That holds for every transaction that did not
+commit, so it is enough to know that the request committed none.
 """
 
 import random
@@ -34,7 +34,7 @@ def register(app: Flask) -> None:
             except DBAPIError as error:
                 if not database.was_undone(error) or database.commits() != before:
                     raise
-            # Whoever was in each other's way shall not meet again.
+            # A random pause, so that the same transactions do not collide again.
             time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - chance, no secret
         return dispatch()
 

@@ -1,7 +1,7 @@
-"""Tells those who wait within a request that the server was told to stop.
+"""Tells requests that wait, such as those for events, that the server is shutting down.
 
-A server has signal handlers of its own, which it sets after the application is loaded. What Python writes to a file
-descriptor at each signal (`signal.set_wakeup_fd`) comes beside them.
+A server sets its own signal handlers after the application is loaded. The file descriptor to which Python writes at
+each signal (`signal.set_wakeup_fd`) works beside them.
 """
 
 import os
@@ -13,9 +13,9 @@ TOLD_BY = {signal.SIGTERM, signal.SIGINT}
 
 
 def watch(stopping: threading.Event) -> None:
-    """Set the event at SIGTERM and SIGINT. Whoever had the descriptor before is told of every signal as before.
+    """Set the event at SIGTERM and SIGINT. A descriptor that was set before still gets every signal.
 
-    Nothing outside the main thread.
+    Does nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -26,7 +26,7 @@ def watch(stopping: threading.Event) -> None:
 
 
 def _listen(heard: socket.socket, _open: socket.socket, stopping: threading.Event, before: int) -> None:
-    # Behind Ctrl-C, which reaches all processes of a terminal, comes SIGTERM from the one that looks after the others.
+    # After Ctrl-C, which reaches all processes of a terminal, the supervising process also sends SIGTERM.
     while True:
         signals = heard.recv(64)
         if TOLD_BY.intersection(signals):

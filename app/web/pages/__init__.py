@@ -1,1 +1,1 @@
-"""What people see. Every page works without JavaScript and without a cookie; GET never changes anything."""
+"""The pages for people. Every page works without JavaScript and without a cookie; GET never changes anything."""

@@ -1,7 +1,7 @@
-"""Changing one's address: asked for from the preferences, confirmed in the new mailbox, undone from the old one.
+"""Address change: requested from the preferences, confirmed in the new mailbox, undone from the old one.
 
-As everywhere, GET only shows, and one button posts. Whoever gets the letter to the new address may be a stranger, and
-so may whoever has the old mailbox by now: both addresses are masked on every page.
+As everywhere, GET only shows, and one button posts. The holder of the new mailbox may be a stranger, and so may the
+present holder of the old one: both addresses are masked on every page.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,12 +30,12 @@ blueprint = Blueprint("address", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two mailboxes: what its link is good for, and what a press on its button does."""
+    """One of the two mailboxes: its link's purpose, its pages by standing, and the effect of its button."""
 
     purpose: Purpose
     pages: Mapping[ChangeStanding, str]
     presses_at: ChangeStanding
-    """Where there is something to press."""
+    """The standing at which the page has the button."""
     settle: Callable[[Session, UUID, Act], ChangeStanding]
 
 
@@ -55,7 +55,7 @@ OLD = Side(
 
 @blueprint.post("/preferences/<token>/address")
 def ask(token: str) -> Response:
-    """The answer is the same whatever is known of the address, and whether a letter goes there or not."""
+    """The answer is the same for known and unknown addresses, and whether or not a letter is sent."""
     visit = access.begin_fresh(token)
     visit.find_person()
     given = parsing.mentioned("email").strip()
@@ -78,13 +78,13 @@ def show(token: str) -> Response:
 
 @blueprint.post("/address/<token>")
 def press(token: str) -> Response:
-    """Move. Twice is as good as once."""
+    """Confirm the address change. Idempotent."""
     return _settle(NEW, token)
 
 
 @blueprint.get("/address/<token>/decline")
 def show_decline(token: str) -> Response:
-    """Once it is confirmed there is nothing to turn down; the old address has the way back."""
+    """A confirmed change cannot be declined; the link in the old mailbox undoes it."""
     move = _find(NEW, token)
     if move and move.standing is ChangeStanding.CONFIRMED:
         return _page(NEW, move, token)
@@ -112,7 +112,7 @@ def show_undo(token: str) -> Response:
 
 @blueprint.post("/address/undo/<token>")
 def undo(token: str) -> Response:
-    """Move back. Twice is as good as once."""
+    """Undo the address change. Idempotent."""
     return _settle(OLD, token)
 
 

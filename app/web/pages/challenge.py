@@ -11,7 +11,7 @@ blueprint = Blueprint("challenge", __name__)
 
 @blueprint.get("/challenge")
 def show() -> Response:
-    """A new one each time. Nothing is stored of it."""
+    """A new puzzle for each request; nothing is stored."""
     puzzle = proof_of_work.puzzle(current.settings().secret_keys, clock.now())
     return Response(json.dumps(puzzle), mimetype="application/json")
 

@@ -1,6 +1,6 @@
-"""Confirming by the six digits of the letter, typed on the page that is still open after signing up.
+"""Confirmation by the letter's six-digit code, typed on the page that is still open after signing up.
 
-Whatever fails is one answer: no such attempt, wrong, too late, too often, declined, left since.
+Every failure gets the same answer: unknown form id, wrong code, too late, too many tries, declined, left since.
 """
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -27,7 +27,7 @@ def preflight() -> Response:
 
 @blueprint.post("")
 def press() -> BaseResponse:
-    """Confirm all that the letter asked for. Twice is as good as once."""
+    """Confirm all that the letter asked for. Idempotent."""
     origins.check_any_but_null()
     asked = _confirm(parsing.guess())
     if asked is None:
@@ -50,7 +50,7 @@ def show_form_again(error: InvalidFields) -> Response:
 
 
 def form_policy() -> str:
-    """For a page with the code's form: which newsletters it will confirm, and so where it may end, nobody knows yet."""
+    """For a page with the code form: the newsletters are not known yet, so the redirects of all of them are allowed."""
     return headers.policy(confirmed.redirects(current.catalogue().newsletters))
 
 

@@ -1,7 +1,7 @@
 """The page behind the link in a confirmation letter.
 
 Mail scanners open every link before the person does, some with a browser that runs scripts. So GET only shows, one
-button posts, and nothing presses it but a person.
+button posts, and only a person presses it.
 """
 
 from dataclasses import replace
@@ -40,7 +40,7 @@ def show(token: str) -> Response:
 
 @blueprint.post("")
 def press(token: str) -> BaseResponse:
-    """Confirm. Twice is as good as once."""
+    """Confirm. Idempotent."""
     claim = _claim(token)
     asked = _asked(claim)
     if asked is None or _status(asked, claim) != 200:
@@ -58,7 +58,7 @@ def press(token: str) -> BaseResponse:
 
 @blueprint.errorhandler(InvalidFields)
 def show_again(error: InvalidFields) -> Response:
-    """Whoever unticked everything is told so on the page where they did."""
+    """A person who unticked everything gets the same page again with the error."""
     token = str((request.view_args or {})["token"])
     claim = _claim(token)
     asked = _asked(claim)
@@ -91,7 +91,7 @@ def decline(token: str) -> Response:
 
 @blueprint.post("/resend")
 def resend(token: str) -> Response:
-    """A new letter to the same address, behind a link that has expired. Counts against the same budget as any other."""
+    """A new letter to the same address, for an expired link. Counts against the same recipient limit as any other."""
     asked = _asked(_claim(token))
     if asked and (names := asked.those(Standing.OPEN)):
         _ask_again(asked, names)
@@ -115,14 +115,14 @@ def _asked(claim: Claim) -> Asked | None:
 
 
 def _status(asked: Asked | None, claim: Claim) -> int:
-    """410 where nothing can be done here any more; a page that was confirmed stays a good page for ever."""
+    """410 if the link cannot confirm anything any more; a page that was confirmed stays 200 for ever."""
     if asked is None:
         return 410
     return 200 if asked.those(Standing.CONFIRMED) or _open(asked, claim) else 410
 
 
 def _open(asked: Asked, claim: Claim) -> list[str]:
-    """What this link can still confirm."""
+    """The newsletters that this link can still confirm."""
     return [] if claim.has_expired(clock.now()) else asked.those(Standing.OPEN)
 
 
@@ -143,8 +143,8 @@ def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = M
 
 
 def _chosen(asked: Asked) -> list[str]:
-    """What the person ticked; all that is open where the page, or the program, offered no choice."""
-    # A body sent in chunks has no Content-Length; to take it for none would confirm what was left unticked.
+    """The open newsletters that the person ticked; all open ones if the page or the program offered no choice."""
+    # A chunked body has no Content-Length; taking it for empty would confirm newsletters that were left unticked.
     fields = parsing.body() if request.form or request.get_data() else {}
     open_ = asked.those(Standing.OPEN)
     wanted = fields.get("newsletters", [] if "choose" in fields else list(asked.standings))

@@ -1,4 +1,4 @@
-"""The answer to whoever confirmed, by the link or by the code."""
+"""The answer after a confirmation, by the link or by the code."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from app.web.negotiation import wants_page
 
 
 def answer(asked: Asked) -> BaseResponse:
-    """The same however often it is confirmed."""
+    """Idempotent: the same answer each time."""
     names = asked.those(Standing.CONFIRMED)
     if not wants_page():
         return jsonify(status="confirmed", newsletters=names)
@@ -36,13 +36,13 @@ def page(asked: Asked) -> str:
 
 
 def redirects(names: Iterable[str]) -> list[str]:
-    """The pages of their own on which newsletters let people end."""
+    """The URLs of the newsletters' own pages to which a confirmation redirects."""
     newsletters = current.catalogue().newsletters
     return [target for name in names if (target := newsletters[name].confirmed_redirect)]
 
 
 def words(asked: Asked) -> dict[str, Words]:
-    """What was agreed to is told in the words of then. Where no evidence is left, in those of now."""
+    """By newsletter: the words that were agreed to, or the current ones if no evidence is left."""
     newsletters = current.catalogue().newsletters
     with current.database().read_only() as connection:
         agreed = agreed_words.find(connection, asked.letter_id)
@@ -50,7 +50,7 @@ def words(asked: Asked) -> dict[str, Words]:
 
 
 def _receipts(asked: Asked) -> dict[str, str]:
-    """Links for whoever confirmed just now. The letter may be forwarded, so it leads there for no longer."""
+    """Receipt links for confirmations within `FRESH_FOR`; no longer, because the letter may be forwarded."""
     with current.database().read_only() as connection:
         earliest = clock.now() - FRESH_FOR
         found = confirmation.confirmed_since(connection, asked.letter_id, earliest)

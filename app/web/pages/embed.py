@@ -1,4 +1,4 @@
-"""For whoever has a web site: a form to copy, with a preview that really works."""
+"""A signup form for other web sites to copy, with a working preview."""
 
 from flask import Blueprint, Response, make_response, render_template
 from flask_babel import force_locale
@@ -29,7 +29,7 @@ def show(slug: str) -> Response:
 
 
 def _snippet(newsletter: Newsletter) -> str:
-    """The form in one language throughout: the best of those that the newsletter has words for."""
+    """The form in one language throughout: the reader's best among those of the newsletter."""
     spoken = newsletter.language_for(language.preferred())
     with force_locale(spoken):
         return render_template(

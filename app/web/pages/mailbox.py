@@ -1,4 +1,4 @@
-"""The built-in mailbox: letters of a development machine, to be read in the browser. Never there in production."""
+"""The built-in mailbox: shows a development machine's letters in the browser. Never present in production."""
 
 from flask import Blueprint, Response, render_template
 from werkzeug.exceptions import NotFound

@@ -1,6 +1,6 @@
 """The privacy notice of a newsletter (GDPR Art. 13): the text that evidence cites, and every earlier one.
 
-What is shown is what was kept when the catalogue was applied. Whoever asks for `text/plain` gets its very bytes.
+The page shows the text stored when the catalogue was applied. `Accept: text/plain` returns its exact bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from app.web import current, language
 blueprint = Blueprint("notice", __name__, url_prefix="/privacy/<slug>")
 
 Block = tuple[str, Sequence[str]]
-"""The name of its HTML element, and its lines."""
+"""The name of the block's HTML element, and its lines."""
 _MARKS = {"# ": "h1", "## ": "h2", "- ": "ul"}
 
 
@@ -34,7 +34,7 @@ def show(slug: str) -> Response:
 
 @blueprint.get("/<sha256>")
 def version(slug: str, sha256: str) -> Response:
-    """One that people were shown, in force or not, as receipts cite it."""
+    """A version that people were shown, in force or not, by the SHA-256 that receipts cite."""
     newsletter = _find(slug)
     for spoken, versions in newsletter.notices.items():
         if sha256 in versions:
@@ -43,7 +43,7 @@ def version(slug: str, sha256: str) -> Response:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """What the marks of `app.newsletters.notice` stand for."""
+    """Parses the marks of `app.newsletters.notice`."""
     for block in text.strip().split("\n\n"):
         lines = block.split("\n")
         mark = next((mark for mark in _MARKS if all(line.startswith(mark) for line in lines)), "")
@@ -51,7 +51,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def _find(slug: str) -> Newsletter:
-    """Retired ones too: who is subscribed has the same rights as before."""
+    """Retired newsletters too: their subscribers have the same rights as before. Raises NotFound."""
     newsletter = current.catalogue().newsletters.get(slug)
     if newsletter is None:
         raise NotFound

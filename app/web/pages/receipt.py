@@ -1,7 +1,7 @@
-"""The person's own receipt: behind a link that is good for half an hour.
+"""The person's own consent receipt, behind a link that is valid for half an hour.
 
-It is on the page after the press that confirmed, and on the preferences behind a fresh link. Each link carries its end.
-Links get forwarded: what is shown has the address masked, and no letter leads here.
+The link is on the page after confirmation, and on the preferences page of a fresh link. It carries its expiry. Links
+get forwarded: the receipt shows the address masked, and no letter links here.
 """
 
 from flask import Blueprint, Response

@@ -18,7 +18,7 @@ blueprint = Blueprint("signup", __name__)
 
 @blueprint.get("/newsletters/<slug>")
 def page(slug: str) -> Response:
-    """`?also=` names others to choose from; those that are not on offer are passed over."""
+    """`?also=` names other newsletters to choose from; those that are not on offer are ignored."""
     newsletter = on_offer(slug)
     open_ = current.catalogue().open
     others = [open_[each] for each in dict.fromkeys(request.args.getlist("also")) if each in open_ and each != slug]
@@ -27,7 +27,7 @@ def page(slug: str) -> Response:
 
 @blueprint.get("/newsletters/<slug>/inbox")
 def inbox(slug: str) -> Response:
-    """Where a browser lands after signing up. The same for everybody, but for the attempt that the form chose."""
+    """The page after signing up. The same for every address, except for the form id that the form chose."""
     newsletter = on_offer(slug)
     page = render_template(
         "pages/inbox.html",
@@ -42,7 +42,7 @@ def inbox(slug: str) -> Response:
 
 
 def on_offer(slug: str) -> Newsletter:
-    """The newsletter that a page is about: in its own language where nothing else is known. Raises NotFound."""
+    """The open newsletter of this slug; its own language becomes the page's fallback. Raises NotFound."""
     newsletter = current.catalogue().open.get(slug)
     if newsletter is None:
         raise NotFound
@@ -51,7 +51,7 @@ def on_offer(slug: str) -> Newsletter:
 
 
 def show_form(newsletters: list[Newsletter], *, values: Mapping[str, str], errors: FieldErrors) -> Response:
-    """The page, with what was typed and what is wrong with it, where that is so."""
+    """The signup page, with the values that were typed and their errors, if any."""
     preferred = language.preferred()
     asks_for_work = "proof_of_work" in errors or abuse_checks.asks_for_work(newsletters)
     page = render_template(
@@ -68,17 +68,17 @@ def show_form(newsletters: list[Newsletter], *, values: Mapping[str, str], error
     response = make_response(page)
     targets = [target for each in newsletters for target in each.redirects if target == values.get("redirect")]
     response.headers["Content-Security-Policy"] = headers.policy(targets)
-    # Under `no-referrer` browsers send `Origin: null` with the form, which anybody may send. The URL holds no secret.
+    # Under `no-referrer` browsers send `Origin: null` with the form, as any site can. The URL holds no secret.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
 def _attempt(values: Mapping[str, str], errors: FieldErrors) -> str | None:
-    """None where another page follows than ours, which did not ask for one."""
+    """The form id. None if the form redirects to a page other than ours, which did not ask for one."""
     kept = None if "attempt" in errors else values.get("attempt")
     return kept or (None if values.get("redirect") else new_attempt())
 
 
 def new_attempt() -> str:
-    """Nothing is stored of it."""
+    """A random form id; nothing is stored."""
     return secrets.token_urlsafe(18)

@@ -1,4 +1,4 @@
-"""`POST /subscribe`: the one endpoint that every form and every program signs people up by."""
+"""`POST /subscribe`: the one signup endpoint for all forms and programs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ def preflight() -> Response:
 
 @blueprint.post("/subscribe")
 def subscribe() -> BaseResponse:
-    """Ask for double opt-in. The answer is the same for every address, whatever is known of it."""
+    """Ask for double opt-in. The answer is the same for every address, known or not."""
     request.max_content_length = parsing.MAX_BYTES
     form = parsing.signup_form()
     language.use(form.language)
@@ -38,7 +38,7 @@ def subscribe() -> BaseResponse:
     _check_redirect(form.redirect, newsletters)
     for_a_page = wants_page()
     if for_a_page and not form.redirect and not form.attempt:
-        # Forms on other sites may have none to choose from, and end on our page, which can ask for the code.
+        # A form on another site may send no form id; it ends on our page, which needs one to ask for the code.
         form = replace(form, attempt=new_attempt())
     verdict = abuse_checks.judge(form, newsletters)
     signup = _signup(form, newsletters, verdict)
@@ -50,7 +50,7 @@ def subscribe() -> BaseResponse:
 
 @blueprint.errorhandler(InvalidFields)
 def show_form_again(error: InvalidFields) -> Response:
-    """The form with what was typed and what to change, for people; whoever sent JSON gets the problem document."""
+    """The form with the typed values and the errors, for people; a client that sent JSON gets the problem document."""
     if not is_form_of_a_person():
         return problems.answer(error)
     open_ = current.catalogue().open
@@ -71,12 +71,12 @@ def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
 
 
 def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
-    """Says nothing of the person but whose mailbox it is, where thousands share one."""
+    """The URL tells nothing about the person except the mail provider, if it is a large one."""
     return url_for(
         "signup.inbox",
         slug=newsletter.slug,
         language=form.language,
-        # A program's may be of letters that no URL can hold; then the code is typed where it was chosen.
+        # A program's form id may hold characters that no URL can hold; then the code is typed where the id was chosen.
         attempt=form.attempt if form.attempt and form.attempt.isprintable() else None,
         mailbox=webmail.key_for(form.email.domain),
     )
@@ -103,7 +103,7 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verd
         evidence={
             **client.details(),
             "checks": verdict.evidence,
-            # Only our own pages are known to show unticked boxes; of a foreign form we know what it sent.
+            # Only our own pages are known to show unticked boxes; of a form on another site we know only what it sent.
             "control": {"type": "checkbox", "initial_state": "unchecked"} if hosted else {"type": "stated by the form"},
             "form_url": page,
             "method": "web_form" if request.mimetype in FORM_TYPES else "json",
@@ -112,7 +112,7 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verd
 
 
 def _own_pages() -> tuple[str, ...]:
-    """Where our own form is: its page, and the page that names a mistake in it."""
+    """URL prefixes of our own form: its page, and the page that shows its errors."""
     own = current.settings().public_url
     return f"{own}/newsletters/", f"{own}{url_for('subscribe.subscribe')}"
 

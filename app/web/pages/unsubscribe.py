@@ -1,8 +1,8 @@
-"""Leaving. Mail programs post here on their own (RFC 8058), people through a page with one button.
+"""Unsubscribe. Mail programs post here on their own (RFC 8058), people through a page with one button.
 
-The POST asks for nothing: no cookie, Origin, token or particular body. It never redirects and always answers 200 to a
-genuine link, so that a program that retries is satisfied, and a link that was used before says so kindly. Only the
-page that answers a person's press can lead back.
+The POST needs no cookie, Origin, token or particular body. It never redirects and always answers 200 to a genuine
+link, so that a program that retries is satisfied; the page of a link that was used before says so. Only the page that
+answers a person's press offers undo.
 """
 
 from contextlib import suppress
@@ -29,13 +29,13 @@ blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>"
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What the link is about; newsletter and person are None where all of it has been erased."""
+    """The subscription of the link; newsletter and person are None if all of it has been erased."""
 
     token: str
     newsletter: Newsletter | None
     person: Person | None
     is_about_one: bool
-    """Whoever may hold it is to learn nothing of the person's other newsletters."""
+    """The link is for one newsletter: its holder must learn nothing about the person's other newsletters."""
 
     @property
     def is_over(self) -> bool:
@@ -71,7 +71,7 @@ def press(token: str) -> Response:
 
 @blueprint.post("/undo")
 def undo(token: str) -> Response:
-    """`undo` is the token of the page that answered the press. It works once, and not behind a later press to leave."""
+    """`undo` is the token of the page that answered the press. It works once, and not after a later press to leave."""
     leaving = _look_up(token)
     claim = _undo_claim(request.form.get("undo"))
     act = Act(Actor.MAILBOX_HOLDER, {"method": withdrawal.UNDO_METHOD, **client.details()})
@@ -90,13 +90,13 @@ _TOO_LATE = "This can be undone once, for half an hour, unless something else ha
 
 
 def _undo_claim(given: str | None) -> Claim | None:
-    """None where nothing was given, or it has expired. Raises TokenInvalid."""
+    """None if no token was given, or it has expired. Raises TokenInvalid."""
     claim = current.links().signer.read(Purpose.UNDO, given) if given else None
     return None if claim is None or claim.has_expired(clock.now()) else claim
 
 
 def _read(token: str) -> tuple[UUID, bool]:
-    """The subscription, and whether the link is about it alone. Raises TokenInvalid."""
+    """The subscription's id, and whether the link is about it alone. Raises TokenInvalid."""
     signer = current.links().signer
     with suppress(TokenInvalid):
         return signer.read(Purpose.UNSUBSCRIBE, token).subject, False
@@ -120,20 +120,20 @@ def _page(template: str, leaving: Leaving, undo: str | None = None) -> str:
 
 
 def _undo_token(person: Person | None, undo_id: UUID) -> str | None:
-    """None where they have been erased since the press."""
+    """None if the person has been erased since the press."""
     if person is None:
         return None
     return current.links().undo(withdrawal.undo_subject(person.id, undo_id), clock.now() + withdrawal.UNDO_WITHIN)
 
 
 def _reason() -> dict[str, str]:
-    """None of ours is no reason: whatever comes with a withdrawal, it is never refused (RFC 8058)."""
+    """Ignores an unknown reason: a withdrawal is never refused because of its body (RFC 8058)."""
     said = parsing.mentioned("reason")
     return {"reason": said} if said in list(LeavingReason) else {}
 
 
 def _is_one_click() -> bool:
     """Some programs send an empty body where RFC 8058 asks for `List-Unsubscribe=One-Click`."""
-    # A body sent in chunks has no Content-Length, and is not empty for that.
+    # A chunked body has no Content-Length, and is not empty.
     is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
     return is_empty or parsing.mentioned("List-Unsubscribe") == "One-Click"

@@ -1,1 +1,1 @@
-"""Signing up: what a signup has to get past, and the one way in which it is recorded and answered."""
+"""Signup: the abuse checks, and the one way in which a signup is recorded and answered."""

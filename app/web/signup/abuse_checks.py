@@ -1,8 +1,8 @@
-"""What a signup has to get past before it is believed: the age of its form, and work where that is asked for.
+"""Abuse checks of a signup: the age of its form, and proof of work if asked for.
 
-None of it costs an honest person more than a moment, and never the signup. Whoever was too quick gets the form again;
-whose browser runs no scripts gets through by our own form, and the letter waits for a small allowance. Programs have to
-work, whatever they send: there is no other way past for more than that allowance.
+They cost an honest person a moment at most, and never the signup. A person who was too quick gets the form again. A
+browser without scripts gets through by our own form, and the letter waits for a small throttle. Invariant: without
+proof of work a program gets no further than that throttle, whatever it sends.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ UNPROVEN_BY_A_FORM = Limit("unproven", 5, seconds=3600)
 
 
 class Work(StrEnum):
-    """As evidence has it."""
+    """The proof of work of a signup, as recorded in evidence."""
 
     NOT_ASKED = "not asked"
     SOLVED = "solved"
@@ -37,10 +37,10 @@ class Work(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On a signup that may go on."""
+    """The result of the checks for a signup that passed them."""
 
     form_age: int | None
-    """Whole seconds; None where the form is none of ours."""
+    """Whole seconds; None if the form is not ours."""
     work: Work
     proof: Proof | None = None
 
@@ -51,11 +51,11 @@ class Verdict:
 
 
 UNCHECKED = Verdict(form_age=None, work=Work.NOT_ASKED)
-"""Where a key, or a link from a letter, stands for whoever asks."""
+"""For a client that is identified by a key or by a link from a letter."""
 
 
 def asks_for_work(newsletters: Sequence[Newsletter], crowded: frozenset[str] = frozenset()) -> bool:
-    """Whether a signup for them has to prove work now: by policy, while attacked, or because too many ask."""
+    """Whether a signup for them must prove work now: by policy, in an attack, or beyond a rate limit (`crowded`)."""
     attacked = current.catalogue().attacked | crowded
     return any(
         each.proof_of_work == "always" or (each.proof_of_work == "when attacked" and each.slug in attacked)
@@ -64,9 +64,9 @@ def asks_for_work(newsletters: Sequence[Newsletter], crowded: frozenset[str] = f
 
 
 def judge(form: SignupForm, newsletters: Sequence[Newsletter]) -> Verdict:
-    """Once a signup. Raises InvalidFields, TooManyRequests.
+    """Call once per signup. Raises InvalidFields, TooManyRequests.
 
-    A proof that comes unasked is not looked at, and so can be used later.
+    A proof that was not asked for is not checked, and so can be used later.
     """
     shown = form_age.check(form.rendered)
     seconds = int(shown.age.total_seconds()) if shown else None
@@ -82,19 +82,19 @@ def judge(form: SignupForm, newsletters: Sequence[Newsletter]) -> Verdict:
 
 
 def spend(connection: Connection, verdict: Verdict) -> None:
-    """Raises InvalidFields where the proof was used before; so nothing is to be written ahead of this."""
+    """Raises InvalidFields if the proof was used before, so call it before any other write."""
     if verdict.proof and not proof_of_work.spend(connection, verdict.proof):
         raise _not_accepted()
 
 
 def form_token(given: str | None, errors: FieldErrors, *, asks_for_work: bool) -> str:
-    """For a form that is shown. One that did not get through without a proof may have been used up."""
+    """For a form that is shown. A new one after an error of the proof of work, as the old one may be used up."""
     kept = None if "proof_of_work" in errors else given
     return form_age.kept_or_new(kept, asks_for_work=asks_for_work)
 
 
 def _let_through_unproven(shown: Shown | None) -> None:
-    """A form of ours that asked for work, now and then: its browser runs no scripts. Raises InvalidFields."""
+    """Accepts, up to a limit, our own form that asked for work: its browser runs no scripts. Raises InvalidFields."""
     if not is_form_of_a_person():
         text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
         raise InvalidFields({"proof_of_work": [text]})

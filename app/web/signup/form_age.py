@@ -1,7 +1,7 @@
-"""How long a form of ours was open before it came back.
+"""Form age: the time between showing our own form and receiving it.
 
-A hidden field says when it was shown, signed, and with nothing in it about anyone. Programs fill in forms at once, or
-keep them for weeks. A form without the field is none of ours, and no worse for it.
+A hidden field holds the signed time at which the form was shown, and no personal data. Programs fill in forms at once,
+or keep them for weeks. A form without the field is not ours, and is not penalised.
 """
 
 import secrets
@@ -24,11 +24,11 @@ _RANDOM_BITS = 80
 @dataclass(frozen=True, slots=True)
 class Shown:
     form: UUID
-    """It begins with the milliseconds of when it was shown, as UUIDs of version 7 do."""
+    """Begins with the time at which the form was shown, in milliseconds, as UUIDs of version 7 do."""
 
     @property
     def asked_for_work(self) -> bool:
-        """It came with a puzzle. Where there is no solution nevertheless, its browser runs no scripts."""
+        """The form came with a puzzle. If it returns without a solution, the browser runs no scripts."""
         return bool(self.form.int & 1)
 
     @property
@@ -43,14 +43,14 @@ def new_token(*, asks_for_work: bool) -> str:
 
 
 def kept_or_new(token: str | None, *, asks_for_work: bool) -> str:
-    """For a form that is shown again: the same while it is good, so that nobody has to wait anew."""
+    """For a form that is shown again: the same token while it is valid, so that the person need not wait again."""
     shown = _read(token) if token else None
     is_good = shown is not None and shown.age < OLDEST and shown.asked_for_work == asks_for_work
     return token if token and is_good else new_token(asks_for_work=asks_for_work)
 
 
 def check(token: str | None) -> Shown | None:
-    """None for a form that is none of ours. Raises InvalidFields; what is forged counts as too old."""
+    """None for a form that is not ours. Raises InvalidFields if it is too new or too old; a forged token is too old."""
     if token is None:
         return None
     shown = _read(token)

@@ -1,4 +1,4 @@
-"""Acting upon a signup, whoever sends it: what it is about, one record, and one answer for every address."""
+"""Signup intake for every channel: the newsletters, one record, and one answer for every address."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from app.web.signup.abuse_checks import UNCHECKED, Verdict
 
 
 def newsletters(named: Sequence[str], on_offer: Mapping[str, Newsletter]) -> tuple[Newsletter, ...]:
-    """Those that are named, or the only one on offer. Raises InvalidFields."""
+    """The named newsletters, or the only one on offer. Raises InvalidFields."""
     slugs = or_the_only_one(named, on_offer)
     if not slugs:
         raise InvalidFields({"newsletters": [_("Say which newsletter.")]})
@@ -32,19 +32,19 @@ def or_the_only_one(named: Sequence[str], on_offer: Mapping[str, Newsletter]) ->
 
 
 def record(signup: Signup, verdict: Verdict = UNCHECKED) -> None:
-    """The one way in which a signup is recorded: by a form, by the API, by a new letter, by joining another newsletter.
+    """The one way to record a signup: from a form, the API, a new letter, or joining another newsletter.
 
-    It commits. Raises InvalidFields where the proof of work of the verdict was used before.
+    It commits. Raises InvalidFields if the proof of work of the verdict was used before.
     """
     with current.database().single_statement() as connection:
-        # Should the service die in between, the proof is lost, and another is asked for.
+        # If the process dies in between, the proof is lost, and another is asked for.
         abuse_checks.spend(connection, verdict)
         digests = signup.address.digests(current.settings().suppression_key)
         requests.request(connection, signup, digests)
 
 
 def accepted(domain: str) -> Response:
-    """The same for everybody who reads the language, but for a link to the web mail of a large provider's domain."""
+    """The same for every address in one language, except for a link to the web mail of a large provider's domain."""
     answer = Response(_text(language.chosen()), 202, mimetype="application/json")
     if mailbox := webmail.find(webmail.key_for(domain)):
         answer.headers["Link"] = f'<{mailbox.url}>; rel="related"; title="{mailbox.name}"'

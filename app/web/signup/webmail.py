@@ -1,7 +1,7 @@
-"""Where people read their mail, as far as the domain of an address tells.
+"""The webmail of large providers, by the domain of an address.
 
-After signing up the next step is in the inbox, and a link there saves looking for it. Only the key of a provider goes
-into a URL, never the address.
+The next step after signing up is in the inbox, so the page links to it. Invariant: only the key of a provider goes into
+a URL, never the address.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class WebmailProvider:
     name: str
     url: str
     domains: tuple[str, ...]
-    """In full, or with a dot at the end: then under any country's ending, as `yahoo.` for yahoo.fr and yahoo.co.uk."""
+    """Full domains, or with a dot at the end for any country: `yahoo.` stands for yahoo.fr and yahoo.co.uk."""
 
 
 MAILBOXES = {
@@ -36,12 +36,12 @@ MAILBOXES = {
 
 
 def key_for(domain: str) -> str | None:
-    """`domain` in lower case, as of a parsed address. None where it may be anybody's own."""
+    """`domain` in lower case, as of a parsed address. None for a domain that is not a known provider's."""
     return _KEYS.get(domain) or _KEYS.get(domain.partition(".")[0] + ".")
 
 
 def find(key: str | None) -> WebmailProvider | None:
-    """Whatever else a URL may say is no provider."""
+    """None for any other key that a URL may hold."""
     return MAILBOXES.get(key or "")
 
 

@@ -1,4 +1,4 @@
-"""What people see and change of themselves, behind a link with one of two strengths (`access`)."""
+"""Preferences: people see and change their own data, behind a link with one of two strengths (`access`)."""
 
 from app.web.pages.preferences import data, erase, fresh_link, page
 from app.web.pages.preferences.access import blueprint

@@ -1,8 +1,8 @@
-"""Two strengths of one link.
+"""Two strengths of the preferences link: weak and fresh.
 
-Mails get forwarded. So a link from a letter, which never expires, shows the address masked and lets one leave. What
-shows or changes more takes a fresh one, which is mailed on request and good for half an hour. After that it is as
-strong as the others, and never a dead end: whoever wants more is offered a new one.
+Mails get forwarded. So a link from a letter, which never expires, only shows the masked address and lets the person
+leave. Everything else needs a fresh link, which is mailed on request and fresh for half an hour. After that it is as
+weak as the others, and its page offers a new one.
 """
 
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ blueprint = Blueprint("preferences", __name__, url_prefix="/preferences")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request behind a genuine link. What the link may do is judged once, so that it cannot change half-way."""
+    """One request with a genuine link. The link's strength is judged once, so that it cannot change half-way."""
 
     token: str
     subscriber_id: UUID
     fresh_until: datetime | None
-    """None: it shows the masked address and lets one leave, and no more."""
+    """None: a weak link, which only shows the masked address and lets the person leave."""
 
     @property
     def act(self) -> Act:
         return Act(Actor.MAILBOX_HOLDER, {"method": "preferences", "browser": client.browser_family()})
 
     def find_person(self) -> Person | None:
-        """None where they have been erased. Whoever is found is answered in their language."""
+        """None if the person has been erased. Otherwise sets the answer's language to theirs."""
         with current.database().read_only() as connection:
             found = subscriber.find(connection, self.subscriber_id)
         if found:
@@ -48,7 +48,7 @@ class Visit:
 
 
 class LinkIsWeak(Forbidden):
-    """What was asked for takes a fresh link."""
+    """403: the request needs a fresh link."""
 
     description = "This takes a fresh link. It is mailed to you when you ask for it, and works for half an hour."
 
@@ -64,24 +64,24 @@ def begin(token: str) -> Visit:
 
 
 def _is_fresh(claim: Claim) -> bool:
-    """Mailed in the last half hour, to the address that is still the person's."""
+    """Whether it was mailed in the last half hour, to the address that is still the person's."""
     if claim.expires_at is None or claim.has_expired(clock.now()):
         return False
-    # A token counts whole seconds: of a link from the very second of a move nobody can say which mailbox it went to.
+    # A token counts whole seconds: a link from the very second of an address change may have gone to either mailbox.
     mailed_at = claim.expires_at - FRESH_FOR
     with current.database().read_only() as connection:
         return not changes.has_moved(connection, claim.subject, since=mailed_at)
 
 
 def begin_fresh(token: str) -> Visit:
-    """Raises TokenInvalid, or LinkIsWeak where the link was never fresh or is not any more."""
+    """Raises TokenInvalid, or LinkIsWeak if the link was never fresh or no longer is."""
     visit = begin(token)
     require_fresh(visit)
     return visit
 
 
 def require_fresh(visit: Visit) -> datetime:
-    """Until when the link is fresh. Raises LinkIsWeak."""
+    """The end of the link's freshness. Raises LinkIsWeak."""
     if visit.fresh_until is None:
         raise LinkIsWeak(visit)
     return visit.fresh_until
@@ -89,7 +89,7 @@ def require_fresh(visit: Visit) -> datetime:
 
 @blueprint.app_errorhandler(LinkIsWeak)
 def offer_fresh_link(error: LinkIsWeak) -> Response:
-    """Not 200, so that no program takes the page for what it asked for; people see what to do either way."""
+    """Not 200, so that no program takes the page for the content it asked for; people see what to do either way."""
     if not wants_page():
         return problems.answer(error)
     error.visit.find_person()
@@ -97,5 +97,5 @@ def offer_fresh_link(error: LinkIsWeak) -> Response:
 
 
 def nobody() -> str:
-    """The person has been erased: nothing is wrong with that, and nothing is left to show."""
+    """The page after an erasure: not an error, but nothing is left to show."""
     return render_template("pages/preferences/nobody.html")

@@ -1,4 +1,4 @@
-"""Download my data (GDPR Art. 15 and 20): everything there is, to read and as a file."""
+"""Download my data (GDPR Art. 15 and 20): all data about the person, as a page and as a JSON file."""
 
 import json
 

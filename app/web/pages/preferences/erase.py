@@ -1,4 +1,4 @@
-"""Erase me (GDPR Art. 17): one page that says what goes and what stays, one button, and it is done."""
+"""Erase me (GDPR Art. 17): a page that says what is erased and what is kept, with one button."""
 
 from flask import render_template
 
@@ -19,7 +19,7 @@ def show_erase(token: str) -> str:
 
 @blueprint.post("/<token>/erase")
 def erase(token: str) -> str:
-    """Again: the same answer, and nothing more is written."""
+    """Idempotent: a repetition gets the same answer, and nothing more is written."""
     visit = access.begin_fresh(token)
     visit.find_person()
     with current.database().transaction() as session:

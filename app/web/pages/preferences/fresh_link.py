@@ -1,4 +1,4 @@
-"""Asking for a fresh link: by address, or from a link that is not fresh. Everybody is answered alike."""
+"""Request for a fresh link: by address, or from a weak link. The answer is the same for every address."""
 
 from flask import Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
@@ -23,7 +23,7 @@ def preflight() -> Response:
 
 @blueprint.post("")
 def ask() -> Response:
-    """Mail the link to `email`, where that is somebody. In JSON or a form; `language` is that of the answer."""
+    """Mail the link to `email` if it is known. JSON or a form; `language` is the language of the answer."""
     request.max_content_length = parsing.MAX_BYTES
     origins.check_any()
     fields = parsing.address_fields()
@@ -42,7 +42,7 @@ def show_offer(token: str) -> str:
 
 @blueprint.post("/<token>/link")
 def mail_link(token: str) -> Response:
-    """Mail the link to whom the present one is about."""
+    """Mail a fresh link to the person of the present link."""
     person = access.begin(token).find_person()
     if person is not None:
         with current.database().transaction() as session:
@@ -52,13 +52,13 @@ def mail_link(token: str) -> Response:
 
 @blueprint.after_request
 def grant(response: Response) -> Response:
-    """To sites with a form of their own; what is behind a token is for no site."""
+    """CORS for sites with a form of their own; never for a URL with a token."""
     return response if request.view_args else origins.grant(response)
 
 
 def form(*, address: str, errors: FieldErrors) -> Response:
     page = make_response(render_template("pages/preferences/ask.html", address=address, errors=errors))
-    # As on the signup page: `Origin: null` is refused, for anybody may send it, and the URL holds no secret.
+    # As on the signup page: `Origin: null` is refused, because any site can send it, and the URL holds no secret.
     page.headers["Referrer-Policy"] = "same-origin"
     return page
 

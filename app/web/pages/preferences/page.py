@@ -1,6 +1,6 @@
-"""The page itself: what a person has, what else there is, and the small forms that change it.
+"""The preferences page: a person's subscriptions, the other newsletters, and small forms to change them.
 
-Every form posts to the page, which answers with what is so afterwards. All of it may happen twice.
+Every form posts to the page, which answers with the new state. Every POST may be repeated.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ from app.web.signup import intake
 
 
 class Done(StrEnum):
-    """What the press before did, for the page to say so."""
+    """The effect of the press, for the page to report."""
 
     LEFT = "left"
     LEFT_ALL = "left all"
     ASKED = "asked"
     NOT_ASKED = "not asked"
-    """No confirmation mail may go to the address now."""
+    """No confirmation mail may be sent to the address now."""
     SPEAKS = "speaks"
 
 
@@ -40,13 +40,13 @@ class Done(StrEnum):
 class PageOutcome:
     done: Done | None = None
     newsletter: str | None = None
-    """Which one the press was about."""
+    """The newsletter that the press was about."""
     errors: FieldErrors = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """The exact words that were agreed to, and their language."""
+    """The exact words of the consent, and their language."""
 
     words: str
     language: str
@@ -59,8 +59,8 @@ def show(token: str) -> str:
 
 @blueprint.post("/<token>")
 def change(token: str) -> Response:
-    """`leave` names a newsletter, once or more; `all=1` means every one. With a fresh link, `join` names one to ask
-    for, together with `consent`; `language` is the one to be written to in."""
+    """`leave` (repeatable) names a newsletter to leave; `all=1` leaves all. With a fresh link, `join` together with
+    `consent` asks for a newsletter, and `language` sets the language of letters."""
     visit = access.begin(token)
     if "join" in request.form:
         rate_limits.refuse_beyond_limit()
@@ -96,7 +96,7 @@ def _speak(visit: Visit, wanted: str) -> PageOutcome:
 
 
 def _join(visit: Visit, wanted: str) -> PageOutcome:
-    """A new double opt-in: whoever holds the link has the mailbox, and is asked there all the same."""
+    """Start a new double opt-in: the mailbox holder must confirm, although a fresh link came to that mailbox."""
     newsletter = current.catalogue().open.get(wanted)
     if newsletter is None:
         raise InvalidFields({"join": [_("There is no such newsletter.")]})
@@ -130,7 +130,7 @@ def _signup(person: Person, newsletter: Newsletter) -> Signup:
 
 @blueprint.errorhandler(InvalidFields)
 def show_again(error: InvalidFields) -> Response:
-    """The page with what to change, for people; whoever asked for JSON gets the problem document."""
+    """The page with the errors, for people; a client that asked for JSON gets the problem document."""
     if not wants_page():
         return problems.answer(error)
     token = (request.view_args or {}).get("token")
@@ -179,6 +179,6 @@ def _agreed(person: Person) -> Mapping[str, Agreed]:
 
 
 def _on_offer(person: Person) -> Mapping[str, Newsletter]:
-    """What else there is: also what was left, so that one can come back."""
+    """The newsletters to join, including those that the person left."""
     taken = {each.newsletter for each in person.held if each.status in withdrawal.LEAVABLE}
     return {slug: each for slug, each in current.catalogue().open.items() if slug not in taken}
