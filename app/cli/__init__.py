@@ -1,4 +1,4 @@
-"""The `jawel` command: one verb a chore. Output is for people on a terminal and for pipes alike."""
+"""The `jawel` command: one subcommand per task. Output is for people on a terminal and for pipes alike."""
 
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 3
 
 
 class Context:
-    """What commands share. Opened when first asked for, so that `jawel secrets` needs no settings at all."""
+    """Resources shared by the commands. Opened on first use, so that `jawel secrets` needs no settings at all."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -42,7 +42,7 @@ class Context:
         return opened
 
     def waits_for_migration(self) -> bool:
-        """False where the database does not answer soon. Leaves no connection open that other processes would share."""
+        """False if the database does not answer in time. Leaves no connection open that child processes would share."""
         opened = database.connect(self.settings.database_url)
         try:
             with answering_within(PATIENCE_SECONDS), opened.read_only() as connection:
@@ -55,7 +55,7 @@ class Context:
 
 class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
-        """A driver's message quotes the parameters it was given, and they may be personal."""
+        """Replaces database errors: a driver's message quotes its parameters, which may be personal."""
         try:
             return super().invoke(context)
         except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""`jawel newsletters attacks`: which newsletters are attacked, what has been seen, and the switch by hand."""
+"""`jawel newsletters attacks`: newsletters under attack, recent switches of breakers, and switching by hand."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""`jawel doctor`: what an operator would check by hand, a line each."""
+"""`jawel doctor`: the checks that an operator would make by hand, one line each."""
 
 import shlex
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from config import Settings
 PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE_SECONDS = 5
 AUDIT_EVERY = timedelta(days=2)
-"""Nightly, and a night may be missed."""
+"""The audit is nightly, and one night may be missed."""
 REMEDIES = {
     "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
     "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
@@ -38,11 +38,11 @@ REMEDIES = {
 
 
 class Ailment(JawelError):
-    """What is wrong, and the remedy."""
+    """A failed check: the fault and its remedy."""
 
 
 class Concern(JawelError):
-    """What works and is not as it should be, and the remedy."""
+    """A warning: a part that works but is not as it should be, and the remedy."""
 
 
 @click.command()
@@ -69,14 +69,14 @@ def doctor(context: Any) -> None:
     ]
     with answering_within(PATIENCE_SECONDS):
         answers = _report("database", lambda: _database(database, settings))
-        # Of a database that is away nobody has to be told four times, each as slowly as the first.
+        # If the database is down, its other checks are skipped: each would fail as slowly as the first.
         due = [*of_the_database, *checks] if answers else checks
         if not all([answers, *(_report(name, check) for name, check in due)]):
             raise SystemExit(1)
 
 
 def _report(name: str, check: Callable[[], str]) -> bool:
-    """False where it fails."""
+    """False if the check fails."""
     state = "ok"
     try:
         finding = check()
@@ -91,7 +91,7 @@ def _report(name: str, check: Callable[[], str]) -> bool:
 
 
 def _database(database: Database, settings: Settings) -> str:
-    """Which one is said whatever comes of it: it may be another than was meant."""
+    """Always names the database: it may not be the intended one."""
     which = described(settings.database_url)
     try:
         with database.read_only() as connection:
@@ -102,7 +102,7 @@ def _database(database: Database, settings: Settings) -> str:
 
 
 def _writing(database: Database, settings: Settings) -> str:
-    """Of a database without a schema there is nothing to be said yet."""
+    """Cannot be checked before the schema is current."""
     with database.read_only() as connection:
         if not schema.is_current(connection):
             raise Ailment("waits for the schema; run `jawel migrate`")
@@ -137,7 +137,7 @@ def _catalogue(database: Database) -> str:
 
 
 def _clock(database: Database) -> str:
-    """Where a worker erases nothing, it says so in the log; of a jump that it alone has seen only there."""
+    """A worker that erases nothing logs why; a jump that only this worker has seen is reported only there."""
     with database.read_only() as connection:
         if not schema.is_current(connection):
             raise Ailment("waits for the schema; run `jawel migrate`")
@@ -171,7 +171,7 @@ def _mail_encryption(settings: Settings) -> str:
 
 
 def _file_permissions(settings: Settings) -> str:
-    """A folder that is closed closes what is in it."""
+    """A closed folder also protects the files in it."""
     files = sqlite.files(settings.database_url) if settings.database_url.startswith("sqlite") else []
     made = [settings.instance / "secrets.json", settings.mailbox] if settings.in_development else []
     wide = [str(path) for path in (*files, *made) if private_files.is_open_to_others(path)]

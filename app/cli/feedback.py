@@ -1,7 +1,7 @@
 """`jawel feedback`: one mail from standard input, as a mail server hands it to a program.
 
-Whatever the mail is, the mail server is told that it is done with, so that nothing is sent back to anyone; only where
-the database cannot be reached is it asked to try again later (EX_TEMPFAIL of sysexits.h).
+Every mail is accepted, whatever it contains, so that the mail server sends nothing back to anyone; only if settings or
+database are unusable is it asked to try again later (EX_TEMPFAIL of sysexits.h).
 """
 
 import sys
@@ -24,7 +24,7 @@ from config import Settings
 EX_TEMPFAIL = 75
 CHUNK = 64 * 1024
 READING_SECONDS = 1.0
-"""Of processor time. A real bounce takes a hundredth of that, and the costliest mail that was found a fifth."""
+"""Processor time. A real bounce takes a hundredth of it, the costliest mail found so far a fifth."""
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ def feedback(context: Any, recipient: str | None) -> None:
 
 
 def _read(mail: BinaryIO) -> bytes:
-    """To its end, however long: a mail server whose pipe breaks takes that for a failure."""
+    """Reads to the end, however long: a mail server treats a broken pipe as a failure."""
     kept = mail.read(limits.MAX_BYTES)
     while mail.read(CHUNK):
         pass
@@ -62,7 +62,7 @@ def _read(mail: BinaryIO) -> bytes:
 
 
 def _reports(raw: bytes, recipient: str | None, settings: Settings) -> list[Report] | None:
-    """None where it cannot be read, or not in time."""
+    """None if the mail cannot be parsed, or not in time."""
     links = Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address)
     try:
         with processor_time.at_most(READING_SECONDS):
@@ -74,7 +74,7 @@ def _reports(raw: bytes, recipient: str | None, settings: Settings) -> list[Repo
 
 
 def _take(database: Database, settings: Settings, reports: list[Report]) -> Outcome | None:
-    """None where there is no report."""
+    """None if there is no report."""
     outcome = None
     for report in reports:
         with database.transaction() as session:

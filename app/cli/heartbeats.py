@@ -1,8 +1,8 @@
-"""What ties a process to those that it started: each tells each second that it runs, and ends when the other is gone.
+"""Heartbeats of child processes: a child beats every second, and ends when its parent is gone.
 
-They share a pair of sockets. The kernel closes the end of a process that is gone, however it went, and what the other
-end reads then is nothing, on any system. The watchdog counts its own rounds, not seconds: while it was stopped itself,
-or got no time on a busy machine, it did not count either, and whoever it looks after has not missed anything.
+They share a socket pair. The kernel closes the end of a process that has ended, for whatever reason, and the other end
+then reads end-of-file, on any system. The watchdog counts its own rounds, not seconds: while it was stopped itself, or
+got no time on a busy machine, it did not count either, and the child has missed no beat.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ ROUNDS_OF_SILENCE = 10
 ROUNDS_TO_BEGIN = 120
 """A busy machine may take a minute to load a program."""
 INHERITED = "JAWEL_HEARTBEAT"
-"""In the environment of a program: the number of the descriptor."""
+"""Environment variable of a child: the number of the descriptor."""
 IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Left alone they would end a process: not those it started, and without finishing what is in flight."""
+"""By default they end a process, but not its children, and without finishing the work in flight."""
 
 _ours: set[socket.socket] = set()
 _starting = threading.Lock()
@@ -33,20 +33,20 @@ def _let_go() -> None:
     _ours.clear()
 
 
-# A process that is forked gets a copy of each end. While that is open, nobody would notice that this one is gone.
+# A forked process gets a copy of each end. While the copy is open, the end of this process would go unnoticed.
 os.register_at_fork(after_in_child=_let_go)
-# It gets a copy, too, of the pipe on which `Popen` waits for the new program: the wait would last until it ends, too.
+# It also gets a copy of the pipe on which `Popen` waits for the new program, and would prolong that wait.
 os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
 def ignore_what_is_for_nobody() -> None:
-    """Those that this process starts inherit it."""
+    """Child processes inherit this."""
     for each in IGNORED:
         signal.signal(each, signal.SIG_IGN)
 
 
 class Heartbeat:
-    """The end of the process that looks after another. `theirs` is for that one."""
+    """The parent's end of the socket pair; `theirs` is the child's end."""
 
     def __init__(self) -> None:
         self._end, self.theirs = socket.socketpair()
@@ -55,7 +55,7 @@ class Heartbeat:
         _ours.add(self._end)
 
     def is_silent(self) -> bool:
-        """To be asked each `BEAT_SECONDS`. True once nothing came in ten rounds, and not again before ten more."""
+        """To be called every `BEAT_SECONDS`. True after ten rounds without a beat, and not again before ten more."""
         self._rounds_left = ROUNDS_OF_SILENCE if self._heard() else self._rounds_left - 1
         if self._rounds_left > 0:
             return False
@@ -75,7 +75,7 @@ class Heartbeat:
 
 
 class LoopHeartbeat:
-    """Whether a loop still turns: it did since this was last asked. Until it runs, it is taken for well."""
+    """Whether an event loop still runs: it did since the last call. Until it starts, it counts as running."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,20 +96,20 @@ class LoopHeartbeat:
 
 
 def start(command: Sequence[str], heartbeat: Heartbeat) -> "subprocess.Popen[bytes]":
-    """A program that is to call `hold_inherited`. From any thread, also while another one forks."""
+    """Starts a program that calls `hold_inherited`. Thread-safe, also while another thread forks."""
     number = heartbeat.theirs.fileno()
     with _starting:
         return subprocess.Popen(command, pass_fds=[number], env={**os.environ, INHERITED: str(number)})
 
 
 def hold_inherited(grace_seconds: float) -> None:
-    """What `serve` gave to a program that it started. Nothing where somebody else did."""
+    """Holds the descriptor inherited from `serve`. Does nothing if `serve` did not start this program."""
     if number := os.environ.get(INHERITED):
         hold(socket.socket(fileno=int(number)), grace_seconds)
 
 
 def hold(end: socket.socket, grace_seconds: float, is_well: Callable[[], bool] = lambda: True) -> None:
-    """From now on beat while `is_well`; end as on SIGTERM when the other end is gone, by force after the grace."""
+    """Beats while `is_well`. When the other end is gone, ends as on SIGTERM; by force after `grace_seconds`."""
     threading.Thread(target=_hold, args=(end, grace_seconds, is_well), name="heartbeat", daemon=True).start()
 
 
@@ -128,7 +128,7 @@ def _is_tied(end: socket.socket, is_well: Callable[[], bool]) -> bool:
             end.send(b"\0")
         return bool(end.recv(1))
     except TimeoutError:
-        # Nobody writes to this end. Nobody reads from the other one, either, while its process is stopped.
+        # The parent never writes to its end, and does not read from it while it is stopped.
         return True
     except OSError:
         return False

@@ -10,7 +10,7 @@ from app import api_keys, clock
 from app.api_keys import ApiKey, Scope
 from app.newsletters import load
 
-# Of an enumeration click would offer the names, STATUS_READ, and not the words of the API.
+# For an enumeration click would offer the names, STATUS_READ, instead of the API's values.
 SCOPES = click.Choice([scope.value for scope in Scope])
 
 
@@ -31,7 +31,7 @@ def create(context: Any, name: str, scopes: tuple[str, ...], slugs: tuple[str, .
         if unknown:
             raise click.UsageError(f"--newsletter: there is no newsletter {', '.join(sorted(unknown))}.")
         key = api_keys.create(session, name, scopes=sorted(set(scopes)), newsletters=sorted(set(slugs)) or None)
-        # Where it cannot be printed, no key is in force that nobody has seen.
+        # Within the transaction: a key that cannot be printed must not be in force.
         click.echo(key)
 
 

@@ -1,4 +1,4 @@
-"""`jawel ledger audit`: is the log still what was signed? `jawel ledger adopt`: what was not sealed, and shall be."""
+"""`jawel ledger audit`: check the log against its signatures. `jawel ledger adopt`: have refused events sealed."""
 
 import sys
 from typing import IO, Any
@@ -44,7 +44,7 @@ def audit(context: Any) -> None:
 
 
 def _progress(rows: int) -> Any:
-    """On standard error: findings are for pipes as well."""
+    """On standard error, because findings may go to a pipe."""
     return click.progressbar(length=rows, label="Auditing", file=sys.stderr, hidden=not sys.stderr.isatty())
 
 

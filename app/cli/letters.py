@@ -1,4 +1,4 @@
-"""`jawel letters`: those that are owed, and the dead ones; sent again or dropped by an operator."""
+"""`jawel letters`: list letters that are owed or dead; retry or drop them."""
 
 import sys
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def drop(context: Any, letter_ids: tuple[UUID, ...]) -> None:
 
 
 def _change(context: Any, change: Update) -> Sequence[UUID]:
-    """Not what a worker has in hand: it may be on its way."""
+    """Skips letters that a worker has claimed: they may be in delivery."""
     with context.database.transaction() as session:
         return list(session.scalars(change.where(outbox.is_free(clock.now())).returning(Letter.id)))
 
@@ -98,7 +98,7 @@ def _slugs(connection: Connection, found: Sequence[AnyRow]) -> dict[str, str]:
     return {str(id): slug for id, slug in connection.execute(_NEWSLETTERS.where(Subscription.id.in_(about)))}
 
 
-# Read by a connection, a column has its own name and not that of its attribute.
+# In rows of a Core connection, a column has its own name, not that of its attribute.
 DELIVERIES = Letter.deliveries.label("deliveries")
 _LETTERS = select(Letter.id, Letter.kind, Letter.about, Letter.state, Letter.state_at, DELIVERIES, Letter.reply)
 _NEWSLETTERS: Select[UUID, str] = select(Subscription.id, Subscription.newsletter)

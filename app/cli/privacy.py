@@ -1,4 +1,4 @@
-"""`jawel privacy`: what the worker purges every minute, now and with a report; and the record of processing."""
+"""`jawel privacy`: the purge that a worker runs every minute, now with a report; and the record of processing."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A bound on the processor time of a block: the last line, behind limits on what the block is given."""
+"""Limits the processor time of a block: the last line of defence, behind limits on its input."""
 
 import signal
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ AGAIN_SECONDS = 0.1
 
 
 class Exceeded(BaseException):
-    """No Exception, for what is interrupted may pass over those."""
+    """Not an Exception, because the interrupted code may swallow those."""
 
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raises Exceeded where the block takes longer, and again until it ends. In the main thread only.
+    """Raises Exceeded if the block takes longer, and again until it ends. In the main thread only.
 
-    It counts from here on, ends with the block, and no child inherits it. RLIMIT_CPU counts whole seconds since the
-    process began: where Python is slow to start, they are spent before there is anything to bound.
+    The timer starts here, ends with the block, and no child inherits it. RLIMIT_CPU counts whole seconds since the
+    process began: a slow start of Python may use them up before the block begins.
     """
     before = signal.signal(signal.SIGPROF, _exceeded)
     signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_SECONDS)

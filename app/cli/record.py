@@ -50,7 +50,7 @@ def record(context: Any, kind: str) -> None:
 
 
 def measures(settings: Settings) -> Iterator[str]:
-    """What settings say of security (Art. 30(1)(g), 32), in sentences."""
+    """The security measures that settings show (Art. 30(1)(g), 32), in sentences."""
     if settings.in_development:
         yield missing("JAWEL_ENV", "these are the settings of a development machine")
     scheme = urlsplit(settings.public_url).scheme

@@ -30,10 +30,10 @@ STOPPED_BY = (signal.SIGTERM, signal.SIGINT)
 
 HEADERS = HTTP1Settings(header_read_timeout=10_000, max_buffer_size=32 * 1024)
 """Ten seconds for all headers of a request, or for the next request to come; at most 32 KiB of them, and a hundred.
-How large a body may be is for each endpoint; how long it may take is for the gateway."""
+Each endpoint limits the size of a body; the gateway limits its time."""
 MOST_CONNECTIONS = 4096
 OWN_DESCRIPTORS = 128
-"""What a process opens besides: the database, the log, files that it sends."""
+"""Reserved for the other descriptors of a process: the database, the log, files that it sends."""
 
 
 @click.command()
@@ -60,7 +60,7 @@ def serve(
         port=port,
         interface=Interfaces.RSGI,
         loop=Loops.uvloop,
-        # A proxy in front speaks HTTP/2 with browsers. Here it would be a second set of limits.
+        # A proxy in front speaks HTTP/2 with browsers. Here HTTP/2 would need a second set of limits.
         http=HTTPModes.http1,
         http1_settings=HEADERS,
         websockets=False,
@@ -84,7 +84,7 @@ def worker(context: Any, once: bool) -> None:
     heartbeats.ignore_what_is_for_nobody()
     heartbeats.hold_inherited(GRACE_SECONDS)
     app = create_app(context.settings)
-    # A resolver may take its time; nothing waits for it but the end of a worker that would have been quicker.
+    # A resolver may be slow; only the end of a `--once` worker waits for it, up to PATIENCE_SECONDS.
     warning = threading.Thread(target=cleartext.warn, args=(context.settings,), name="exposure", daemon=True)
     warning.start()
     try:
@@ -99,13 +99,13 @@ def worker(context: Any, once: bool) -> None:
 
 def _set_on_signal() -> threading.Event:
     stop = threading.Event()
-    # A mail server may hold on to a letter for a minute. Then the letter is left to its lease, and goes again under
-    # the same Message-ID.
+    # A mail server may take a minute for a letter. Then the process exits, the lease expires, and the letter is sent
+    # again under the same Message-ID.
     deadline = threading.Timer(GRACE_SECONDS, os._exit, (0,))
     deadline.daemon = True
 
     def handle(*_: object) -> None:
-        # A second signal would be handled amid the first, and wait for ever for a lock that the first holds.
+        # A second signal would interrupt this handler, and wait for ever for a lock that this handler holds.
         for each in STOPPED_BY:
             signal.signal(each, lambda *_: None)
         stop.set()
@@ -117,16 +117,16 @@ def _set_on_signal() -> threading.Event:
 
 
 def _connections() -> int:
-    """How many a process holds at once. With more it would have no descriptor left; they wait in the kernel's queue."""
+    """The most that a process can hold without running out of descriptors; others wait in the kernel's queue."""
     descriptors, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(MOST_CONNECTIONS, descriptors - OWN_DESCRIPTORS))
 
 
 def _take_port(host: str, port: int, share_port: bool) -> socket.socket:
-    """Held until the end, so that no other program gets it, nor another `serve` that was not told to share it.
+    """Held until the end, so that neither another program nor a `serve` without `--share-port` gets the port.
 
-    Each process that answers has a socket of its own on the port (SO_REUSEPORT), and would share it with anybody who
-    sets that, too. So this one does not set it before it has the port, and after that refuses whoever does not.
+    Each web process has a socket of its own on the port (SO_REUSEPORT), and would share it with any program that sets
+    this option. So this socket sets it only once it has the port; programs without it are refused from then on.
     """
     try:
         family, kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

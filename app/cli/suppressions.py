@@ -1,4 +1,4 @@
-"""`jawel suppressions`: lift by hand what keeps an address from being written to."""
+"""`jawel suppressions`: lift the suppressions of an address by hand."""
 
 import sys
 from typing import Any

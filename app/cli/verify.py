@@ -1,4 +1,4 @@
-"""`jawel verify`: what the verifier that strangers run says, at hand where Jawel is."""
+"""`jawel verify`: the verifier that strangers run, as a subcommand where Jawel is installed."""
 
 from pathlib import Path
 

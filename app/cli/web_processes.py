@@ -1,4 +1,4 @@
-"""The processes that answer requests, and the one that looks after them."""
+"""The web processes, and the supervisor that restarts them."""
 
 import signal
 import socket
@@ -23,9 +23,9 @@ GRACE_SECONDS = 8
 
 
 class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or another, as Python has a GIL or not
-    """Says at once that it was told to stop: the worker beside has the same ten seconds, not ten more.
+    """Sets `stopping` as soon as it is told to stop: the worker beside has the same ten seconds, not ten more.
 
-    Granian starts a process anew that ended. One that was stopped, or hangs, is made to end here.
+    Granian restarts a process that has ended. The watchdog here kills a process that is stopped or hangs.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,7 +40,7 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
         super().signal_handler_interrupt(*args, **kwargs)
 
     def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
-        """Granian would start all processes anew, with the settings and the program of before: nobody needs that."""
+        """Does nothing: Granian would restart all processes with the old settings and the old program."""
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         before = self._heartbeats.get(idx)
@@ -60,21 +60,21 @@ class Server(Granian):  # type: ignore[misc, valid-type] # it is one class or an
             for process in list(self.wrks):
                 if self._heartbeats[process.idx].is_silent():
                     self._silent.add(process.idx)
-                    # Not `process.kill()`: Granian would take it for an end that was wanted.
+                    # Not `process.kill()`: Granian would treat that as an intended end.
                     process.inner.kill()
 
 
 def load(threads: int, target: str) -> Gateway:
     app = resolve_name(target)
-    # Once the loop runs: uvloop takes the descriptor for signals when it begins, whoever has it.
+    # Only once the loop runs: at its start uvloop takes the descriptor for signals, even if it is in use.
     return Gateway(app, threads, lambda loop: loop.call_soon(shutdown.watch, resources_of(app).stopping))
 
 
 def _load_tied(end: socket.socket, load: Callable[[], Gateway]) -> Gateway:
-    """In each of the processes that answer.
+    """Runs in each web process.
 
-    They are told to stop by SIGTERM from the one that looks after them. With Ctrl-C at the same instant, which reaches
-    all processes of a terminal, Granian was seen to wait for ever. Each thread inherits what is blocked.
+    The supervisor stops web processes by SIGTERM. With Ctrl-C at the same instant, which reaches all processes of a
+    terminal, Granian was seen to wait for ever, so SIGINT is blocked. Each thread inherits this.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     of_loop = LoopHeartbeat()

@@ -1,4 +1,4 @@
-"""The worker that `jawel serve` has beside it."""
+"""The worker process that `jawel serve` runs beside the web processes."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ WORKER = (sys.executable, "-m", "app", "worker")
 
 @contextmanager
 def beside(stopping: threading.Event) -> Iterator[None]:
-    """A worker process until `stopping` is set or the block ends, started again should it die or fall silent."""
+    """Runs a worker process until `stopping` is set or the block ends; restarts it if it dies or falls silent."""
     keeper = threading.Thread(target=_keep, args=(stopping,), daemon=True)
     keeper.start()
     try:
@@ -31,15 +31,15 @@ def beside(stopping: threading.Event) -> Iterator[None]:
 
 
 def _keep(stopping: threading.Event) -> None:
-    # Its process inherits this: Ctrl-C, which reaches all processes of a terminal, is for this one to pass on. And the
-    # others would end it before it has begun, as Granian has a handler for SIGHUP, which no program inherits.
+    # The worker inherits this. Ctrl-C reaches all processes of a terminal; this process passes it on. The other signals
+    # would end the worker while it starts: Granian has a handler for SIGHUP, and a program inherits no handlers.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *heartbeats.IGNORED})
     while not stopping.is_set():
         heartbeat = Heartbeat()
         try:
             _look_after(heartbeats.start(WORKER, heartbeat), heartbeat, stopping)
         except OSError as error:
-            # No descriptor is left, or no process.
+            # No free descriptor or process is left.
             log.error("process.not_started", kind="worker", error=type(error).__name__)
             stopping.wait(heartbeats.BEAT_SECONDS)
         finally:

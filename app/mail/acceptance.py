@@ -1,4 +1,4 @@
-"""What is recorded of a letter that the mail server took, in one transaction with marking it as sent.
+"""Records the evidence of a letter that the mail server accepted, in the transaction that marks it as sent.
 
 Lock order: `database.locks`.
 """
@@ -18,7 +18,7 @@ from app.subscriptions.model import Status, Subscription
 
 
 def record(database: Database, owed: Owed, composition: Composition, reply: str) -> None:
-    """Idempotent; nothing is recorded where another worker has the letter by now."""
+    """Idempotent; nothing is recorded if another worker has claimed the letter since."""
     with database.transaction() as session:
         standing = _lock(session, owed)
         if outbox.mark(session, owed.letter, State.SENT, reply):
@@ -26,16 +26,16 @@ def record(database: Database, owed: Owed, composition: Composition, reply: str)
 
 
 def _lock(session: Session, owed: Owed) -> Owed:
-    """Returns what is left of it: of a subscription that was erased meanwhile no evidence may come to be any more."""
+    """Returns `owed` without subscriptions erased in the meantime: no new evidence may be written about them."""
     theirs = select(Subscription.id).where(Subscription.id.in_(owed.newsletters))
     standing = set(session.scalars(theirs.order_by(Subscription.newsletter).with_for_update()))
     return replace(owed, newsletters={id: each for id, each in owed.newsletters.items() if id in standing})
 
 
 def _record_acceptance(session: Session, owed: Owed, composition: Composition, reply: str) -> None:
-    """The evidence that the letter reached the relay; for a confirmation, the link's time runs from here.
+    """Evidence that the letter reached the relay; the validity of a confirmation link starts here.
 
-    A link to the preferences is no part of the evidence: whoever asks for one adds nothing to the log.
+    Preferences letters are not part of the evidence: a request for one adds nothing to the log.
     """
     if owed.letter.kind == LetterKind.PREFERENCES:
         return

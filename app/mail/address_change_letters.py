@@ -1,4 +1,4 @@
-"""Letters about a change of address, which go to an address that is not the person's, or not any more."""
+"""Letters about an address change: they go to an address that is not yet, or no longer, the subscriber's."""
 
 from datetime import datetime
 from uuid import UUID
@@ -19,9 +19,9 @@ KINDS = (LetterKind.ADDRESS_CHANGE, LetterKind.ADDRESS_CHANGED)
 
 
 def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
-    """The letter to whom the change says, about what is confirmed; None where it is not owed any more.
+    """The letter to the new address covers confirmed subscriptions only; None if it is no longer owed.
 
-    The notice to the old address is owed also where all was left since: it is about the address.
+    The notice to the old address is owed even if all subscriptions have ended since: it is about the address.
     """
     now = clock.now()
     about = Subscription.id.in_(UUID(each) for each in letter.about)

@@ -1,6 +1,6 @@
-"""Whether the mail server is to be troubled: after it was away or busy, a worker rests, then tries one letter.
+"""Circuit breaker for the SMTP relay: after a failure back off, then probe with one letter.
 
-Held in the worker's memory: another process finds out by itself, with one letter. Safe for several threads.
+Held in the worker's memory: another process finds out by itself, with one letter. Thread-safe.
 """
 
 import threading
@@ -9,28 +9,28 @@ from collections.abc import Callable
 from datetime import timedelta
 
 REST = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300))
-"""After the first, second … failure in a row; the last one repeats."""
+"""Back-off after the first, second … failure in a row; the last one repeats."""
 OUTAGE = 2
-"""So many failures in a row are not the fault of one letter that the server hangs up on."""
+"""Failures in a row that count as an outage: fewer may be due to one letter on which the server hangs up."""
 
 
 class CircuitBreaker:
     def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
-        """`steady` counts seconds, whatever the clock is set to."""
+        """`steady` returns monotonic seconds, independent of the system clock."""
         self._steady = steady
         self._lock = threading.Lock()
         self._failures = 0
         self._rests_until: float | None = None
 
     def room(self, at_most: int) -> int:
-        """How many letters to try now: none while it rests, one to see whether the server is back, else all."""
+        """How many letters to try now: none during back-off, then one as a probe, else all."""
         with self._lock:
             if self._rests_until is None:
                 return at_most
             return 0 if self._steady() < self._rests_until else min(1, at_most)
 
     def failed(self) -> timedelta:
-        """Returns for how long to let it be."""
+        """Returns the back-off that begins now."""
         with self._lock:
             rest = REST[min(self._failures, len(REST) - 1)]
             self._failures += 1
@@ -38,7 +38,7 @@ class CircuitBreaker:
             return rest
 
     def worked(self) -> bool:
-        """True where an outage is over by it."""
+        """True if this ends an outage."""
         with self._lock:
             was_away = self._failures >= OUTAGE
             self._failures, self._rests_until = 0, None

@@ -1,8 +1,8 @@
-"""How much mail leaves: letters are claimed as far as the allowances reach, and nothing is counted that stays.
+"""Send limits: letters are claimed as far as the throttles allow; letters that are put off do not count.
 
-A claim spends and locks, so workers at once never exceed a limit together. A letter whose domain, newsletter or budget
-is used up is put off and the others go on; to the outside it is as if it had been owed later. A worker that dies with
-claimed letters has spent what they need again: less goes, never more.
+Invariant: a claim spends and locks, so concurrent workers together never exceed a limit. A letter whose domain,
+newsletter or hourly budget is used up is put off and the others go on; to the outside it is as if it had been owed
+later. If a worker dies with claimed letters, they are counted again: fewer letters go, never more.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,12 +26,12 @@ log = structlog.get_logger()
 
 ALL: str = For.LETTERS
 UNPROVEN = throttle.an_hour(60, burst=10)
-"""For each newsletter: letters that were asked for while it was attacked, and that nobody has worked for."""
+"""Per newsletter: confirmations that were requested during an attack without proof of work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What may go, and by which key the domains are digested that it goes to."""
+    """The send limits, and the key for the digests of recipient domains."""
 
     limits: SendLimits
     key: str
@@ -44,7 +44,7 @@ class Admitted:
 
 
 def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: int) -> Admitted:
-    """As `turns.claim`, within the limits. Without any, it costs no statement more."""
+    """As `order.claim`, within the limits. Without limits, it costs no additional statement."""
     in_all = _in_all(session, measure.limits)
     if in_all:
         tally, rate = in_all
@@ -59,7 +59,7 @@ def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: 
 
 
 def _in_all(session: Session, limits: SendLimits) -> tuple[Tally, Rate] | None:
-    """Locked before the letters, so that those who come first are not kept by who waits for them."""
+    """Locked before the letters, so that the worker that holds it is never blocked by one that waits for it."""
     if not limits.letters_a_minute:
         return None
     return throttle.lock(session, [ALL]), throttle.a_minute(limits.letters_a_minute)
@@ -93,7 +93,7 @@ def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, 
 
 
 def _rates(limits: SendLimits, letter: Letter, domain: str, newsletters: Sequence[str]) -> Iterator[tuple[str, Rate]]:
-    """What the letter needs to go."""
+    """The throttles that the letter has to pass."""
     yield from _limited(For.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, throttle.a_minute)
     if letter.kind != LetterKind.CONFIRMATION:
         return
@@ -117,7 +117,7 @@ def _budget(letters: int) -> Rate:
 
 
 def _domains(session: Session, key: str, letters: Sequence[Letter]) -> dict[UUID, str]:
-    """By their digests."""
+    """Digests of the recipients' domains, by subscriber id."""
     found = select(Subscriber.id, Subscriber.canonical).where(
         Subscriber.id.in_({each.subscriber_id for each in letters})
     )

@@ -1,6 +1,6 @@
-"""From an intent in the outbox to a letter that can be sent.
+"""Composes a letter from an intent in the outbox.
 
-Invariant: nothing of the submitter's own writing reaches a letter but the address itself and the page of the form.
+Invariant: of the submitter's own input, only the address and the page of the form reach a letter.
 A confirmation letter is bare: who asks, for what, when, where, until when, one link. A logo, a slogan or a "welcome"
 made it advertising before German and Austrian courts (LG Stendal 22 S 87/20, VwGH 2012/03/0089).
 """
@@ -28,27 +28,27 @@ PARTS = ("subject.txt", "body.txt", "body.html")
 
 @dataclass(frozen=True, slots=True)
 class AddressChangeDetails:
-    """What a letter about a change of address says of it."""
+    """The details of an address change that a letter states."""
 
     change_id: UUID
     elsewhere: EmailAddress
-    """The address at the other end. The letter may reach a stranger, so it is shown masked."""
+    """The other address of the change. The letter may reach a stranger, so it is shown masked."""
     at: datetime
-    """When it was asked for; of one that is done, when it was confirmed."""
+    """When the change was requested; for a confirmed change, when it was confirmed."""
     ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A letter together with what it is about, as that stands at this instant."""
+    """A letter, its recipient and its newsletters, as they stand at this instant."""
 
     letter: Letter
     address: EmailAddress
     newsletters: Mapping[UUID, Newsletter]
-    """By subscription; at least one where a letter is composed."""
+    """By subscription id; not empty when a letter is composed."""
     controller: Controller
     commitment: str
-    """`consent.commitment` to the address: where the letter went is all that evidence needs to say."""
+    """`consent.commitment` to the address: evidence needs only this to show where the letter went."""
     move: AddressChangeDetails | None = None
 
     @property
@@ -58,13 +58,13 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The letter, and what evidence keeps of it."""
+    """The letter, and the hashes that evidence keeps of it."""
 
     letter: ComposedLetter
     expires_at: datetime
     template_sha256: str
     rendered_sha256: str
-    """Of the parts with links and code masked: the proof of what was sent must not be a way to confirm it."""
+    """Of the parts with links and code masked: evidence of the letter must not be usable to confirm it."""
 
 
 def compose(owed: Owed, links: Links) -> Composition:
@@ -96,12 +96,12 @@ def _good_for(owed: Owed) -> timedelta:
 
 
 def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], str]:
-    """Those in the body, and the one that a mail program's own "unsubscribe" posts to."""
+    """The links in the body, and the URL to which a mail program's own "unsubscribe" posts."""
     if owed.letter.kind == LetterKind.CONFIRMATION:
         link = links.confirm(owed.letter.id, expires_at)
         return [link], f"{link}/decline"
     if owed.move and owed.letter.kind == LetterKind.ADDRESS_CHANGE:
-        # Not yet theirs to leave: whoever has the mailbox can only turn down what was asked for.
+        # The mailbox holder has no subscription to leave yet, and can only decline the request.
         link = links.change_address(owed.move.change_id, expires_at)
         return [link], f"{link}/decline"
     exit_link = links.unsubscribe(next(iter(owed.newsletters)))
@@ -115,7 +115,7 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
 
 
 def _code(owed: Owed, links: Links) -> str | None:
-    """Only where a page may still be open that takes it."""
+    """None without a form id: no open page would accept the code."""
     return codes.grouped(codes.code(links.signer.keys[0], owed.letter.id)) if owed.letter.form_id else None
 
 

@@ -1,4 +1,4 @@
-"""The built-in mailbox of a development machine: one file a letter, its exact bytes."""
+"""The built-in mailbox of a development machine: one file per letter, with its exact bytes."""
 
 import email.policy
 import re
@@ -16,7 +16,7 @@ from app.errors import JawelError
 _NAME = re.compile(r"[0-9a-f-]{36}\.eml")
 _DRAFT = re.compile(r"\.[0-9a-f]{16}")
 DRAFT_SECONDS = 60
-"""Nobody takes so long over a letter."""
+"""Older drafts are abandoned: writing a letter never takes so long."""
 
 
 class LetterNotFound(JawelError):
@@ -41,7 +41,7 @@ class DevLetter:
 
 
 def keep(folder: Path, message_id: str, content: bytes) -> None:
-    """Idempotent: a letter that comes again under its Message-ID replaces itself."""
+    """Idempotent: a repeat under the same Message-ID replaces the letter."""
     private_files.make_folder(folder)
     draft = folder / f".{secrets.token_hex(8)}"
     private_files.write(draft, content)
@@ -53,7 +53,7 @@ def keep(folder: Path, message_id: str, content: bytes) -> None:
 
 
 def clear_drafts(folder: Path) -> None:
-    """Remove what processes left that were killed amid a letter: it may hold links. Another may be at one right now."""
+    """Remove drafts of killed processes: they may hold links. Recent ones stay: another process may be writing them."""
     for path in folder.glob(".*"):
         with suppress(OSError):
             if _DRAFT.fullmatch(path.name) and clock.seconds() - path.stat().st_mtime > DRAFT_SECONDS:

@@ -1,7 +1,7 @@
-"""What a letter is about, as the database has it right before sending.
+"""Looks up a letter's recipient and newsletters right before sending.
 
-Invariant: a letter that became untrue since it was owed (confirmed, declined, suppressed, overtaken by a newer one) is
-not owed any more.
+Invariant: a letter that became obsolete since it was queued (confirmed, declined, suppressed, overtaken by a newer
+one) is no longer owed.
 """
 
 from uuid import UUID
@@ -21,7 +21,7 @@ _KNOWN_BY = (Subscriber.digest, Subscriber.mailbox_digest)
 
 
 def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owed | None:
-    """None where the letter is not owed any more."""
+    """None if the letter is no longer owed."""
     if letter.kind in address_change_letters.KINDS:
         return address_change_letters.look_up(connection, letter, catalogue)
     now = clock.now()
@@ -39,13 +39,13 @@ def look_up(connection: Connection, letter: Letter, catalogue: Catalogue) -> Owe
         )
         .join(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(Subscriber.id == letter.subscriber_id, *_about(letter))
-        # The letter comes from the first, and its one-click leaves that one: better one that the person gets.
+        # The first newsletter is the sender and the target of one-click: prefer a confirmed one.
         .order_by(Subscription.status != Status.CONFIRMED, Subscription.newsletter)
     ).all()
     still = [row for row in found if _still_owed(letter, row)]
     if not still or catalogue.controller is None:
         return None
-    # What the evidence commits to is what goes on the envelope, whatever stands beside it in the row.
+    # The evidence must commit to the envelope's address, so other columns of the row are not used.
     address = EmailAddress.of(still[0].address)
     return Owed(
         letter=letter,
@@ -67,5 +67,5 @@ def _still_owed(letter: Letter, row: AnyRow) -> bool:
     if letter.kind in (LetterKind.ALREADY_CONFIRMED, LetterKind.RESUBSCRIBED):
         return row.status == Status.CONFIRMED and not row.forbids_mail
     if letter.kind == LetterKind.UNSUBSCRIBED and row.status == Status.CONFIRMED:
-        return False  # they have undone it, or come back
+        return False  # undone, or subscribed again
     return not row.forbids_mail

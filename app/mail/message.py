@@ -1,4 +1,4 @@
-"""A letter as it leaves: composed, addressed to one person, not yet in the form of any protocol."""
+"""A composed letter, addressed to one person, not yet encoded for any protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from app.addresses import EmailAddress
 class ComposedLetter:
     sender: str
     envelope_sender: str
-    """Where it comes back to."""
+    """The address to which the letter bounces."""
     reply_to: str | None
     recipient: EmailAddress
     subject: str
     text: str
     html: str
     message_id: str
-    """Made from the id of the letter owed, so that a repeat after a crash is recognisable."""
+    """Derived from the id in the outbox, so that a repeat after a crash is recognisable."""
     headers: Mapping[str, str]

@@ -1,7 +1,7 @@
-"""Which letters leave first: confirmations that somebody waits for, and beside them whatever has waited longest.
+"""Order of letters: first confirmations that a person waits for, and beside them the oldest letters.
 
-Of each claim three quarters are for the first, a quarter for the second; what one leaves over the other may have.
-Within the first, newsletters take turns: what is asked for in a flood waits for its own.
+Of each claim three quarters are for the former, a quarter for the latter; either may use what the other leaves free.
+Confirmations are taken round-robin over the newsletters: a flood of requests delays only its own newsletter.
 """
 
 import secrets
@@ -17,16 +17,16 @@ from app.outbox import Letter, LetterKind
 from app.subscriptions.model import Subscription
 
 WAITED_FOR = timedelta(minutes=15)
-"""So long somebody looks for the letter after asking: a second one of the same day is owed after ten minutes only."""
+"""How long a person waits for the letter: a second one on the same day is owed only after ten minutes."""
 QUARTER = 4
 LOOKED_AT = 500
-"""So many of the newest take turns. Enough for whoever asks now to be among them, whatever else is asked for."""
+"""So many of the newest letters are in the round-robin: enough to include a current request even in a flood."""
 
 
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
-    """As `outbox.claim`, those first that somebody waits for. Where few letters are due, it costs no statement more."""
+    """As `outbox.claim`, awaited confirmations first. If few letters are due, it costs no additional statement."""
     until = clock.now() + lease_for
-    # By chance where there is no whole quarter: under a rate of one at a time each has its turn in the end.
+    # Randomly rounded, so that both shares are served even if letters are claimed one at a time.
     by_age = (at_most + secrets.randbelow(QUARTER)) // QUARTER
     claimed = outbox.claim(session, lease_for=lease_for, at_most=by_age) if by_age else []
     if len(claimed) == by_age:
@@ -47,8 +47,8 @@ def _is_waited_for(letter: Letter, since: datetime) -> bool:
 
 
 def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
-    """The first of each newsletter, then the second of each."""
-    # Where a letter is nobody's newest, it is about nothing any more: all those take turns as one newsletter.
+    """Round-robin: the first letter of each newsletter, then the second of each."""
+    # A letter that is no subscription's newest is obsolete: all those count as one newsletter.
     newsletter = select(func.min(Subscription.newsletter)).where(Subscription.letter_id == Letter.id).scalar_subquery()
     newest = (
         select(Letter.id, Letter.due_at, Letter.created_at, newsletter.label("newsletter"))
@@ -60,7 +60,7 @@ def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
     by_age = (newest.c.due_at, newest.c.created_at)
     turn = func.row_number().over(partition_by=newest.c.newsletter, order_by=by_age)
     placed = select(newest.c.id, newest.c.due_at, turn.label("turn")).subquery()
-    # Twice as many as are taken, for another worker may be taking the first of them right now.
+    # Twice as many as are taken, because another worker may be taking the first of them right now.
     first = select(placed).order_by(placed.c.turn, placed.c.due_at).limit(2 * at_most).subquery()
     return (
         select(Letter.id)
@@ -75,7 +75,7 @@ def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
 def _are_waited_for(now: datetime) -> list[ColumnElement[bool]]:
     since = now - WAITED_FOR
     return [
-        # Due no sooner than asked for: for the index.
+        # Redundant, because no letter is due before it is created: for the index.
         Letter.due_at > since,
         Letter.due_at <= now,
         Letter.created_at > since,

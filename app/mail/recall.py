@@ -1,4 +1,4 @@
-"""Letters that wait for an instant of a clock that was ahead are called back: due now, and not when it is that late."""
+"""Recalls letters whose `due_at` was set by a clock that was ahead: they become due now."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ EVERY_SECONDS = 60
 
 
 class Recall:
-    """Of one worker: now and then what others left, and all that waits where its own clock was set back."""
+    """Of one worker: recalls letters of other workers every minute, and all waiting ones if its clock was set back."""
 
     def __init__(self) -> None:
         self._strides = Strides()
@@ -36,7 +36,7 @@ class Recall:
 
     def _whose(self) -> ColumnElement[bool] | None:
         if self._strides.far() < -clock.AHEAD:
-            # Nobody knows what they wait for.
+            # It is unknown which of the waiting letters are affected.
             return true()
         is_time = clock.steady() - self._called_at >= EVERY_SECONDS
         return Letter.state_at > clock.now() + clock.AHEAD if is_time else None

@@ -1,7 +1,7 @@
-"""A letter that was not delivered and is still owed: when it is tried again, and when no more.
+"""Retry of letters: back-off after a temporary failure, and when to give up.
 
-What counts against a letter is what the server had against it. That the server was away counts for nothing, and that
-it was too busy only makes the letter wait: neither ever ends one.
+Invariant: only the server's objections to a letter count against it. An unreachable server does not count, and a busy
+server only delays the letter: neither ever ends one.
 """
 
 from datetime import timedelta
@@ -16,17 +16,17 @@ BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 360
 """How long to wait after the first, second … failure; the last one repeats."""
 GIVE_UP_AFTER = timedelta(days=3)
 TRIES = len(BACK_OFF) + (GIVE_UP_AFTER - sum(BACK_OFF, timedelta())) // BACK_OFF[-1] + 1
-"""As many as fit into that. A letter that had to wait for its first one has no fewer."""
+"""As many as fit into GIVE_UP_AFTER. A letter that had to wait for its first try has no fewer."""
 HELD_FOR = timedelta(minutes=5)
-"""So long at most waits a letter that the server was too busy for."""
+"""Longest back-off of a letter for which the server was too busy."""
 BUSY = ("421%", "4__ 4.3.1", "4__ 4.3.2", "452 4.5.3", "452")
-"""The replies of such a server, as patterns."""
+"""The replies of such a server, as SQL LIKE patterns."""
 
 
 def postpone(session: Session, letter: Letter, reply: str, wait: timedelta) -> State:
-    """After a temporary failure: try again later, or give up after TRIES. Returns the state it is left in.
+    """After a temporary failure: try again later, or give up after TRIES. Returns the new state.
 
-    `wait` is the least that the mail server asked for.
+    `wait` is the minimum delay that the mail server asked for.
     """
     now = clock.now()
     state = State.FAILED if letter.deliveries >= TRIES else State.DEFERRED
@@ -36,13 +36,13 @@ def postpone(session: Session, letter: Letter, reply: str, wait: timedelta) -> S
 
 
 def keep_in_place(session: Session, letter: Letter, reply: str) -> None:
-    """The mail server was not even reached: that was no try, and the letter stays first in turn."""
+    """After the mail server was not reached: this does not count as a try, and the letter keeps its place."""
     deliveries, now = letter.deliveries - 1, clock.now()
     outbox.write(session, letter, **FREE, state=State.DEFERRED, state_at=now, reply=reply, deliveries=deliveries)
 
 
 def hold(session: Session, letter: Letter, reply: str, wait: timedelta) -> None:
-    """The mail server was too busy: later, and behind the others, for it may be because of this letter."""
+    """After the mail server was too busy: later, and behind the others, because this letter may be the cause."""
     now = clock.now()
     due_at = now + max(min(_back_off(letter), HELD_FOR), wait)
     deliveries = min(letter.deliveries, len(BACK_OFF))
@@ -52,7 +52,7 @@ def hold(session: Session, letter: Letter, reply: str, wait: timedelta) -> None:
 
 
 def take_up(session: Session) -> int:
-    """What was held is due at once, in its old place, and has as many tries as if none had been. Returns how many."""
+    """Makes held letters due at once, in their old order and with all their tries. Returns how many."""
     now = clock.now()
     is_held = (Letter.state == State.DEFERRED) & or_(*map(Letter.reply.like, BUSY))
     held = select(Letter.id).where(outbox.IS_OWED, is_held, Letter.due_at > now, outbox.is_free(now))

@@ -1,7 +1,7 @@
-"""One step of the postman: claim what is due, and for each letter compose, deliver, mark.
+"""One step of the mail loop: claim due letters; compose, deliver and mark each.
 
-Between claim and mark no transaction is open: a slow mail server holds no lock. Whatever became untrue since the
-letter was owed (confirmed, declined, suppressed, overtaken by a newer letter) is found right before sending.
+Invariant: between claim and mark no transaction is open, so a slow mail server holds no lock. A letter that became
+obsolete since it was queued (confirmed, declined, suppressed, overtaken by a newer letter) is dropped before sending.
 """
 
 import time
@@ -32,12 +32,12 @@ AT_MOST = 20
 LEASE = timedelta(minutes=5)
 RETRY_PAUSE = timedelta(milliseconds=500)
 LAST_TRIES = timedelta(seconds=4)
-"""Of a process that is told to stop, and has ten seconds in all."""
+"""For a process that is told to stop, and has ten seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendingContext:
-    """What the postman needs besides the database."""
+    """Dependencies of the mail loop, besides the database."""
 
     transport: Transport
     links: Links
@@ -48,13 +48,13 @@ class SendingContext:
     circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recall: Recall = field(default_factory=Recall)
     stop: Event = field(default_factory=Event)
-    """Set: what is not begun is given back."""
+    """Once set, letters that are not begun are released."""
 
 
 def deliver_due(database: Database, context: SendingContext) -> int:
-    """Deliver up to AT_MOST letters that are due, as far as limits and mail server allow; give back the rest.
+    """Deliver up to AT_MOST letters that are due, as far as limits and mail server allow; release the rest.
 
-    Returns how many were in hand; 0 means there is nothing to do for now.
+    Returns how many were claimed or put off; 0 means there is nothing to do for now.
     """
     context.recall.call(database)
     at_most = context.circuit_breaker.room(AT_MOST)
@@ -103,9 +103,9 @@ def _deliver(database: Database, context: SendingContext, letter: Letter) -> Non
 
 
 def _record_acceptance(stop: Event, letter: Letter, record: Callable[[], None]) -> None:
-    """What is sent must be marked, or it is sent again: try while the lease runs, or a moment once told to stop.
+    """Retries until the lease ends, or for LAST_TRIES once told to stop: an unmarked letter is sent again.
 
-    Doing it twice is harmless: the first time ends the lease.
+    Idempotent: the first success ends the lease.
     """
     assert letter.leased_until is not None
     until = time.monotonic() + (letter.leased_until - clock.now()).total_seconds()
@@ -151,7 +151,7 @@ def _settle(database: Database, letter: Letter, state: State, reply: str) -> Non
 
 
 def _report_refusal(database: Database, context: SendingContext, letter: Letter, refusal: RecipientRefused) -> None:
-    """A bounce that does not have to come back first."""
+    """Handles the refusal like a bounce."""
     report = feedback.about_letter(refusal.kind, "smtp", letter.id, refusal.code)
     with database.transaction() as session:
         feedback.take(session, report, catalogue=context.catalogue())

@@ -1,11 +1,11 @@
-"""Allowances: how much mail may go at a time, in all, to one domain, and for one newsletter.
+"""Outbound throttle (GCRA): how much mail may go at a time, in all, to one domain, and for one newsletter.
 
-A leaky bucket for each key, told as one instant (GCRA): a letter moves `used_until` on by the rate's interval, and may
-go as long as that is no further ahead of now than the burst allows. What finds no room is given a turn: the turns of
-one key are an interval apart, in the order in which they were given.
+`used_until` is the theoretical arrival time of a key: a letter advances it by the rate's interval, and may go while it
+is no further ahead of now than the burst allows. A letter without room is given a slot; the slots of one key are an
+interval apart, in the order in which they were given.
 
-Invariant: whoever reads an allowance holds its row until the transaction ends, so no two workers spend the same. Locked
-in the order of the keys.
+Invariant: a transaction that reads a throttle holds its row until it ends, so no two workers spend the same room.
+Locked in the order of the keys.
 """
 
 import hmac
@@ -26,7 +26,7 @@ from app.database.upsert import insert_into
 
 MILLISECOND = timedelta(milliseconds=1)
 COUNTED = 1000
-"""No more allowances that are used up are counted."""
+"""Upper limit for the count of used-up throttles."""
 
 
 class ThrottleKind(StrEnum):
@@ -38,7 +38,7 @@ class ThrottleKind(StrEnum):
     UNPROVEN_FOR_NEWSLETTER = "unproven_for_newsletter"
 
     def of(self, whom: str) -> str:
-        """The key of the allowance that one newsletter has, or a domain by its digest."""
+        """The key of the throttle for one newsletter, or for one domain by its digest."""
         return f"{self}:{whom}"
 
 
@@ -47,10 +47,10 @@ class Throttle(Base):
     __table_args__ = (Index(None, "used_until"), Index(None, "turns_until"))
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    """Its kind, and after a colon for whom it is: a newsletter, or `domain_digest`."""
+    """The kind, and after a colon, if it has one, the newsletter or `domain_digest`."""
     used_until: Mapped[datetime] = mapped_column(Instant)
     turns_until: Mapped[datetime] = mapped_column(Instant)
-    """Up to then turns are given away."""
+    """Slots are taken up to this instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Rate:
 
 
 def domain_digest(key: str, domain: str) -> str:
-    """Keyed, for a domain may be one person's, and what was in a table stays in the files for a while."""
+    """Keyed, because a domain may belong to one person, and deleted rows stay in the files for a while."""
     return hmac.digest(key.encode(), f"jawel/domain/v1\n{domain}".encode(), "sha256").hex()[:32]
 
 
 def a_minute(letters: int) -> Rate:
-    """No minute sees more than that, not even the first: at once goes a second's worth."""
+    """No minute exceeds `letters`, not even the first: the burst is a second's worth."""
     burst = max(1, letters // 60)
     return Rate(_whole(timedelta(minutes=1) / (letters - burst + 1)), burst)
 
@@ -76,7 +76,7 @@ def an_hour(letters: int, burst: int) -> Rate:
 
 
 class Tally:
-    """Locked allowances, as of one instant. What is spent is written when the transaction ends."""
+    """Locked throttles, as of one instant. Spending is written when the transaction ends."""
 
     def __init__(self, rows: Mapping[str, Throttle], now: datetime) -> None:
         self._rows = rows
@@ -90,7 +90,7 @@ class Tally:
         self._rows[key].used_until = max(self._now, self._used_until(key, rate)) + letters * rate.interval
 
     def take(self, rates: Mapping[str, Rate]) -> bool:
-        """Spend one of each; or nothing, and False, where one has no room."""
+        """Spend one of each; or spend nothing and return False if one has no room."""
         if not all(self.room(key, rate) for key, rate in rates.items()):
             return False
         for key, rate in rates.items():
@@ -98,11 +98,11 @@ class Tally:
         return True
 
     def is_waited_for(self, keys: Collection[str]) -> bool:
-        """Whether others have turns that are still to come: whoever is new goes behind them."""
+        """True if slots are taken that are still to come: a new letter goes behind them."""
         return any(self._rows[key].turns_until > self._now for key in keys)
 
     def turn(self, rates: Mapping[str, Rate]) -> datetime:
-        """When to come, for one that is new: behind all that wait."""
+        """Gives a new letter a slot, behind all waiting letters."""
         turn = self.again(rates)
         turn = max(turn, *(self._rows[key].turns_until for key in rates))
         for key, rate in rates.items():
@@ -111,14 +111,14 @@ class Tally:
         return turn
 
     def again(self, rates: Mapping[str, Rate]) -> datetime:
-        """When to come, for one that came a moment too early: as soon as there is room, ahead of later turns."""
+        """The next instant with room, ahead of later slots: for a letter that came too early at its slot."""
         return max(self._now, *(self._frees(key, rate) for key, rate in rates.items()))
 
     def _frees(self, key: str, rate: Rate) -> datetime:
         return self._used_until(key, rate) - (rate.burst - 1) * rate.interval
 
     def _used_until(self, key: str, rate: Rate) -> datetime:
-        """All of it is used at most. What is used beyond was so by a clock that was ahead, and its turns with it."""
+        """At most a full burst ahead: a value beyond that, and its slots, came from a clock that was ahead."""
         row, most = self._rows[key], self._now + rate.burst * rate.interval
         if row.used_until > most + clock.AHEAD:
             row.used_until, row.turns_until = most, self._now
@@ -126,7 +126,7 @@ class Tally:
 
 
 def lock(session: Session, keys: Collection[str]) -> Tally:
-    """Those of these keys, at rest where they are new; nobody else can spend them before the transaction ends."""
+    """Locks the throttles of these keys until the transaction ends; new ones are created at rest."""
     now = _to_the_millisecond(clock.now())
     at_rest = [{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)]
     new = insert_into(Throttle, session).values(at_rest)
@@ -136,19 +136,19 @@ def lock(session: Session, keys: Collection[str]) -> Tally:
 
 
 def used_up(connection: Connection) -> Mapping[str, int]:
-    """How many allowances of each kind letters wait for, up to COUNTED in all."""
+    """How many throttles letters wait for, by kind, up to COUNTED in all."""
     waited_for = select(Throttle.key).where(Throttle.turns_until > clock.now()).limit(COUNTED)
     return Counter(key.partition(":")[0] for key in connection.scalars(waited_for))
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
-    """Those at rest: they are as if they had never been used. Returns how many."""
+    """Deletes throttles at rest, which equal unused ones. Returns how many."""
     at_rest = (Throttle.used_until <= now) & (Throttle.turns_until <= now)
     return purge_rows(session, Throttle, at_rest, at_most=at_most)
 
 
 def _whole(interval: timedelta) -> timedelta:
-    """Rounded up: SQLite keeps milliseconds, and cut off they would let more go than the rate."""
+    """Rounded up to milliseconds, which SQLite keeps: rounded down, more letters would go than the rate allows."""
     return -(-interval // MILLISECOND) * MILLISECOND
 
 

@@ -1,9 +1,9 @@
-"""The worker: does the steps that are due, again and again, until it is told to stop.
+"""The worker: loops that run the due steps until the worker is told to stop.
 
-A step is one function that does a bounded piece of work and says how much; the loops only sleep. Any number of workers
-may run at once: letters are claimed under a lease, what is kept no longer is purged past what others have locked, one
-seals at a time, one watches for attacks, one audits a night. Each kind of work has a thread of its own, so that neither
-a slow mail server nor a slow authority delays a checkpoint, and no purge, however large, a letter.
+A step is one function that does a bounded piece of work and returns how much; the loops only sleep. Invariant: any
+number of workers may run at once. Letters are claimed under a lease, purges skip locked rows, one worker at a time
+seals, one watches for attacks, one audits per night. Each kind of work has a thread of its own, so that neither a slow
+mail server nor a slow authority delays a checkpoint, and no purge, however large, delays a letter.
 """
 
 import threading
@@ -30,7 +30,7 @@ def run_once(app: Flask) -> None:
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    """Until `stop` is set; the letter in hand is finished first. A database that is away is waited for."""
+    """Runs until `stop` is set; finishes the current letter first. Waits while the database is down."""
     resources = resources_of(app)
     sealer = Sealer(resources.database, resources.log)
     beside = [
@@ -39,7 +39,7 @@ def run(app: Flask, stop: threading.Event) -> None:
         threading.Thread(target=attack_loop.run, args=(resources.database, stop), name="watching"),
         threading.Thread(target=auditing.run, args=(resources, stop), name="audit"),
     ]
-    # Nobody waits for an authority, not at the end either: what it has not answered yet was not written.
+    # A daemon, because shutdown need not wait for an authority: an unanswered request has written nothing.
     anchorer = threading.Thread(target=anchoring.run, args=(resources, stop), name="anchoring", daemon=True)
     for thread in (*beside, anchorer):
         thread.start()

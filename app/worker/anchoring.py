@@ -1,4 +1,4 @@
-"""Asks time-stamping authorities about the newest checkpoint, where any are configured."""
+"""Has the newest checkpoint time-stamped by the configured authorities, if any."""
 
 import threading
 from datetime import timedelta
@@ -25,7 +25,7 @@ def run(resources: Resources, stop: threading.Event) -> None:
 
 
 def anchor_due(resources: Resources) -> None:
-    """Ask each authority whose turn it is. One that is away is asked again at the next round."""
+    """Ask each authority that is due. One that fails is asked again at the next round."""
     settings = resources.settings
     schedule = Schedule(settings.timestamp_authorities, timedelta(minutes=settings.timestamp_minutes))
     with resources.database.read_only() as connection:

@@ -1,4 +1,4 @@
-"""Watches requests against confirmations, and switches the breakers of newsletters."""
+"""Attack loop: compares requests with confirmations, and switches the breakers of newsletters."""
 
 import threading
 
@@ -25,7 +25,7 @@ def run(database: Database, stop: threading.Event) -> None:
 
 
 def watch(database: Database) -> None:
-    """Count all that was sealed since, then switch. Where another worker is at it there is nothing to do."""
+    """Count all events sealed since the last count, then switch. Does nothing while another worker does so."""
     counted = counting.AT_MOST
     while counted == counting.AT_MOST:
         counted, changes = _step(database)

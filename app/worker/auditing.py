@@ -1,4 +1,4 @@
-"""Audits the log each night, whichever worker comes first."""
+"""Nightly audit of the log, by the first worker that claims it."""
 
 import threading
 
@@ -18,7 +18,7 @@ FINDINGS_TOLD = 100
 
 
 class _Stopped(Exception):
-    """The worker is told to stop in the midst of an audit, which then is left to another."""
+    """The worker is told to stop during an audit, which is then left to another worker."""
 
 
 def run(resources: Resources, stop: threading.Event) -> None:
@@ -31,7 +31,7 @@ def run(resources: Resources, stop: threading.Event) -> None:
 
 
 def audit_nightly(resources: Resources, stop: threading.Event) -> None:
-    """Audit the log where nobody has done so tonight. Given back where `stop` is set meanwhile."""
+    """Audit the log unless a worker has done so tonight. Released if it fails or `stop` is set meanwhile."""
     begun_at = clock.now()
     with resources.database.transaction() as session:
         if not results.claim(session, begun_at):

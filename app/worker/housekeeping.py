@@ -1,7 +1,7 @@
-"""Keeps the house: what is kept no longer is purged, in small steps that leave room, for a bounded time each round.
+"""Purges expired rows in small steps that leave room for other work, for a bounded time each round.
 
-The chores take turns, a step each, so that none waits for the end of a large one. Where a round's time is over before
-all is done, the next follows at once and begins with the chore whose turn it is, by what the catalogue says by then.
+Chores run round-robin, a step each, so that none waits for the end of a large one. If a round's time ends before all
+is done, the next round follows at once and begins with the next chore, by the catalogue of that time.
 """
 
 import threading
@@ -25,23 +25,23 @@ from app.subscriptions import mailbox_backfill
 log = structlog.get_logger()
 
 Name = tuple[str, str | None]
-"""A chore's kind and newsletter: the chore itself is made anew for each round."""
+"""A chore's kind and newsletter: the chore object itself is created anew for each round."""
 
 EVERY_SECONDS = 60
 ROUND_SECONDS = 10
 TROUBLE_SECONDS = 5
 UNSEALED_AT_MOST = 1000
-"""More events than these are let be sealed first: what a purge writes must not outrun the sealer."""
+"""With more unsealed events a step waits: the events that a purge writes must not outrun the sealer."""
 HOLDING_BACK_SECONDS = (0.1,) * 10
-"""No longer than that in all: where sealing is refused, erasure goes on."""
+"""Pauses for the sealer, a second in all: if sealing is refused, erasure goes on."""
 COUNTS_OF_REQUESTS = "rate_limits.forgotten"
 ALLOWANCES = "allowances.forgotten"
 UNTOLD = (COUNTS_OF_REQUESTS, ALLOWANCES)
-"""They speak of no person, and go all the time."""
+"""Not logged: they concern no person, and are purged all the time."""
 
 
 def keep_house(resources: Resources) -> None:
-    """All that is due, until nothing is left but what others have in hand. Nothing by a clock that is in doubt."""
+    """Purge all that is due, except rows locked by other processes. Does nothing while the clock is in doubt."""
     if not resources.clock_check.vouches(resources.database):
         return
     purged: Counter[Chore] = Counter()
@@ -53,7 +53,7 @@ def keep_house(resources: Resources) -> None:
 
 
 class Housekeeper:
-    """Goes on where its last round ended, and leaves a chore that is done alone for a minute."""
+    """Goes on where its last round ended, and skips a finished chore for a minute."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -66,14 +66,14 @@ class Housekeeper:
             try:
                 is_done = self.round(stop)
             except Exception as error:
-                # Mostly the database that is away.
+                # Usually the database is down.
                 log.error("worker.housekeeping_failed", kind=type(error).__name__)
                 stop.wait(TROUBLE_SECONDS)
             else:
                 stop.wait(EVERY_SECONDS if is_done else 0)
 
     def round(self, stop: threading.Event) -> bool:
-        """Steps until the time of the round is over, one at least, or `stop` is set. True where none is left to do."""
+        """Run steps, at least one, until ROUND_SECONDS are over or `stop` is set. True if none is left to do."""
         if not self._resources.clock_check.vouches(self._resources.database):
             return True
         ends_at = time.monotonic() + ROUND_SECONDS
@@ -91,7 +91,7 @@ class Housekeeper:
         return not waiting
 
     def _waiting(self) -> deque[Chore]:
-        """Those whose turn comes, in turn."""
+        """The due chores, in order from the next one."""
         chores = deque(_chores(self._resources))
         names = [_name(chore) for chore in chores]
         if self._next in names:
@@ -100,7 +100,7 @@ class Housekeeper:
         return deque(chore for chore in chores if self._done_at.get(_name(chore), lately) <= lately)
 
     def _step(self, waiting: deque[Chore], purged: Counter[Chore], stop: threading.Event) -> None:
-        """Of the first; it goes behind the others where it may have more to do."""
+        """Run a step of the first chore; it goes behind the others if it may have more to do."""
         self._let_the_sealer_catch_up(stop)
         chore, done = waiting[0], 0
         with _by_itself(chore):
@@ -120,7 +120,7 @@ class Housekeeper:
             stop.wait(seconds)
 
     def _scrub(self, *, is_done: bool) -> None:
-        """It keeps those who write waiting, so in the midst of a large purge not after each round."""
+        """Scrubbing blocks writers, so during a large purge it is not done after each round."""
         if is_done or time.monotonic() >= self._scrubbed_at + EVERY_SECONDS:
             self._resources.database.scrub()
             self._scrubbed_at = time.monotonic()
@@ -143,7 +143,7 @@ def _name(chore: Chore) -> Name:
 
 @contextmanager
 def _by_itself(chore: Chore) -> Iterator[None]:
-    """One that fails is tried again at the next round, and keeps no other waiting."""
+    """A failed chore is retried at the next round, and delays no other. Raises if the database is down."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Letters, whenever they are due."""
+"""Mail loop: delivers letters when they are due."""
 
 import threading
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def run(app: Flask, stop: threading.Event) -> None:
             try:
                 busy = send.deliver_due(resources.database, context)
             except Exception as error:
-                # Mostly the database that is away. Whatever it is, the others' letters wait; its text may be personal.
+                # Usually the database is down. The loop goes on, because letters wait; error texts may be personal.
                 log.error("worker.step_failed", kind=type(error).__name__)
                 stop.wait(TROUBLE_SECONDS)
             else:

@@ -1,4 +1,4 @@
-"""Seals events as they come, in a loop of its own."""
+"""Sealing loop: seals events as they arrive."""
 
 import threading
 import time
@@ -16,11 +16,11 @@ IDLE_SECONDS = 0.25
 TROUBLE_SECONDS = 5
 RECONSIDER_SECONDS = 60
 NAMED = 20
-"""Events in one line; `jawel ledger adopt` lists all of them."""
+"""Events named in one log line; `jawel ledger adopt` lists all of them."""
 
 
 class Sealer:
-    """Seals what waits. Says once what keeps it from doing so, and not again until that changes."""
+    """Seals waiting events. Logs the reason of a refusal once, and again only when it changes."""
 
     def __init__(self, database: Database, ours: Log) -> None:
         self._database = database
@@ -40,7 +40,7 @@ class Sealer:
                 stop.wait(0 if busy else TROUBLE_SECONDS if self._refusal else IDLE_SECONDS)
 
     def step(self) -> bool:
-        """Whether anything was sealed or set aside: then there may be more."""
+        """True if an event was sealed or set aside: then there may be more."""
         self._reconsider_now_and_then()
         with self._database.read_only() as connection:
             if not sealing.is_due(connection):
@@ -60,7 +60,7 @@ class Sealer:
         return bool(batch.sealed or batch.refused)
 
     def _reconsider_now_and_then(self) -> None:
-        """A key that was missing here, as while a rotation is under way, may be known by now."""
+        """A key that was missing here, as during a rotation, may be known by now."""
         if time.monotonic() < self._reconsidered_at + RECONSIDER_SECONDS:
             return
         self._reconsidered_at = time.monotonic()

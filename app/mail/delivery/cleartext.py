@@ -1,6 +1,6 @@
-"""Letters in the clear: whether networks of others lie between here and the mail server.
+"""Detects letters that are sent unencrypted over networks that the operator does not control.
 
-Asks the resolver where the server is known by a name, and so may take seconds: not for a request.
+Resolves the server's name, which may take seconds: not for use within a request.
 """
 
 import socket
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 def is_exposed(settings: Settings) -> bool:
-    """Whether letters, with addresses and links in them, go unencrypted where strangers can read them."""
+    """True if letters, with addresses and links in them, go unencrypted where strangers can read them."""
     server = settings.mail_server
     if server is None or server.is_encrypted or settings.in_development:
         return False
@@ -25,13 +25,13 @@ def is_exposed(settings: Settings) -> bool:
 
 
 def warn(settings: Settings) -> None:
-    """Into the log of the process, where letters are exposed."""
+    """Logs a warning if letters are exposed."""
     if settings.mail_server is not None and is_exposed(settings):
         log.warning("mail_server.in_the_clear", server=settings.mail_server.host, remedy=REMEDY)
 
 
 def _addresses(server: MailServer) -> list[IPv4Address | IPv6Address]:
-    """All that its name leads to: the next connection may take any of them. None where it leads nowhere."""
+    """All addresses of the server's name: the next connection may use any of them. Empty if there are none."""
     try:
         found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -40,6 +40,6 @@ def _addresses(server: MailServer) -> list[IPv4Address | IPv6Address]:
 
 
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
-    """Loopback, link-local, and what is kept for networks of one's own (RFC 1918, RFC 4193)."""
+    """Loopback, link-local and private networks (RFC 1918, RFC 4193)."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_private

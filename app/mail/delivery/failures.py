@@ -1,4 +1,4 @@
-"""The ways in which a letter is not delivered, and what each means for it and for the others."""
+"""Delivery failures, and the consequences of each for this and for other letters."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from app.feedback import FeedbackKind
 
 
 class Undelivered(JawelError):
-    """`code` is what is kept of the server's answer; its text may quote the address, and is not."""
+    """`code` is the part of the server's reply that is kept; its text may quote the address and is discarded."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -15,24 +15,24 @@ class Undelivered(JawelError):
 
 
 class TemporaryFailure(Undelivered):
-    """Worth another try: 4xx, or anything the letter is not to blame for. The others are tried as ever."""
+    """Retried: 4xx, or any failure that the letter did not cause. Other letters are not affected."""
 
     def __init__(self, code: str, wait: timedelta = timedelta()) -> None:
-        """`wait` is what the server asked for, if it named a time."""
+        """`wait` is the delay that the server asked for, if it named one."""
         super().__init__(code)
         self.wait = wait
 
 
 class RelayBusy(TemporaryFailure):
-    """The server wants no letters for now (421, its disk is full): the others would fare no better."""
+    """The server accepts no letters for now (421, its disk is full): other letters would fail as well."""
 
 
 class RelayAway(TemporaryFailure):
-    """There was no connection to hand the letter over: not reached, no TLS, not logged in. It was not even tried."""
+    """No connection for the letter: not reached, no TLS, not logged in. It does not count as a try."""
 
 
 class RecipientRefused(Undelivered):
-    """5xx to RCPT: there is no such mailbox, or it does not want this letter."""
+    """5xx to RCPT: the mailbox does not exist, or refuses this letter."""
 
     def __init__(self, code: str, kind: FeedbackKind) -> None:
         super().__init__(code)

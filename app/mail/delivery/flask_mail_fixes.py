@@ -1,10 +1,9 @@
-"""Flask-Mail, mended. The only importer of it.
+"""Fixes for Flask-Mail. The only module that imports it.
 
-Flask-Mail 0.10 has defects that would break this product; each is mended here and held by a test on wire bytes:
-headers refolded until `List-Unsubscribe` is dead, certificates not verified, no time-out, header injection through
+Flask-Mail 0.10 has defects that would break this product; each is fixed here and covered by a test on wire bytes:
+headers refolded so that `List-Unsubscribe` breaks, certificates not verified, no time-out, header injection through
 extra headers, a DNS look-up for each message, and `quit()` on a dead connection hiding the error. It also sends 8-bit
-bodies and lines of any length to servers that never offered to take them, and cannot write to a local part beyond
-ASCII.
+bodies and lines of any length to servers that do not offer to accept them, and cannot send to a non-ASCII local part.
 """
 
 import smtplib
@@ -30,15 +29,15 @@ from app.mail.message import ComposedLetter
 from config import MailServer
 
 _LINE_ENDS = ("Cc", "Zl", "Zp")
-"""Unicode's categories of whatever `str.splitlines`, and so the email package, takes for the end of a header's line."""
+"""Unicode categories of the characters that `str.splitlines`, and so the email package, treats as line ends."""
 _QUOTED = Charset("utf-8")
 _QUOTED.body_encoding = QP
 _ROOM = 900
-"""What fits on one header line of 998 octets (RFC 5322 section 2.1.1) beside a name."""
+"""Room for a value, beside the name, on one header line of 998 octets (RFC 5322 section 2.1.1)."""
 
 
 class MendedMail(Mail):
-    """Flask-Mail with what it does not know: a time-out, the name to greet with, and whom to trust."""
+    """Flask-Mail with a time-out, a HELO name and a TLS trust store."""
 
     def __init__(self, server: MailServer, helo: str, trusted: ssl.SSLContext | None = None) -> None:
         super().__init__()
@@ -46,7 +45,7 @@ class MendedMail(Mail):
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """Reading whom the system trusts takes longer than a letter, so it is read where TLS is spoken."""
+        """Reading the system's trust store takes longer than sending a letter, so it is read only if TLS is used."""
         return self._trusted or ssl.create_default_context()
 
 
@@ -54,7 +53,7 @@ class MendedConnection(Connection):
     mail: MendedMail
 
     def configure_host(self) -> smtplib.SMTP:
-        """Raises RelayAway, and whatever smtplib and the network raise."""
+        """Raises RelayAway, and any error of smtplib or the network."""
         host = self._greet()
         server = self.mail.server
         if server.starttls:
@@ -79,7 +78,7 @@ class MendedConnection(Connection):
         return smtplib.SMTP(server.host, server.port, helo, timeout=server.timeout)
 
     def leave(self) -> None:
-        """A dead connection answers QUIT with an error, which would hide the one that matters."""
+        """Ignores errors: a dead connection answers QUIT with one that would hide the original error."""
         try:
             if self.host is not None:
                 self.host.quit()
@@ -90,7 +89,7 @@ class MendedConnection(Connection):
 
 class MendedMessage(Message):
     def __init__(self, letter: ComposedLetter) -> None:
-        """Sets what Flask-Mail's constructor sets, but for its Message-ID: making one asks DNS for the host's name."""
+        """Sets the attributes of Flask-Mail's constructor, except its Message-ID, which needs a DNS look-up."""
         self.to, self.recipients = letter.recipient.typed, []
         self.subject, self.sender, self.reply_to = letter.subject, letter.sender, letter.reply_to
         self.cc, self.bcc, self.attachments, self.mail_options, self.rcpt_options = [], [], [], [], []
@@ -104,14 +103,14 @@ class MendedMessage(Message):
         return any(unicodedata.category(character) in _LINE_ENDS for text in stated for character in str(text))
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
-        """Quoted-printable, which keeps lines short and asks nothing of the servers on the way."""
+        """Quoted-printable, which keeps lines short and needs no extension of the servers on the way."""
         part = MIMENonMultipart("text", subtype, charset="utf-8")
         part.set_payload(text or "", _QUOTED)
         return cast(MIMEText, part)
 
     def _message(self) -> MIMEBase:
         mixed = super()._message()
-        # There is nothing to mix: the alternatives themselves are the letter.
+        # There are no attachments: the `multipart/alternative` part is the whole letter.
         message = cast(MIMEBase, mixed.get_payload(0))
         for name, value in mixed.raw_items():
             if name not in message:
@@ -119,7 +118,7 @@ class MendedMessage(Message):
         for name, value in self._written_here():
             del message[name]
             message[name] = value
-        # With refolding, `List-Unsubscribe` beyond 78 columns becomes an encoded word, and one-click is dead.
+        # With refolding, `List-Unsubscribe` beyond 78 columns becomes an encoded word, which breaks one-click.
         message.policy = policy.SMTP.clone(refold_source="none")
         return message
 
@@ -132,7 +131,7 @@ class MendedMessage(Message):
 
 
 def as_bytes(letter: ComposedLetter) -> bytes:
-    """The letter as it goes over the wire. Raises LetterRefused where a header would carry a line break."""
+    """The letter's wire format. Raises LetterRefused if a header would contain a line break."""
     message = MendedMessage(letter)
     if message.has_bad_headers():
         raise LetterRefused("header")
@@ -145,7 +144,7 @@ def as_bytes(letter: ComposedLetter) -> bytes:
 
 @cache
 def _unconfigured() -> Flask:
-    """Flask-Mail looks up whether attachments are to be ASCII, even where there are none."""
+    """Flask-Mail reads its setting for ASCII attachments from an app, even without attachments."""
     app = Flask("jawel.mail")
     Mail(app)
     return app

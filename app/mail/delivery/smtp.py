@@ -1,4 +1,4 @@
-"""Letters to a mail server, several over one connection."""
+"""SMTP transport: sends several letters over one connection."""
 
 import re
 import smtplib
@@ -24,7 +24,7 @@ from config import MailServer
 LETTERS_A_CONNECTION = 100
 IDLE_SECONDS = 30
 LONGEST_WAIT = timedelta(hours=1)
-"""However long a server asks for."""
+"""Upper limit of the delay that a server asks for."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _BUSY = re.compile(r"421|4\d\d 4\.3\.[12]$|452 4\.5\.3$|452$")
 """Service not available, system full, not accepting messages, too many recipients (RFC 5321 4.2.3, RFC 3463 3.4)."""
@@ -33,9 +33,9 @@ _WAIT = re.compile(rb"\b(\d{1,4}) ?(second|minute)s?\b", re.IGNORECASE)
 
 
 class SmtpTransport:
-    """One connection for many letters; opened anew after an error, after some letters, or after a pause.
+    """One connection for many letters; reopened after an error, LETTERS_A_CONNECTION letters or IDLE_SECONDS.
 
-    Not for use by several threads.
+    Not thread-safe.
     """
 
     def __init__(self, server: MailServer, *, helo: str, context: ssl.SSLContext | None = None) -> None:
@@ -52,7 +52,7 @@ class SmtpTransport:
 
     @contextmanager
     def _failures_told(self, failure: type[TemporaryFailure] = TemporaryFailure) -> Iterator[None]:
-        """Whatever network, server or TLS do to us is told in our own words, and the connection is given up."""
+        """Translates errors of network, server and TLS into `failure`, and closes the connection."""
         try:
             yield
         except smtplib.SMTPResponseException as error:
@@ -88,7 +88,7 @@ class SmtpTransport:
         return self._connection.host
 
     def _transact(self, host: smtplib.SMTP, letter: ComposedLetter, content: bytes) -> str:
-        """MAIL, RCPT and DATA one by one: `sendmail` does not tell which of them was refused for good."""
+        """Sends MAIL, RCPT and DATA separately: `sendmail` does not tell which of them was refused permanently."""
         code, reply = host.mail(letter.envelope_sender, _options(letter, host))
         if code != 250:
             raise self._refused(host, code, reply, LetterRefused)
@@ -113,7 +113,7 @@ class SmtpTransport:
             else:
                 host.rset()
         except smtplib.SMTPServerDisconnected:
-            # Some servers hang up on whom they refuse; what they said before still counts.
+            # Some servers disconnect after a refusal; the reply before still counts.
             self.close()
         codes = _codes(code, reply)
         if 500 <= code < 600:
