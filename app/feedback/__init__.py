@@ -1,7 +1,7 @@
-"""Feedback: what mail systems report about letters, and what becomes of subscriptions by it.
+"""Feedback: reports of mail systems about letters, and their effect on subscriptions.
 
-Parsers of mail and of providers' webhooks make a `Report` each; `effects` alone decides what a report does. The same
-report twice does nothing more.
+Parsers of mail and of providers' webhooks each make a `Report`; only `effects` decides what it does. A repeated report
+has no further effect.
 """
 
 from app.feedback import smtp_status

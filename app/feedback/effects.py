@@ -1,4 +1,4 @@
-"""What a report does: subscriptions end, an address is suppressed. Lock order: `database.locks`."""
+"""Effects of a report: subscriptions end, an address is suppressed. Lock order: `database.locks`."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from app.subscriptions import transitions, withdrawal
 from app.subscriptions.model import Status, Subscription
 
 SOFT_BOUNCES = 5
-"""On as many different days, within `TRACES_KEPT_FOR`, they are one hard bounce."""
+"""On this many different days within `TRACES_KEPT_FOR`, they count as one hard bounce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class _Case:
 
 
 def take(session: Session, report: Report, *, catalogue: Catalogue, suppression_key: str = "") -> Outcome:
-    """Do what the report calls for. Idempotent. One report a transaction: two may be about the same people.
+    """Apply the report. Idempotent. One report per transaction: two may be about the same people.
 
-    `suppression_key` is needed where the report may come down to its address.
+    `suppression_key` is needed if the report may have to be matched by address.
     """
     found = recipient.find(session, report, suppression_key)
     if found is None:
@@ -61,7 +61,7 @@ def _bounce_hard(session: Session, case: _Case) -> None:
     held = recipient.hold(session, case.mailbox)
     if case.letter is not None:
         outbox.come_back(session, case.letter.id, State.BOUNCED, case.report.code)
-        # A press since then proves that the mailbox lives: what bounced is the copy of somebody it is passed on to.
+        # A press since then proves that the mailbox exists: the bounce is from an address that it forwards to.
         if any(pressed_at >= case.letter.created_at for pressed_at in _presses(session, held)):
             return
     _give_mailbox_up(session, case, held, "hard_bounce")
@@ -77,7 +77,7 @@ def _bounce_soft(session: Session, case: _Case) -> None:
 
 
 def _presses(session: Session, held: Sequence[Subscription]) -> list[datetime]:
-    """When what is confirmed was confirmed by somebody who had a letter. An undo is pressed without one."""
+    """When confirmed subscriptions were confirmed through a letter. An undo is pressed without one."""
     confirmed = [each.id for each in held if each.status == Status.CONFIRMED]
     pressed = session.execute(
         select(ConsentEvent.occurred_at, ConsentEvent.evidence).where(
@@ -106,7 +106,7 @@ def _give_mailbox_up(session: Session, case: _Case, held: Sequence[Subscription]
 
 
 def _complain(session: Session, case: _Case) -> None:
-    """Also about what has ended before: whoever complains is not to be asked again."""
+    """Includes subscriptions that have ended: the complainant must not be asked again."""
     for subscription in recipient.hold(session, case.mailbox):
         if subscription.status != Status.COMPLAINED:
             _end(session, case, subscription, Status.COMPLAINED, case.act(Actor.MAILBOX_HOLDER, "complaint"))
@@ -120,7 +120,7 @@ def _end(session: Session, case: _Case, subscription: Subscription, status: tran
 
 
 def _unsubscribe(session: Session, case: _Case) -> None:
-    """What is named, by a link's id or by the letter; else, as where only an address is, all of it."""
+    """Leave what the id of the link or the letter names; with only an address, leave everything."""
     held = recipient.hold(session, case.mailbox)
     named = {str(case.report.subscription_id)} if case.report.subscription_id else set[str]()
     if case.letter is not None and not named:

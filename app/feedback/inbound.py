@@ -1,7 +1,7 @@
-"""One mail from standard input: a bounce, a complaint, a request to unsubscribe, or nothing of the kind.
+"""One mail from standard input: a bounce, a complaint, an unsubscribe request, or none of these.
 
-Anybody can send us mail. A report is made only of what proves by a token of ours, or by the Message-ID of a letter
-that nobody but its recipient has seen, which letter or subscription it is about; all else changes nothing.
+Anybody can send us mail. A report is made only if a token of ours, or the Message-ID of a letter that only its
+recipient has seen, proves which letter or subscription it is about; any other mail changes nothing.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from app.links import Links
 
 MAX_LETTERS = 5
 MAX_SENDERS = 10
-"""Of the mail's recipients, and of each header that names the sender of the letter: each costs hundreds of hashes."""
+"""Limits the mail's recipients, and each header that names the letter's sender: each costs hundreds of hashes."""
 
 
 def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
-    """The same report about each letter that may be meant, likeliest first: the first that is known is it.
+    """The same report about each candidate letter, likeliest first: the first known letter is the right one.
 
-    `recipient`: from the envelope, where the mail server tells it. Raises whatever the parser does on mail that
-    nobody ever sends; the text of such an error may be personal.
+    `recipient`: from the envelope, if the mail server passes it on. Raises any error of the parser on malformed mail;
+    the text of such an error may be personal.
     """
     mail = Mail.read(limits.cut(raw), recipient)
     letters = list(islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS))
@@ -53,7 +53,7 @@ def _bounces(bounce: dsn.Bounce | None, source: str, letters: list[UUID]) -> lis
 
 
 def _unsubscribe(mail: Mail, subscription_id: UUID) -> Report:
-    """Another mail is another request: the person may have come back in between."""
+    """Each mail is a separate request: the person may have resubscribed in between."""
     identity = next(iter(headers(mail.message, "Message-ID")), "") or hashlib.sha256(mail.raw).hexdigest()
     told_apart = fingerprint("unsubscribe", str(subscription_id), identity)
     return Report(FeedbackKind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)

@@ -1,7 +1,7 @@
-"""Lifting by hand what keeps an address from being written to: a complaint, a decline, a hard bounce.
+"""Lifting by hand what blocks mail to an address: a complaint, a decline, a hard bounce.
 
-Whoever complained cannot ask again by themselves (`decision.decide`): an operator has to lift the complaint first. What
-was complained of is then `unsubscribed`, and only a double opt-in of the person's own brings it back.
+A person who complained cannot ask again by themselves (`decision.decide`): an operator has to lift the complaint first.
+Their complained subscriptions are then `unsubscribed`, and only a double opt-in of their own restores them.
 Lock order: `database.locks`.
 """
 
@@ -26,7 +26,7 @@ from app.suppressions import Reason
 
 @dataclass(frozen=True, slots=True)
 class Obstacles:
-    """What keeps an address from being written to, or from asking."""
+    """What keeps an address from being mailed, or from asking."""
 
     reasons: Sequence[Reason]
     complained: Sequence[str]
@@ -37,7 +37,7 @@ class Obstacles:
 
 
 def find(connection: Connection, address: EmailAddress, suppression_key: str) -> Obstacles:
-    """What is in the way now."""
+    """The current obstacles."""
     digests = suppressions.digests(address, suppression_key)
     complained = (
         select(Subscription.newsletter)
@@ -50,7 +50,7 @@ def find(connection: Connection, address: EmailAddress, suppression_key: str) ->
 
 
 def lift(session: Session, address: EmailAddress, suppression_key: str, why: str) -> Obstacles:
-    """Idempotent: where nothing is in the way, nothing is written. Returns what was.
+    """Lift all obstacles, and return them. Idempotent: without any, nothing is written.
 
     `why` becomes evidence, which the person may read.
     """
@@ -70,21 +70,21 @@ def lift(session: Session, address: EmailAddress, suppression_key: str, why: str
 
 
 def _become_unsubscribed(subscription: Subscription, now: datetime) -> None:
-    """When and how it ended stays: evidence is kept from then on."""
+    """When and how it ended stays in the row: evidence is kept from then on."""
     subscription.status = subscription.ended_as = Status.UNSUBSCRIBED
     subscription.since = now
     subscription.version += 1
 
 
 def _told(lifted: Obstacles) -> list[str]:
-    """A complaint may have left its mark on subscriptions alone."""
+    """Includes a complaint that is recorded on subscriptions alone."""
     return sorted({*lifted.reasons, *([Reason.COMPLAINT] if lifted.complained else [])})
 
 
 def _steps(session: Session, held: Sequence[Subscription], digests: Sequence[str], now: datetime) -> list[Step]:
-    """One for each subscription, so that the evidence is kept and erased with it; else for each stub.
+    """One per subscription, so that the evidence is kept and erased with it; else one per lapsed request.
 
-    Of who was erased only the suppression is left: their event bears an id that leads to nobody.
+    Of an erased person only the suppression is left: their event bears an id that leads to nobody.
     """
     if held:
         return [transitions.step(EventType.SUPPRESSION_LIFTED, each, now) for each in held]

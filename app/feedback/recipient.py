@@ -1,6 +1,6 @@
-"""Whom a report is about: a mailbox, known by its digest, and whoever has it now.
+"""The mailbox that a report is about, known by its digest, and its present holder.
 
-A letter went to one mailbox. Its person may have another address since, and then the report says nothing of that one.
+A letter went to one mailbox. If its person has another address since, the report says nothing about that one.
 Lock order: `database.locks`.
 """
 
@@ -23,7 +23,7 @@ class Mailbox:
     canonical: str
     digest: str
     mailbox_digest: str | None
-    """As in `Subscriber`: of all addresses that probably lead there."""
+    """As in `Subscriber`: shared by all addresses that probably lead there."""
 
     @property
     def known_by(self) -> tuple[str, str | None]:
@@ -38,7 +38,7 @@ class Recipient:
 
 
 def find(session: Session, report: Report, suppression_key: str) -> Recipient | None:
-    """By letter, else by subscription, else by address. None where that leads to nobody: erased, or never known."""
+    """By letter, else by subscription, else by address. None if that leads to nobody: erased, or never known."""
     letter = session.get(Letter, report.letter_id) if report.letter_id else None
     if letter is not None:
         mailbox = _recipient(session, letter)
@@ -53,7 +53,7 @@ def find(session: Session, report: Report, suppression_key: str) -> Recipient | 
 
 
 def hold(session: Session, mailbox: Mailbox) -> list[Subscription]:
-    """Every subscription of whoever has the mailbox now, ended ones included, locked. None where nobody has it."""
+    """Every subscription of the mailbox's present holder, ended ones included, locked. Empty if there is no holder."""
     owner = select(Subscriber.id).where(Subscriber.canonical == mailbox.canonical)
     held = session.scalars(
         select(Subscription)
@@ -62,7 +62,7 @@ def hold(session: Session, mailbox: Mailbox) -> list[Subscription]:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    # Who moved while the lock was waited for has another mailbox now.
+    # A person who changed address while this waited for the lock has another mailbox now.
     present = session.scalars(owner).first()
     return [each for each in held if each.subscriber_id == present]
 
@@ -81,7 +81,7 @@ def _recipient(session: Session, letter: Letter) -> Mailbox | None:
 
 
 def _left_since(session: Session, letter: Letter) -> Mailbox | None:
-    """The mailbox that the person had when the letter was owed, where they have left it since."""
+    """The mailbox that the person had when the letter was owed, if they have left it since."""
     changes = session.scalars(select(AddressChange).where(AddressChange.subscriber_id == letter.subscriber_id))
     moves: list[tuple[datetime, Mailbox | None]] = []
     for change in changes:
@@ -97,7 +97,7 @@ def _former(change: AddressChange) -> Mailbox:
 
 
 def _wanted(change: AddressChange) -> Mailbox | None:
-    """None where it is void."""
+    """None if the change is void."""
     if change.wanted is None or change.wanted_digest is None:
         return None
     return Mailbox(EmailAddress.parse(change.wanted).canonical, change.wanted_digest, change.wanted_mailbox_digest)

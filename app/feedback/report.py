@@ -1,4 +1,4 @@
-"""What is reported, and the rows by which a report counts once however often it comes."""
+"""Reports of feedback, and the rows that make a repeated report count once."""
 
 import hashlib
 from dataclasses import dataclass
@@ -27,26 +27,26 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     """The same report came before: nothing was done."""
     UNKNOWN = "unknown"
-    """It is about nobody: nothing was done, nor kept."""
+    """It is about nobody known: nothing was done, nor kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One neutral event. It comes from somebody who may be believed: what is forged makes no report."""
+    """One event in neutral terms, from a trusted source: a forged message makes no report."""
 
     kind: FeedbackKind
     source: str
-    """Who says so: `dsn`, `arf`, `mail`, `smtp`, or the provider's name."""
+    """Its origin: `dsn`, `arf`, `mail`, `smtp`, or the provider's name."""
     fingerprint: str
     """The same for each copy of the same report; differs between reports. Holds no personal data."""
     letter_id: UUID | None = None
     """The letter it is about, by its signed envelope sender or its Message-ID."""
     subscription_id: UUID | None = None
-    """The one to leave, of an unsubscribe mail."""
+    """The subscription to leave, of an unsubscribe mail."""
     address: EmailAddress | None = None
-    """Whom it is about, where a provider that proved who it is names an address: maybe of a mail that is not ours."""
+    """The address that a provider with proven identity names; the mail may not be ours."""
     code: str = ""
-    """The enhanced status code, such as `5.1.1`, as far as there is one. No text: that may quote the address."""
+    """The enhanced status code, such as `5.1.1`, if there is one. No text: that may quote the address."""
 
 
 class FeedbackReport(Base):
@@ -67,17 +67,17 @@ class FeedbackReport(Base):
 
 
 def fingerprint(*parts: str) -> str:
-    """A digest of what makes a report this one and no other."""
+    """Digest of the parts that identify a report."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def about_letter(kind: FeedbackKind, source: str, letter_id: UUID, code: str = "") -> Report:
-    """One letter has one fate: whatever is reported of it again, by whichever way, is the same report."""
+    """One letter has one fate: any further report of this kind about it, by any channel, is the same report."""
     return Report(kind, source, fingerprint("letter", str(letter_id), kind), letter_id=letter_id, code=code)
 
 
 def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
-    """False where the report was noted before. Another transaction that is noting it is waited for."""
+    """False if the report was noted before. Waits for another transaction that is noting it."""
     row = insert_into(FeedbackReport, session).values(
         fingerprint=report.fingerprint,
         digest=digest,
@@ -91,5 +91,5 @@ def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
 
 
 def purge(session: Session, before: datetime, *, at_most: int) -> int:
-    """Forget those that came before then. Returns how many."""
+    """Delete the reports received before then. Returns how many."""
     return purge_rows(session, FeedbackReport, FeedbackReport.received_at <= before, at_most=at_most)

@@ -1,8 +1,8 @@
-"""What a refusal says: that there is no such mailbox, or only that this letter did not get through.
+"""Classifies an SMTP refusal: there is no such mailbox, or only this letter did not get through.
 
-Wrongly taken for gone, somebody loses what they subscribed to; wrongly taken for passing, one more letter goes to
-nobody. So only what is known to mean "no such mailbox" counts at once; the rest is counted, and what is about the
-sender or the content not even that.
+If an existing mailbox is taken for gone, a person loses their subscriptions; if a gone one is taken for existing, one
+more letter goes to nobody. So only replies known to mean "no such mailbox" count at once; the rest is counted, except
+replies about the sender or the content.
 """
 
 import re
@@ -18,7 +18,7 @@ GONE = {
     "5.2.1": "disabled (RFC 3463)",
 }
 UNSPECIFIC = ("", "5.0.0", "5.1.0")
-"""Then only the words tell. Exim gives no other; and 550 alone also means "on a blacklist" (RFC 5321 section 4.2.3)."""
+"""Only the text decides. Exim gives no other; and 550 alone also means "on a blacklist" (RFC 5321 section 4.2.3)."""
 
 _NO_SUCH_MAILBOX = re.compile(
     r"\b(unknown|invalid|no such|non-?existent) (local[ -])?(user|part|recipient|mailbox|address|account)"
@@ -36,17 +36,17 @@ _ABOUT_SENDER = ("5.1.7", "5.1.8")
 
 
 def kind(code: str, text: str = "") -> FeedbackKind:
-    """Hard or soft. `code` is the enhanced status code, or empty; `text` is what else the server said."""
+    """Hard or soft. `code` is the enhanced status code, or empty; `text` is the rest of the reply."""
     enhanced = specific(code, text)
     if enhanced in GONE:
-        # Google's 5.2.1 is also for who gets too many letters at the moment.
+        # Google's 5.2.1 is also for a mailbox that gets too many letters at the moment.
         return FeedbackKind.SOFT_BOUNCE if _TOO_FAST.search(text) else FeedbackKind.HARD_BOUNCE
     says_gone = enhanced in UNSPECIFIC and _NO_SUCH_MAILBOX.search(text)
     return FeedbackKind.HARD_BOUNCE if says_gone else FeedbackKind.SOFT_BOUNCE
 
 
 def specific(code: str, text: str) -> str:
-    """The enhanced code that says most: many gateways put 5.0.0 before what the other server really said."""
+    """The most specific enhanced code: many gateways put 5.0.0 before the code of the other server."""
     found = [match[1] for match in map(_ENHANCED.match, (code.strip(),)) if match] + _ENHANCED.findall(text)
     return next((each for each in found if each not in UNSPECIFIC), found[0] if found else "")
 

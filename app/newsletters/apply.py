@@ -32,14 +32,14 @@ class Change:
 
 
 def await_turn(session: Session) -> None:
-    """Several hosts may apply at once; on SQLite the transaction itself lets one writer in."""
+    """Serialises hosts that apply at once; on SQLite the transaction itself lets one writer in."""
     if session.connection().dialect.name == "postgresql":
-        # Readers of the catalogue are not held up, nor are signups, whose foreign keys read it.
+        # This blocks neither readers of the catalogue nor signups, whose foreign keys read it.
         session.execute(text("LOCK TABLE newsletters IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def plan(session: Session, file: Table) -> list[Change]:
-    """What applying the tables of a file would change, in the order it would be printed."""
+    """The changes that applying the tables of a file would make, in printing order."""
     before = {row.slug: row for row in session.scalars(select(NewsletterRow).order_by(NewsletterRow.slug))}
     wanted = {table["slug"]: table for table in file.get("newsletter", [])}
     controller = session.scalars(select(ControllerRow)).first()
@@ -81,7 +81,7 @@ def _notices(file: Table) -> dict[str, Mapping[str, str]]:
 
 
 def _with_newest(known: Mapping[str, list[str]], notices: Mapping[str, str]) -> dict[str, list[str]]:
-    """Those of a language that is spoken no more stay: evidence cites them."""
+    """Notices in a dropped language stay: evidence cites them."""
     kept = dict(known)
     for language, words in notices.items():
         newest = sha256(words)

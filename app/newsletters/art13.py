@@ -1,7 +1,7 @@
-"""What a privacy notice has to say (GDPR Art. 13), item by item, and where the catalogue has to say it.
+"""The items that a privacy notice must contain (GDPR Art. 13), and the catalogue key that supplies each.
 
-A newsletter whose notice would lack an item is not applied. Items that are the same for all, such as the rights of
-Art. 15 to 22, are in the text of `notice` itself; tests look for each of them there.
+A newsletter whose notice would lack an item is not applied. Items that are the same for all, such as the rights of Art.
+15 to 22, are in the text of `notice` itself; tests look for each of them there.
 """
 
 import re
@@ -26,13 +26,13 @@ _TOO_VAGUE = frozenset(
 class Item:
     article: str
     path: Path
-    """The key of the catalogue that says it."""
+    """The catalogue key that supplies it."""
     is_said: bool
     remedy: str = "is missing"
 
 
 def lacking(controller: Controller, newsletters: Sequence[Newsletter], told: Collection[Path]) -> list[Problem]:
-    """A problem for each item that a notice would lack, but for keys of which something is told already."""
+    """A problem for each item that a notice would lack, except for keys in `told`, which have a problem already."""
     every = [*_of_controller(controller, newsletters)]
     for number, newsletter in enumerate(newsletters):
         every += _of_newsletter(newsletter, ("newsletter", number))
@@ -72,5 +72,5 @@ def _of_newsletter(newsletter: Newsletter, path: Path) -> Iterator[Item]:
 
 
 def _is_vague(purpose: str) -> bool:
-    """The Belgian authority takes "direct marketing" for no purpose (recommendation 01/2020 and its successor)."""
+    """The Belgian authority rejects "direct marketing" as a purpose (recommendation 01/2020 and its successor)."""
     return " ".join(re.findall(r"\w+", purpose.casefold())) in _TOO_VAGUE

@@ -1,7 +1,7 @@
-"""What the controller says of itself and of each newsletter, as values that can be relied upon.
+"""The controller and its newsletters, as validated values.
 
-Read from the shape that the catalogue file has (`[[newsletter]]` tables), which is also what the database keeps.
-Whatever is wrong is a `Problem` with the path of the key; all of them are found before anything is refused.
+Read from the structure of the catalogue file (`[[newsletter]]` tables), which is also what the database stores. Each
+error is a `Problem` with the path of the key; all of them are collected before the file is rejected.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from app.errors import JawelError
 
 LANGUAGES = ("nl", "fr", "de", "en")
 TRACES_KEPT_FOR = timedelta(days=30)
-"""What stays, without the address, of a request that nobody confirmed or that was declined."""
+"""How long traces of an unconfirmed or declined request are kept, without the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """Who decides why and how (GDPR Art. 4(7)), as notices and letters name it."""
+    """The controller (GDPR Art. 4(7)), as notices and letters name it."""
 
     name: str
     address: str
@@ -29,16 +29,16 @@ class Controller:
     jurisdiction: str
     authority: str
     representative: str | None
-    """In the Union, of a controller outside it (GDPR Art. 27)."""
+    """Representative in the Union of a controller outside it (GDPR Art. 27)."""
     dpo: str | None
     """How to reach the data protection officer (GDPR Art. 37)."""
     recipients: Mapping[str, tuple[str, ...]]
-    """By language; none where the controller has named none."""
+    """By language; empty if the controller has named none."""
     transfers: Mapping[str, str]
-    """By language: to which countries outside the EEA, and under which safeguard. None where there are none."""
+    """By language: the countries outside the EEA, and the safeguard. Empty if there are none."""
 
     def recipients_for(self, language: str) -> tuple[str, ...]:
-        """In that language, else in any: better than not at all."""
+        """In that language, else in any other."""
         return self.recipients.get(language) or next(iter(self.recipients.values()), ())
 
     def transfers_for(self, language: str) -> str | None:
@@ -47,7 +47,7 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a person reads of a newsletter, in one language."""
+    """The texts of a newsletter in one language."""
 
     title: str
     purpose: str
@@ -74,7 +74,7 @@ class Newsletter:
     role_addresses: str
     """`accept`, or `ignore`: addresses such as abuse@ and postmaster@, which are no person's own, get no mail."""
     disposable_domains: str
-    """`accept`, or `ignore`: addresses that are made to be thrown away get no mail."""
+    """`accept`, or `ignore`: disposable addresses get no mail."""
     reply_to: str | None
     title: Mapping[str, str]
     purpose: Mapping[str, str]
@@ -84,7 +84,7 @@ class Newsletter:
     """By language, the SHA-256 of each privacy notice that people were shown, newest first."""
 
     def language_for(self, preferred: Sequence[str]) -> str:
-        """The first of the reader's languages that the newsletter speaks, else its own first one."""
+        """The first of the reader's languages that the newsletter supports, else its own first one."""
         spoken = (tag.partition("-")[0].lower() for tag in preferred)
         return next((language for language in spoken if language in self.languages), self.languages[0])
 
@@ -93,9 +93,9 @@ class Newsletter:
         return Words(self.title[language], self.purpose[language], self.consent[language])
 
     def wording_digests(self, language: str) -> Mapping[str, str]:
-        """SHA-256, in hex, of the exact words shown in a language that the newsletter speaks.
+        """SHA-256, in hex, of the exact words shown in one of the newsletter's languages.
 
-        Without `notice` where the catalogue was not applied since notices are kept: what is cited has to be there.
+        Without `notice` if the catalogue was last applied before notices were kept: a cited text must be stored.
         """
         return self._digests[language]
 
@@ -131,7 +131,7 @@ class Newsletter:
 
 
 class CatalogueIsBehind(JawelError):
-    """A row names a newsletter that was added after this process read the catalogue. It reads it anew in a second."""
+    """A row names a newsletter added after this process read the catalogue, which it rereads within a second."""
 
 
 class BySlug(dict[str, Newsletter]):
@@ -143,13 +143,13 @@ class BySlug(dict[str, Newsletter]):
 class Catalogue:
     controller: Controller | None
     newsletters: Mapping[str, Newsletter] = field(default_factory=BySlug)
-    """By slug; with the retired ones, whose subscribers can still leave."""
+    """By slug; includes retired ones, whose subscribers can still leave."""
     attacked: frozenset[str] = frozenset()
-    """Those whose breaker had tripped when this was read."""
+    """Slugs of newsletters whose breaker had tripped when this was read."""
 
     @cached_property
     def open(self) -> dict[str, Newsletter]:
-        """Those that take signups."""
+        """Newsletters that take signups."""
         return {slug: each for slug, each in self.newsletters.items() if not each.is_retired}
 
 

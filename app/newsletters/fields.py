@@ -1,6 +1,6 @@
-"""Single values of the catalogue file: each function takes what TOML gave and returns what can be relied upon.
+"""Validators for single values of the catalogue file: each takes a TOML value and returns a valid one.
 
-Whatever cannot be used raises `Invalid`, whose text is the remedy.
+Each raises `Invalid` for a value that cannot be used; its text is the remedy.
 """
 
 import re
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 ACCEPT_OR_IGNORE = ("accept", "ignore")
 PROOF_OF_WORK = ("never", "when attacked", "always")
 LONGEST = timedelta(days=100 * 365)
-"""More, and a sum with the present instant is a year that `datetime` does not have."""
+"""With a longer one, a sum with the present instant could exceed the years of `datetime`."""
 LONGEST_CONFIRM_WITHIN = timedelta(days=14)
 _SPECIALS = re.compile(r"[][\\()<>@,:;.]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -74,7 +74,7 @@ def line(value: object) -> str:
 
 
 def _is_control(letter: str) -> bool:
-    """What a mail program may take for the end of a line, U+2028 among it, included."""
+    """Includes whatever a mail program may take for the end of a line, such as U+2028."""
     return unicodedata.category(letter) in ("Cc", "Zl", "Zp")
 
 
@@ -141,7 +141,7 @@ def address_or_nothing(value: object) -> str | None:
 
 
 def sender(value: object) -> str:
-    """As a From header has it: in a name with a comma or the like, quotes go around it (RFC 5322 section 3.2.3)."""
+    """As in a From header: a name with a comma or the like is quoted (RFC 5322 section 3.2.3)."""
     match = re.fullmatch(r'(?:([^<>@"]+) <([^<>]+)>|([^<>\s]+))', line(value))
     if match is None:
         raise Invalid('needs a sender such as "Voorbeeld <news@example.org>"')

@@ -1,4 +1,4 @@
-"""The catalogue that is in force, read from the database."""
+"""The catalogue in force, read from the database."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from app.newsletters.definitions import BySlug, Catalogue, Newsletter
 from app.newsletters.tables import ControllerRow, NewsletterRow, Wording
 
 KNOWN = 4096
-"""So many versions of newsletters are remembered as they were read."""
+"""How many parsed versions of newsletters are cached."""
 
 
 def catalogue(connection: Connection | Session) -> Catalogue:
@@ -27,7 +27,7 @@ def catalogue(connection: Connection | Session) -> Catalogue:
 
 @lru_cache(maxsize=KNOWN)
 def _newsletter(terms: str, notices: str, is_retired: bool) -> Newsletter:
-    """Every process loads the catalogue each second, and hardly ever finds another: what is as before is not read."""
+    """Cached, because every process loads the catalogue each second, and it rarely changes."""
     read = parsing.read_newsletter(json.loads(terms), (), [])
     return replace(read, is_retired=is_retired, notices=json.loads(notices))
 
@@ -41,6 +41,6 @@ _NEWSLETTERS = select(
 
 
 def wordings(connection: Connection, digests: Sequence[str]) -> dict[str, AnyRow]:
-    """Of those that people were shown: `text` and `first_used_at`, by SHA-256."""
+    """`text` and `first_used_at` of these wordings, by SHA-256."""
     found = connection.execute(select(Wording.__table__).where(Wording.sha256.in_(digests)))
     return {row.sha256: row for row in found}

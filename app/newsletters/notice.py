@@ -1,7 +1,7 @@
-"""The privacy notice (GDPR Art. 13), composed from the catalogue in each language that a newsletter speaks.
+"""The privacy notice (GDPR Art. 13), composed from the catalogue in each of a newsletter's languages.
 
-Plain text, so that its bytes can be cited by their SHA-256. Blocks are parted by blank lines: a line that begins with
-`# ` is the title, one with `## ` a heading, lines that begin with `- ` are a list, anything else is a paragraph.
+Plain text, so that its bytes can be cited by their SHA-256. Blocks are separated by blank lines: a line that begins
+with `# ` is the title, one with `## ` a heading, lines that begin with `- ` are a list, anything else is a paragraph.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _UNITS = (
     ("second", timedelta(seconds=1)),
 )
 _WIDTHS: Mapping[tuple[str, str], Literal["short"]] = {("nl", "day"): "short", ("nl", "hour"): "short"}
-"""Babel has no long Dutch words for these, and says them in English; the short ones are the whole words."""
+"""Babel has no long Dutch form of these units and falls back to English; the short forms are the whole words."""
 
 
 def compose(controller: Controller, newsletter: Newsletter) -> Mapping[str, str]:
@@ -59,7 +59,7 @@ class _About:
 
 @cache
 def _translations(language: str) -> NullTranslations:
-    """Where a message is not translated, or nothing is, it stays in English."""
+    """An untranslated message stays in English."""
     return Translations.load(_FOLDER, [language])
 
 
@@ -127,7 +127,7 @@ def _data(about: _About) -> Iterator[str]:
 
 
 def _recipients(about: _About) -> Iterator[str]:
-    """Art. 13(1)(e): by name, or by category where the controller has named none."""
+    """Art. 13(1)(e): by name, or by category if the controller has named none."""
     _ = about.gettext
     yield "## " + _("Who receives your data")
     named = about.controller.recipients.get(about.language)

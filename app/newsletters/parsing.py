@@ -1,4 +1,4 @@
-"""From the tables of a catalogue file to `definitions`, with every problem found before any is reported."""
+"""Parses the tables of a catalogue file into `definitions`, collecting all problems before any is reported."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(slots=True)
 class TableParser:
-    """Reads one table, and notes what is wrong with it instead of stopping."""
+    """Parses one table, and collects problems instead of stopping."""
 
     table: Table
     path: Path
@@ -42,7 +42,7 @@ class TableParser:
 
 
 def read(file: Table) -> tuple[Catalogue, list[Problem]]:
-    """The catalogue, to be used only where there is no problem."""
+    """The catalogue; use it only if there are no problems."""
     problems: list[Problem] = []
     top = TableParser(file, (), problems)
     controller = top.take("controller", fields.table)
@@ -106,7 +106,7 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
 
 
 def _by_language(parser: TableParser, key: str, parse: Callable[[Any], Parsed]) -> dict[str, Parsed]:
-    """What may be left out; which languages there have to be depends on the newsletters."""
+    """An optional table; the languages it needs depend on the newsletters."""
     table = parser.take(key, fields.table, {})
     words = TableParser(table, (*parser.path, key), parser.problems)
     found = {language: words.take(language, parse, None) for language in LANGUAGES}

@@ -1,4 +1,4 @@
-"""The catalogue as rows. What a newsletter says of itself is kept as the table of the file, and read whole."""
+"""The catalogue as rows. The terms of a newsletter are stored as its table in the file, and read whole."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ class NewsletterRow(Base):
     slug: Mapped[str] = mapped_column(primary_key=True)
     terms: Mapped[dict[str, Any]] = mapped_column(JSON)
     retired_at: Mapped[datetime | None] = mapped_column(Instant)
-    """Retired ones take no signups; who is subscribed can still leave."""
+    """Retired newsletters take no signups; their subscribers can still leave."""
     notices: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict, server_default="{}")
     """By language, the SHA-256 of each privacy notice that people were shown, newest first. The texts are wordings."""
 

@@ -1,4 +1,4 @@
-"""The catalogue file: TOML in, a catalogue or every problem with its line out."""
+"""Reads the catalogue file: from TOML to a catalogue, or to every problem with its line."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ class CatalogueError(JawelError):
 
 
 def load(path: Path) -> tuple[Catalogue, dict[str, Any]]:
-    """The catalogue, and the tables it was read from, which is what the database keeps. Raise CatalogueError."""
+    """The catalogue, and the tables it was read from, which the database stores. Raises CatalogueError."""
     try:
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text)
@@ -45,7 +45,7 @@ def _explain(problem: Problem) -> str:
 
 
 def _line(problem: Problem, lines: dict[KeyPath, int]) -> int:
-    """That of the key, or of the nearest table around it where the key itself is missing."""
+    """Line of the key, or of the nearest enclosing table if the key itself is missing."""
     nearest = problem.path
     while nearest and nearest not in lines:
         nearest = nearest[:-1]
@@ -53,7 +53,7 @@ def _line(problem: Problem, lines: dict[KeyPath, int]) -> int:
 
 
 def _lines(text: str) -> dict[KeyPath, int]:
-    """Where each table and key stands. `tomllib` does not say, and a person needs to be led to the line."""
+    """Line of each table and key. `tomllib` does not report it, and the operator needs it."""
     found: dict[KeyPath, int] = {}
     for number, path in _keys(text):
         found.setdefault(path, number)

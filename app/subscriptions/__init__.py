@@ -4,11 +4,11 @@
                               │                     ├──────hard bounce────▶ bounced
                               │                     └──────complaint──────▶ complained
                               ├──hard bounce · complaint──▶ bounced · complained, erased soon after
-                              └──decline · lapse──▶ (erased, or what it was before)
+                              └──decline · lapse──▶ (erased, or its former status)
 
-A new request of the person leads from `unsubscribed` and `bounced` back to `pending`, never from `complained`:
-that becomes `unsubscribed` only where an operator lifts the complaint.
-Only the person leads from `pending` to `confirmed`, by pressing a button behind a link sent to the address.
+A new request by the person leads from `unsubscribed` and `bounced` back to `pending`, never from `complained`, which
+becomes `unsubscribed` only if an operator lifts the complaint. Only the mailbox holder can confirm, by pressing a
+button behind a link sent to the address.
 
-Invariant: every arrow writes one consent event in the transaction that moves the status.
+Invariant: every arrow writes one consent event in the transaction that changes the status.
 """

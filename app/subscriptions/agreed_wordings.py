@@ -1,4 +1,4 @@
-"""The exact words that a person was asked with: those that the evidence cites, whatever the catalogue says since."""
+"""The exact words shown to a person at the request, as the evidence cites them, whatever the catalogue says now."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _PARTS = ("title", "purpose", "consent")
 
 
 def find(connection: Connection, letter_id: UUID) -> Mapping[str, Words]:
-    """By newsletter: the words of its newest request, for the person whom the letter went to."""
+    """By newsletter: the words of the newest request by the letter's recipient."""
     requests = connection.execute(
         select(ConsentEvent.newsletter, ConsentEvent.evidence)
         .join(Letter, Letter.subscriber_id == ConsentEvent.subscriber_id)

@@ -1,11 +1,11 @@
 """Confirmation by code: six digits in the letter beside its link, typed on the page that is still open.
 
-Page and letter find each other by the form id, which the signup form chose. Nothing is kept that could confirm:
-of the form id a keyed digest, and the code not at all, for it follows from the secret keys and the letter.
+The form id, which the signup form chose, links page and letter. Nothing stored can confirm: of the form id only a keyed
+digest is kept, and the code not at all, because it is derived from the secret keys and the letter.
 
-A guess is worth what five in a million are: no letter takes more than five wrong ones, and a form id leads to one
-letter, the newest, so that many letters asked for under one form id are no more guesses. Whatever is wrong with a
-guess, the same statements run and a row is written: neither answer nor work tells whether there was a letter.
+The chance of guessing is five in a million: a letter accepts five wrong codes at most, and a form id leads to one
+letter, the newest, so that many letters requested under one form id give no further guesses. Whatever is wrong with a
+guess, the same statements run and a row is written: neither answer nor work reveals whether there was a letter.
 Lock order: `database.locks`.
 """
 
@@ -30,28 +30,28 @@ from app.subscriptions.model import Status
 DIGITS = 6
 TRIES = 5
 GOOD_FOR = timedelta(minutes=30)
-"""From when the letter was sent."""
+"""Counted from when the letter was sent."""
 _MAY_HAVE_ARRIVED = (State.QUEUED, State.DEFERRED, State.SENT)
-"""Also those still owed: a person may type faster than the worker notes that the letter went."""
+"""Includes letters still owed: a person may type before the worker records the letter as sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What was typed, and under which form id: the one that the signup form chose."""
+    """The typed code, and the form id that the signup form chose."""
 
     form_id: str
     typed: str
 
 
 def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UUID | None:
-    """Confirm all that the form's letter asked for. Idempotent: the right code is right for half an hour.
+    """Confirm all that the form's letter asked for. Idempotent: the right code works for half an hour.
 
-    Returns the letter; None where nothing was confirmed, for whatever reason. To be committed all the same: a wrong
-    code counts.
+    Returns the letter's id; None if nothing was confirmed, for whatever reason. Commit in either case: a wrong code
+    counts.
     """
     now = clock.now()
     form_ids = digests(keys, guess.form_id)
-    # Two guesses under one form id wait for each other by this row, whether or not there is a letter; it goes in a day.
+    # This row serialises guesses under one form id, whether or not there is a letter; it is purged after a day.
     recipient_limit.hold(session, form_ids[:1], now)
     letter_id = _newest(session, form_ids, now) or uuid4()
     _letter, asked = confirmation.lock(session, letter_id)
@@ -65,7 +65,7 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
 
 
 def _newest(session: Session, form_ids: Sequence[str], now: datetime) -> UUID | None:
-    """The newest letter that was due: until it is, the person can only have the code of the one before."""
+    """The newest letter already due: before that, the person can only have the previous letter's code."""
     return session.scalars(
         select(Letter.id)
         .where(Letter.form_id.in_(form_ids), Letter.kind == LetterKind.CONFIRMATION, Letter.due_at <= now)
@@ -90,24 +90,24 @@ def _is_open(letter: AnyRow, now: datetime) -> bool:
 
 
 def digests(keys: Sequence[str], form_id: str) -> list[str]:
-    """Of a form id, under each key; the first is the one to keep."""
-    # A lone surrogate, which JSON can hold, has no UTF-8 of its own.
+    """Keyed digests of a form id, one per key; the first is the one to store."""
+    # A lone surrogate, which JSON can hold, has no UTF-8 encoding.
     return [_mac(key, "attempt", form_id.encode(errors="surrogatepass")).hex() for key in keys]
 
 
 def code(key: str, letter_id: UUID) -> str:
-    """Of 64 bits, so that the codes below 551,616 are likelier than the others by less than one in 10 to the 13."""
+    """From 64 bits, so that the codes below 551,616 are likelier than the others by less than one in 10 to the 13."""
     number = int.from_bytes(_mac(key, "code", letter_id.bytes)[:8], "big")
     return f"{number % 10**DIGITS:0{DIGITS}}"
 
 
 def grouped(code: str) -> str:
-    """As people read it: `123 456`."""
+    """In groups of three: `123 456`."""
     return f"{code[:3]} {code[3:]}"
 
 
 def fits(keys: Sequence[str], letter_id: UUID, typed: str) -> bool:
-    """Whether somebody typed the code of the letter, in groups or not. Takes as long for a wrong one as for a right."""
+    """Whether `typed` is the letter's code, grouped or not. Takes the same time for wrong and right codes."""
     digits = "".join(typed.split()).encode(errors="surrogatepass")
     return [hmac.compare_digest(code(key, letter_id).encode(), digits) for key in keys].count(True) > 0
 

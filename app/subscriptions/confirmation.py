@@ -1,7 +1,7 @@
 """Confirmation: the second half of double opt-in, and its opposite, "this was not me".
 
-A link leads to a letter, the letter names the subscriptions it asked for and their nonces. Only where the nonce still
-stands can the link act. Everything here may happen twice: the second time changes nothing and answers the same.
+A link leads to a letter, which names the subscriptions it asked for and their nonces. The link can act only while the
+nonce is unchanged. Everything here is idempotent: the second time changes nothing and answers the same.
 Lock order: `database.locks`.
 """
 
@@ -28,7 +28,7 @@ from app.suppressions import Reason
 
 
 class Standing(Enum):
-    """Where a subscription stands, seen from one link."""
+    """State of a subscription, as seen from one link."""
 
     OPEN = auto()
     CONFIRMED = auto()
@@ -38,7 +38,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one letter asked of whom, and where each subscription stands now."""
+    """A confirmation letter: its recipient, what it asked for, and the current state of each subscription."""
 
     letter_id: UUID
     subscriber_id: UUID
@@ -60,7 +60,7 @@ class Confirmed:
 
 
 def find(connection: Connection, letter_id: UUID) -> Asked | None:
-    """None where the letter, and with it the address, has been erased."""
+    """None if the letter, and with it the address, has been erased."""
     found = _finding().run(connection, {"letter": letter_id})
     if not found:
         return None
@@ -110,9 +110,9 @@ def _standing(status: str, nonce_stands: bool) -> Standing:
 
 
 def confirmed_since(connection: Connection, letter_id: UUID, earliest: datetime) -> Mapping[str, Confirmed]:
-    """By newsletter: what the letter asked for and was confirmed lately. Empty once the letter is erased.
+    """By newsletter: the letter's subscriptions confirmed after `earliest`. Empty once the letter is erased.
 
-    Also where the person came to another address since: that confirms anew, and the letter had no part in it.
+    Also empty if the person changed address since: that confirms anew, without the letter.
     """
     found = connection.execute(
         select(Letter.about, Subscription.id, Subscription.newsletter, Subscription.nonce, Subscription.since)
@@ -126,9 +126,9 @@ def confirmed_since(connection: Connection, letter_id: UUID, earliest: datetime)
 
 
 def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: Act) -> Mapping[str, Standing]:
-    """Confirm what the letter asked for and the person chose, as far as it is still open. Idempotent.
+    """Confirm the chosen subscriptions of the letter that are still pending. Idempotent.
 
-    Returns where each newsletter stands now; those that the link can do nothing about are left out.
+    Returns the state of each newsletter, except those that the link can no longer affect.
     """
     letter, subscriptions = lock(session, letter_id)
     now = clock.now()
@@ -143,16 +143,16 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
 
 
 def _believe_in_mailbox(session: Session, subscription: Subscription) -> None:
-    """Whoever presses has read the letter: the mailbox lives, whatever bounced from it before."""
+    """Lift a hard bounce: the press proves that the letter was read, so the mailbox exists."""
     digest = select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id).scalar_subquery()
     suppressions.lift(session, digest, Reason.HARD_BOUNCE)
 
 
 def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
-    """Forget the pending subscriptions of the letter, and send the mailbox no confirmation mail for 30 days.
+    """Lapse the letter's pending subscriptions, and send the mailbox no confirmation mail for 30 days. Idempotent.
 
-    What was confirmed meanwhile ends as well: whoever says "this was not me" does not want it either. What has ended
-    before stays so: no undo leads back behind this. Idempotent.
+    Subscriptions confirmed meanwhile end as well, because "this was not me" applies to them too. Those that had ended
+    stay ended: their undo is voided.
     """
     letter, held = _hold(session, letter_id)
     subscriptions = _standing_still(letter, held)
@@ -173,7 +173,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
 
 
 def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
-    """The letter's subscriptions whose nonce stands, locked: of two presses at once the second finds the first done."""
+    """The letter's subscriptions with current nonce, locked: of two presses at once the second finds the first done."""
     letter, held = _hold(session, letter_id)
     return letter, _standing_still(letter, held)
 
@@ -183,7 +183,7 @@ def _standing_still(letter: Letter | None, held: Sequence[Subscription]) -> list
 
 
 def _hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
-    """The letter, with all subscriptions of whoever it went to, locked."""
+    """The letter, with all subscriptions of its recipient, locked."""
     found = session.execute(
         select(Letter, Subscription)
         .join(Subscription, Subscription.subscriber_id == Letter.subscriber_id)
@@ -195,10 +195,10 @@ def _hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscr
 
 
 def _after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:
-    """The letter is named always: whoever audits compares it with the one that the request owed.
+    """Always names the letter, which an auditor compares with the one that the request owed.
 
-    The delay tells a person from a scanner that presses buttons, should one ever come. A person may press before the
-    worker has noted that the letter went.
+    The delay distinguishes a person from a scanner that presses buttons, should one ever come. A person may press
+    before the worker has recorded the letter as sent.
     """
     if letter is None:
         return act

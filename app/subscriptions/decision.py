@@ -1,4 +1,4 @@
-"""What becomes of a request: decided from facts alone, by a pure function that a table of examples can check."""
+"""Decides what a request leads to: a pure function of facts, which a table of examples can check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,37 +20,37 @@ from app.subscriptions.model import Status
 class Sincerity(Enum):
     HUMAN = auto()
     TRAPPED = auto()
-    """It filled the field that people do not see."""
+    """The honeypot field, which people do not see, was filled in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signup:
-    """A request to subscribe, complete and valid: a value of this type can be acted upon."""
+    """A complete and valid request to subscribe."""
 
     address: EmailAddress
     newsletters: tuple[Newsletter, ...]
     language: str
     asked_from: str | None
-    """The site of the form, where it is one of ours or the newsletter's: this is shown in the letter."""
+    """The site of the form, if it is ours or the newsletter's: shown in the letter."""
     sincerity: Sincerity
     evidence: Mapping[str, JsonValue]
     """How the request reached us."""
     form_id: str | None = None
-    """Keyed digest of the id that the form chose, where it means to ask for the code."""
+    """Keyed digest of the form id, if the form will ask for the code."""
     reads: tuple[str, ...] = ()
-    """The languages of whoever filled in the form, best first: each newsletter was shown in the first that it speaks.
+    """The requester's languages, best first: each newsletter was shown in the first that it supports.
 
-    Empty where that is `language`.
+    Empty if that is `language`.
     """
     is_unproven: bool = False
-    """Its newsletter is attacked, and no work was proved: the letter goes by a small allowance."""
+    """Its newsletter is under attack and no work was proved: the letter goes through a small throttle."""
     only_for: UUID | None = None
-    """The subscriber who asks through a link to them: should they be erased meanwhile, nothing happens."""
+    """The subscriber who asks through their own link: if they are erased meanwhile, nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A row of `RecipientLimit`, as it was read."""
+    """A row of `RecipientLimit`, as read."""
 
     version: int
     confirmations: list[int]
@@ -63,11 +63,11 @@ UNUSED = Budget(version=0, confirmations=[], to_mailbox=[], told_at=None)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the database knows of an address, all of it as of one instant."""
+    """What the database knows about an address, all of it at one instant."""
 
     budget: Budget
     mailbox: Budget
-    """The same row, where the address is plain."""
+    """The same row as `budget` if the address is plain."""
     suppressed: bool
     subscriber_id: UUID | None
     commitment_key: str | None
@@ -77,7 +77,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written: the letter that is owed, and the newsletters that it is about."""
+    """What to write: the letter owed, and the newsletters it is about."""
 
     about: tuple[Newsletter, ...]
     letter: LetterKind
@@ -85,12 +85,12 @@ class Plan:
 
     @property
     def pending(self) -> tuple[Newsletter, ...]:
-        """Those that become or stay so."""
+        """The newsletters that become or stay pending."""
         return self.about if self.letter is LetterKind.CONFIRMATION else ()
 
 
 def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
-    """None: nothing happens. The person who asked cannot tell."""
+    """None if nothing is to happen. The requester cannot tell."""
     statuses = {slug: found.status for slug, found in facts.subscriptions.items()}
     if signup.sincerity is Sincerity.TRAPPED or facts.suppressed or Status.COMPLAINED in statuses.values():
         return None
@@ -113,6 +113,6 @@ def _was_just_asked(subscription: AnyRow | None, now: datetime) -> bool:
     return (
         subscription is not None
         and subscription.status == Status.PENDING
-        # It may be due at the end of a cool-down, and no later: a clock that was ahead asked for nothing.
+        # Due at the end of a cool-down at the latest: a later value, from a clock that was ahead, does not count.
         and now - recipient_limit.COOL_DOWN < subscription.asked_at <= now + recipient_limit.COOL_DOWN + clock.AHEAD
     )

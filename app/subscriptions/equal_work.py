@@ -1,10 +1,10 @@
-"""What a request that comes to nothing writes all the same, for the database to undo before it commits.
+"""Equalises the database work of requests: filler rows are written, and rolled back before the commit.
 
-To write less is quicker, and under load that shows. So every request hands over as many rows of each table as a
-newcomer's does: those that stay, and in place of each that it lacks one of somebody made up. These go where the others
-go, by the same statements, past the same checks and triggers, and are rolled back to a savepoint. Nobody can read them,
-so nothing of them is mailed, confirmed, counted or sealed. Their bytes stay on the disk for a while, in what PostgreSQL
-has not vacuumed and in its log: so nothing in them is of the person.
+Fewer rows take less time, which shows under load. So every request writes as many rows of each table as a newcomer's
+does: its own, and an invented row in place of each missing one. These go through the same statements, checks and
+triggers, and are rolled back to a savepoint. Nobody can read them, so they are never mailed, confirmed, counted or
+sealed. Their bytes stay on disk for a while, in rows that PostgreSQL has not vacuumed and in its log: so they contain
+nothing about the person.
 """
 
 import secrets
@@ -32,11 +32,11 @@ NOTHING_KNOWN = Facts(
     subscriptions={},
 )
 SHORTEST = 16
-"""Characters of an address that no other is likely to have."""
+"""Characters that make an invented address unlikely to exist."""
 
 
 def undone_rows(connection: Connection, draft: Draft, kept: Rows) -> Rows:
-    """What `kept` lacks. The ids of what it has are referred to, so that a foreign key is checked for each row."""
+    """The rows that `kept` lacks. They refer to its ids, so that a foreign key is checked for each row."""
     asked = {row["newsletter"] for row in kept[Subscription]}
     lacking = tuple(each for each in draft.signup.newsletters if each.slug not in asked)
     if kept[Subscriber] and not lacking:
@@ -73,5 +73,5 @@ def _as_long_as(text: str) -> str:
 
 
 def _blank(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Evidence holds how the request reached us; without the salt its hash says nothing."""
+    """Evidence holds how the request reached us; without the salt its hash reveals nothing."""
     return {**event, "evidence": "-" * len(event["evidence"]), "salt": "-" * len(event["salt"])}

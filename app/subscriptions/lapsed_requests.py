@@ -1,7 +1,7 @@
-"""Stubs: what stays of a request that nobody confirmed, for whoever says "you have spammed me".
+"""Lapsed requests: the trace of an unconfirmed request, kept to answer "you have spammed me".
 
-The address is erased with the request. Its keyed digest leads to the evidence for `TRACES_KEPT_FOR` more: to whoever
-names the address it can be answered that a form was filled in, when, and that nothing but one letter came of it.
+The address is erased with the request. Its keyed digest leads to the evidence for `TRACES_KEPT_FOR` longer: a person
+who names the address can be told that a form was filled in, when, and that only one letter followed.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ class LapsedRequest(Base):
     __table_args__ = (Index(None, "digest"), Index(None, "subscriber_id"), Index(None, "lapsed_at"))
 
     subscription_id: Mapped[UUID] = mapped_column(primary_key=True)
-    """No foreign keys: it takes the place of the rows that it speaks of."""
+    """No foreign keys: this row replaces the rows it refers to."""
     subscriber_id: Mapped[UUID]
     newsletter: Mapped[str]
     digest: Mapped[str | None]
-    """`EmailAddress.digest`; None where the request lapsed before stubs were kept."""
+    """`EmailAddress.digest`; None if the request lapsed before this table existed."""
     lapsed_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -45,9 +45,10 @@ def leave(session: Session, subscriptions: Sequence[Subscription | AnyRow], now:
 
 
 def earlier(digest: str) -> Select[UUID]:
-    """The ids of subscribers whose requests from the address lapsed, but of those who have another address since.
+    """The ids of subscribers with a lapsed request from the address, except those who have another address since.
 
-    A request that lapses because its person moves leaves a stub of the address that they left, whoever has it then.
+    A request that lapses because its person changes address leaves a row for the former address, which others may
+    have.
     """
     elsewhere = exists().where(Subscriber.id == LapsedRequest.subscriber_id, Subscriber.digest != digest)
     return select(LapsedRequest.subscriber_id).where(LapsedRequest.digest == digest, ~elsewhere)

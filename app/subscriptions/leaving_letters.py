@@ -1,9 +1,8 @@
-"""The letters about leaving and coming back: they tell a person what was done in their name, by whoever had a link.
+"""Letters about unsubscribing and its undo: they tell a person what the holder of a link did in their name.
 
-Links get forwarded, and a press costs nothing. So one person is owed a few of a kind a day, however often a stranger
-presses. Nobody is brought back without one, nor where no acknowledgement would be left for leaving again: so what the
-last mail said stays so, until the person does something themselves.
-Lock order: `database.locks`.
+Links get forwarded, and a press costs nothing. So one person is owed only a few letters of a kind a day, however often
+a stranger presses. Nobody is resubscribed without a letter, nor if none would be left to acknowledge unsubscribing
+again: so the last letter stays true until the person acts themselves. Lock order: `database.locks`.
 """
 
 from collections.abc import Sequence
@@ -16,16 +15,16 @@ from app.outbox import LetterKind
 from app.subscriptions.model import Subscriber, Subscription
 
 A_DAY = 3
-"""Of one kind, to one person."""
+"""Letters of one kind to one person."""
 
 
 def owe(session: Session, kind: LetterKind, about: Sequence[Subscription], spare: Sequence[LetterKind] = ()) -> bool:
     """Owe the person one letter about these subscriptions, which are locked.
 
-    False, and nothing is owed, where they had their share of it today, or of one of those that are to be left to spare.
+    False, and nothing is owed, if the daily limit of this kind, or of a kind in `spare`, is used up.
     """
-    # It keeps no request for the person waiting (FOR NO KEY UPDATE),
-    # and of two presses at once, about different subscriptions, the second counts the letter of the first.
+    # FOR NO KEY UPDATE: requests for the person do not wait,
+    # and of two concurrent presses about different subscriptions the second counts the letter of the first.
     whose = select(Subscriber).where(Subscriber.id == about[0].subscriber_id).with_for_update(key_share=True)
     subscriber = session.scalars(whose).one()
     if any(outbox.owed_lately(session, each, subscriber.id) >= A_DAY for each in (kind, *spare)):

@@ -39,11 +39,11 @@ class Subscriber(Base):
     address: Mapped[str]
     canonical: Mapped[str]
     digest: Mapped[str]
-    """`EmailAddress.digest`: what ties the row to suppressions, which outlive it."""
+    """`EmailAddress.digest`: ties the row to suppressions, which outlive it."""
     mailbox_digest: Mapped[str | None]
-    """`Digests.mailbox`: what ties the row to objections from other addresses of its mailbox.
+    """`Digests.mailbox`: ties the row to objections from other addresses of its mailbox.
 
-    None in a row from before there was such a digest, until `mailboxes.complete` has seen it.
+    None in a row older than this column, until `mailbox_backfill.complete` fills it in.
     """
     language: Mapped[str]
     commitment_key: Mapped[str]
@@ -56,7 +56,7 @@ class Subscriber(Base):
 
     @property
     def commitment(self) -> str:
-        """What evidence of now says of the address."""
+        """The commitment to the address in new evidence."""
         return consent.commitment(self.commitment_key, self.email)
 
 
@@ -99,20 +99,20 @@ class Subscription(Base):
     version: Mapped[int]
     """Counts changes; a request that decided on a stale row finds another number and starts over."""
     nonce: Mapped[str]
-    """Part of every confirmation link; turns when the subscription ends, which kills the links sent before."""
+    """Part of every confirmation link; replaced when the subscription ends, which invalidates earlier links."""
     letter_id: Mapped[UUID | None] = mapped_column(ForeignKey("letters.id", ondelete="SET NULL"))
     """The newest confirmation letter owed for it."""
     asked_at: Mapped[datetime | None] = mapped_column(Instant)
     """When that letter was, or will be, due."""
     expires_at: Mapped[datetime | None] = mapped_column(Instant)
-    """Until when a pending one can be confirmed."""
+    """Until when it can be confirmed, if pending."""
     ended_as: Mapped[str | None]
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     reason: Mapped[str | None]
-    """How it last ended. Kept while pending again: a request that nobody confirms must not wipe out a withdrawal."""
+    """How it last ended. Kept while pending again: an unconfirmed request must not erase a withdrawal."""
     lapses_at: Mapped[datetime | None] = mapped_column(Instant)
-    """When to erase one that ended, by what a mail system said, without ever being confirmed."""
+    """When to erase it, if mail feedback ended it before it was ever confirmed."""
     undo_id: Mapped[UUID | None]
-    """What an undo of its ending has to name: chosen by chance where a press ended it, and gone at whatever follows."""
+    """Random value that an undo has to name: set if a press ended it, cleared by whatever follows."""
     former_commitment: Mapped[str | None]
-    """The commitment in its newest request, where the person has another address since. The next one names it."""
+    """The commitment in its newest request, if the person has another address since. The next request names it."""

@@ -1,9 +1,9 @@
-"""One write for all of a request: budgets, subscriber, letter, subscriptions and consent events; and what is undone.
+"""One write for a whole request: recipient limits, subscriber, letter, subscriptions, consent events, filler rows.
 
-On PostgreSQL it is a function of the database (`migrations/signup_functions.py`), on SQLite one statement a table.
+On PostgreSQL it is a database function (`migrations/signup_functions.py`), on SQLite one statement per table.
 
-Every row that may exist already carries the version it was read at. Where another request came first the version no
-longer fits, and the database refuses the whole write.
+Every row that may already exist carries the version it was read at. If another request came first, the version no
+longer matches, and the database rejects the whole write.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def _inserts() -> Mapping[type[Base], PreparedStatement]:
 def _replace_if_unchanged(
     insert: json_insert.Insert, model: type[RecipientLimit | Subscription], key: tuple[str, ...]
 ) -> json_insert.Insert:
-    """Where the stored version is not the one that was read, `version` becomes NULL, which the column refuses."""
+    """If the stored version is not the one that was read, `version` becomes NULL, which the column rejects."""
     kept = ("id", RecipientLimit.linked_at.key, *key)
     replacement = {each.name: insert.excluded[each.name] for each in model.__table__.columns if each.name not in kept}
     follows = model.version + 1 == insert.excluded.version
@@ -66,9 +66,9 @@ def _replace_if_unchanged(
 
 
 def write(connection: Connection, kept: Rows, undone: Rows) -> None:
-    """Write both, and undo the second.
+    """Write both, and roll back `undone`.
 
-    Raises IntegrityError; where `was_overtaken` says so, a row was not as it was read. Nothing is kept then.
+    Raises IntegrityError; if `was_overtaken` holds for it, a row was not as it was read. Nothing is kept then.
     """
     if connection.dialect.name == "sqlite":
         _insert(connection, kept)
@@ -90,16 +90,16 @@ _NOTHING = _encoded(NO_ROWS)
 
 
 def _insert(connection: Connection, written: Rows) -> None:
-    """Each table in its turn; a statement takes longer to be run here than what it does, so none is run for nothing."""
+    """Table by table, skipping empty ones: the overhead of a statement exceeds its work."""
     for table, each in written.items():
         if each:
             _inserts()[table].run(connection, json_insert.parameters({table: each}))
 
 
 def was_overtaken(error: IntegrityError) -> bool:
-    """Whether others came first, on PostgreSQL: a row is there by now, has another version, or its person is gone.
+    """Whether another transaction came first, on PostgreSQL: a row now exists, has changed, or its person is gone.
 
-    Any other constraint that is violated would be violated again.
+    Any other violated constraint would be violated again.
     """
     cause = error.orig
     if not isinstance(cause, psycopg.Error):

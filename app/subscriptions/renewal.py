@@ -1,7 +1,7 @@
-"""Renewal: what was agreed to once holds on, because the person said so by another way than a new signup.
+"""Renewal: an earlier consent continues, because the person said so by another way than a new signup.
 
-Two steps are recorded, as in every double opt-in: that it was asked for, and that the holder of the mailbox confirmed.
-Both cite the words that were agreed to then, and the event that says so.
+Two steps are recorded, as in every double opt-in: the request, and its confirmation by the mailbox holder. The request
+cites the words agreed to earlier, and the event that records them.
 """
 
 import json
@@ -21,7 +21,7 @@ CARRIED_OVER = ("control", "language", "wordings")
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """How the person asked for it, and how they confirmed. Each act names its `method`."""
+    """How the person requested it, and how they confirmed. Each act names its `method`."""
 
     asked: Act
     asked_at: datetime
@@ -29,7 +29,7 @@ class Renewal:
 
 
 def renew(session: Session, subscription: Subscription, renewal: Renewal) -> None:
-    """Make the subscription, which is locked, confirmed, whatever it was. Not idempotent: each call is two events."""
+    """Confirm the subscription, which is locked, from any status. Not idempotent: each call records two events."""
     now = clock.now()
     transitions.become_confirmed(subscription, now)
     details = {**_carried_over(session, subscription), **_person(session, subscription), **renewal.asked.details}
@@ -40,7 +40,7 @@ def renew(session: Session, subscription: Subscription, renewal: Renewal) -> Non
 
 
 def _carried_over(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:
-    """What the newest request in the evidence says of words."""
+    """The id of the newest request in the evidence, and its wordings."""
     basis = session.execute(
         select(ConsentEvent.id, ConsentEvent.evidence)
         .where(
@@ -56,7 +56,7 @@ def _carried_over(session: Session, subscription: Subscription) -> dict[str, con
 
 
 def _person(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:
-    """Whose it is now; and where they had another address when it was last asked for, whose it was then."""
+    """The commitment to the present address, and to the former one if it changed since the last request."""
     present = session.get_one(Subscriber, subscription.subscriber_id).commitment
     if subscription.former_commitment is None:
         return {"address_commitment": present}

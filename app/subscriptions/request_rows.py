@@ -30,7 +30,7 @@ Rows = Mapping[type[Base], Sequence[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The signup, what is known of its address, and the identities that both the letter and the events will name."""
+    """The signup, the facts about its address, and the ids that both the letter and the events will name."""
 
     signup: Signup
     digests: Digests
@@ -47,8 +47,8 @@ class Draft:
 
 
 def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
-    """What the plan calls for, by table. Nothing is written yet."""
-    # All who write several subscriptions of one person take them in this order, and so never wait for each other.
+    """The rows that the plan requires, by table. Nothing is written yet."""
+    # By slug, as in every write of several subscriptions of one person: this avoids deadlocks.
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
     pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
     return {
@@ -61,7 +61,7 @@ def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
 
 
 def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
-    """Those of the address and of its mailbox, in the order in which all take them who take both."""
+    """Recipient limits of the address and of its mailbox, in lock order (by digest)."""
     alone = _budget(draft.digests.budget, draft.facts.budget, draft.now)
     is_plain = draft.digests.budget == draft.digests.mailbox
     together = alone if is_plain else _budget(draft.digests.mailbox, draft.facts.mailbox, draft.now)

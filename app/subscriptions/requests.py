@@ -1,11 +1,11 @@
 """Requests: the first half of double opt-in.
 
-One read brings all that the decision needs, a pure function decides, one write does all of it. Whatever the state of
-the address, the same statements run, over as many rows (`equal_work`): neither the answer nor the work tells a stranger
+One read fetches all that the decision needs, a pure function decides, one write does all of it. Whatever the state of
+the address, the same statements run over as many rows (`equal_work`): neither the answer nor the work tells a stranger
 whether it is known.
 
-Nothing is locked while deciding. Where another request for the address came first, the write is refused and the
-request starts over.
+Nothing is locked while deciding. If another request for the address came first, the write is rejected and the request
+starts over.
 """
 
 import random
@@ -33,13 +33,13 @@ LONGEST_PAUSE_SECONDS = 0.02
 
 
 class Overtaken(JawelError):
-    """Others wrote to the same address each time this request tried. Worth another try in a second."""
+    """Other requests wrote to the same address at every attempt. A retry in a second may succeed."""
 
 
 def request(connection: Connection, signup: Signup, digests: Digests) -> None:
     """Record the request and owe the letter.
 
-    `connection` comes from `Database.single_statement`; `digests` are the address's own. Raises Overtaken.
+    `connection` comes from `Database.single_statement`; `digests` are those of the address. Raises Overtaken.
     """
     for tried in range(ATTEMPTS):
         now = clock.now()
@@ -52,7 +52,7 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> None:
         except (IntegrityError, OperationalError) as error:
             if not _may_go_again(connection, error):
                 raise
-            # In a crowd around one address, whoever tries again at once is only in the way of the others.
+            # Under contention for one address, immediate retries only delay each other.
             time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS) if tried else 0)  # noqa: S311 - chance, no secret
             continue
         return
@@ -60,7 +60,7 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> None:
 
 
 def _may_go_again(connection: Connection, error: IntegrityError | OperationalError) -> bool:
-    # On SQLite nobody else can have come first, and the tables written so far would be kept.
+    # On SQLite no other writer can have come first, and the tables written so far would be kept.
     if connection.dialect.name == "sqlite":
         return False
     return recording.was_overtaken(error) if isinstance(error, IntegrityError) else was_undone(error)

@@ -1,7 +1,7 @@
-"""The question that other services ask: may I write to this person?
+"""The status lookup for other services: may I write to this person?
 
-Answered from the rows as they are at this instant, never from a copy: whoever unsubscribes is not mailable a moment
-later. `mailable` is true for confirmed and not suppressed, and for nothing else.
+Answered from the rows as they are now, never from a copy: a person who unsubscribes is not mailable a moment later.
+`mailable` is true if and only if the subscription is confirmed and the address not suppressed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +58,7 @@ class Found:
 
 
 def find(connection: Connection, who: str | UUID, *, visible: frozenset[str] | None = None) -> SubscriberStatus | None:
-    """All that is known of one person, by canonical address or id, as far as newsletters are `visible` (None: all)."""
+    """One person, by canonical address or id, with their subscriptions to `visible` newsletters (None: all)."""
     if isinstance(who, UUID):
         found = _by_id().run(connection, {"id": who, "now": clock.now()})
     else:
@@ -69,7 +69,7 @@ def find(connection: Connection, who: str | UUID, *, visible: frozenset[str] | N
 def page(
     connection: Connection, newsletter: str, *, status: Status | None, after: UUID | None, limit: int
 ) -> list[SubscriberStatus]:
-    """Subscribers of one newsletter in the order of their subscriptions' ids, from behind `after`."""
+    """Subscribers of one newsletter in the order of their subscriptions' ids, starting after `after`."""
     asked = _everything().where(Subscription.newsletter == newsletter).order_by(Subscription.id).limit(limit)
     if status is not None:
         asked = asked.where(Subscription.status == status)
@@ -79,7 +79,7 @@ def page(
 
 
 def look_up(connection: Connection, newsletter: str, emails: Sequence[str]) -> list[Found]:
-    """In the order asked, under the spelling asked; an address that is not subscribed is `unknown`."""
+    """In the order and spelling given; an address that is not subscribed is `unknown`."""
     canonical = [EmailAddress.canonical_of(email) for email in emails]
     found = _looking_up(connection.dialect.name).run(
         connection, {"newsletter": newsletter, "now": clock.now(), "addresses": json_insert.texts(canonical)}
@@ -161,7 +161,7 @@ def _subscription(row: AnyRow) -> SubscriptionStatus:
         status=Status(row.status),
         mailable=row.mailable,
         since=row.since,
-        # A pending subscription may remember how it ended before; that is not the reason of what it is now.
+        # A pending subscription may keep how it ended before; that is not the reason for its present status.
         reason=row.reason if row.status not in (Status.PENDING, Status.CONFIRMED) else None,
         confirmation_mail=_confirmation_mail(row),
     )

@@ -1,4 +1,4 @@
-"""A person as their own links lead to them: the address, the language, and each subscription."""
+"""A person as shown through their own links: the address, the language, and each subscription."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ class Held:
     status: Status
     since: datetime
     expires_at: datetime | None
-    """Until when a pending one can be confirmed."""
+    """Until when it can be confirmed, if pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Person:
 
 
 def find(connection: Connection, subscriber_id: UUID) -> Person | None:
-    """None where the person has been erased."""
+    """None if the person has been erased."""
     found = connection.execute(
         select(
             Subscriber.address,
@@ -67,10 +67,10 @@ def find(connection: Connection, subscriber_id: UUID) -> Person | None:
 
 
 def known_by(subscriber_id: UUID) -> Select[str, str | None]:
-    """What an objection of theirs is kept under (`suppressions.note_objection`)."""
+    """The digests under which an objection of theirs is kept (`suppressions.note_objection`)."""
     return select(Subscriber.digest, Subscriber.mailbox_digest).where(Subscriber.id == subscriber_id)
 
 
 def speak(session: Session, subscriber_id: UUID, language: str) -> None:
-    """Write and answer in that language from now on (GDPR Art. 16). Idempotent; no consent event, for none changes."""
+    """Set the language of mails and pages (GDPR Art. 16). Idempotent; no consent event, because no consent changes."""
     session.execute(update(Subscriber).where(Subscriber.id == subscriber_id).values(language=language))

@@ -1,7 +1,7 @@
 """Transitions of a subscription: what each one writes to the row, and the consent event that names it.
 
-A subscription is confirmed; or it ends by withdrawal, by feedback of the mail system, or by never being confirmed.
-Invariant: every ending replaces the nonce, so that no confirmation link sent before can bring the subscription back.
+A subscription is confirmed, or it ends by withdrawal, by mail feedback, or by lapsing unconfirmed. Invariant: every
+ending replaces the nonce, so that no confirmation link sent before can bring the subscription back.
 Lock order: `database.locks`.
 """
 
@@ -35,7 +35,7 @@ def step(type: EventType, subscription: Subscription, occurred_at: datetime) -> 
 
 
 def become_confirmed(subscription: Subscription, now: datetime) -> None:
-    """Whatever it was: of how it ended before, nothing stays in the row."""
+    """From any status; clears the earlier ending from the row."""
     subscription.status = Status.CONFIRMED
     subscription.since = now
     subscription.expires_at = subscription.lapses_at = None
@@ -44,7 +44,7 @@ def become_confirmed(subscription: Subscription, now: datetime) -> None:
 
 
 def end(session: Session, subscription: Subscription, status: Ended, act: Act) -> None:
-    """Move a pending or confirmed subscription to an ended status. The act names its `method`, maybe a `reason`."""
+    """Move a pending or confirmed subscription to an ended status. `act` names its `method`, maybe a `reason`."""
     now = clock.now()
     subscription.status = subscription.ended_as = status
     subscription.since = subscription.ended_at = now
@@ -57,9 +57,9 @@ def end(session: Session, subscription: Subscription, status: Ended, act: Act) -
 
 
 def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catalogue) -> None:
-    """Owe one person one mail that says what they left, as far as the newsletters send one; a few a day at most.
+    """Owe one person one mail that names what they left, for newsletters that send one; a few a day at most.
 
-    Belgium asks for it (Royal Decree of 4 April 2003, art. 2). The subscriptions are locked.
+    Belgium requires it (Royal Decree of 4 April 2003, art. 2). The subscriptions are locked.
     """
     named = [each for each in left if catalogue.newsletters[each.newsletter].acknowledge_unsubscribe]
     if named:
@@ -67,21 +67,21 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
 
 
 def is_unconfirmed(subscription: Subscription) -> bool:
-    """Pending, and never confirmed before: there is no consent whose proof would have to be kept."""
+    """Pending, and never confirmed before: there is no consent whose proof must be kept."""
     never_ended = subscription.ended_as is None or subscription.lapses_at is not None
     return subscription.status == Status.PENDING and never_ended
 
 
 def give_up(session: Session, subscription: Subscription, act: Act) -> None:
-    """Let a pending subscription, which is locked, lapse. The act names its `method`."""
+    """Let a pending subscription, which is locked, lapse. `act` names its `method`."""
     _record(session, subscription, EventType.EXPIRED, act)
     lapse(session, subscription)
 
 
 def lapse(session: Session, subscription: Subscription) -> None:
-    """Undo a request that was not confirmed: back to how it ended before, else erased together with the address.
+    """Undo an unconfirmed request: restore the earlier ending, else erase it together with the address.
 
-    What stays of an erased one is a stub.
+    An erased one leaves a lapsed request.
     """
     if _has_ended_before(subscription) and subscription.ended_as and subscription.ended_at:
         subscription.status = subscription.ended_as
@@ -95,10 +95,10 @@ def lapse(session: Session, subscription: Subscription) -> None:
 
 
 def forget(session: Session, subscriptions: Sequence[Subscription | AnyRow]) -> None:
-    """Erase subscriptions that are locked, and with the last one of a person their address and letters."""
+    """Erase subscriptions, which are locked, and with the last one of a person their address and letters."""
     theirs = Subscriber.id.in_({each.subscriber_id for each in subscriptions})
-    # Of two that end at once each would take the other for a reason to keep the address. A request that comes between
-    # holds the subscriber by its foreign keys: the lock waits for it, so that what it adds is seen and not erased.
+    # Of two that end at once, each would see the other as a reason to keep the address. A concurrent request locks
+    # the subscriber by its foreign keys: this lock waits for it, so that its rows are seen and not erased.
     session.execute(select(Subscriber.id).where(theirs).order_by(Subscriber.id).with_for_update())
     session.execute(delete(Subscription).where(Subscription.id.in_([each.id for each in subscriptions])))
     others = exists().where(Subscription.subscriber_id == Subscriber.id)
@@ -106,7 +106,7 @@ def forget(session: Session, subscriptions: Sequence[Subscription | AnyRow]) -> 
 
 
 def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: int) -> int:
-    """Let requests lapse whose link stopped working `purge_pending_after` ago (GDPR Art. 5(1)(e)). Returns how many."""
+    """Let requests lapse whose link expired `purge_pending_after` ago (GDPR Art. 5(1)(e)). Returns how many."""
     theirs = (Subscription.newsletter == newsletter.slug) & (Subscription.status == Status.PENDING)
     over = Subscription.expires_at <= now - newsletter.purge_pending_after
     due = _longest_due(session, theirs & over, Subscription.expires_at, at_most)
@@ -117,9 +117,9 @@ def expire(session: Session, newsletter: Newsletter, now: datetime, *, at_most: 
 
 
 def erase_unconfirmed(session: Session, now: datetime, *, at_most: int) -> int:
-    """Let lapse what a mail system's word ended before it was ever confirmed. Returns how many.
+    """Let subscriptions lapse that mail feedback ended before they were ever confirmed. Returns how many.
 
-    Until then other services see why nothing came of it; a new request goes on with it.
+    Until then other services see the reason, and a new request continues with the row.
     """
     ended = (Subscription.lapses_at <= now) & (Subscription.status != Status.PENDING)
     due = _longest_due(session, ended, Subscription.lapses_at, at_most)
@@ -133,7 +133,7 @@ def _longest_due(
     since: InstrumentedAttribute[datetime | None],
     at_most: int,
 ) -> Sequence[AnyRow]:
-    """Locked, past what others have locked; in the order in which all take several people, lest two wait in a ring."""
+    """Locked, skipping locked rows; sorted by subscriber, the order of all row locks, to avoid deadlocks."""
     due = session.execute(
         select(*_TOLD).where(which).order_by(since).limit(at_most).with_for_update(skip_locked=True)
     ).all()
@@ -141,7 +141,7 @@ def _longest_due(
 
 
 def _lapse_all(session: Session, due: Sequence[AnyRow]) -> None:
-    """As `lapse`, in as many statements however many they are."""
+    """As `lapse`, with a number of statements that does not depend on the number of rows."""
     back = [{"which": each.id, "fresh": secrets.token_hex(8)} for each in due if _has_ended_before(each)]
     if back:
         session.connection().execute(_BACK, back)
@@ -151,7 +151,7 @@ def _lapse_all(session: Session, due: Sequence[AnyRow]) -> None:
 
 
 def _has_ended_before(subscription: Subscription | AnyRow) -> bool:
-    """Having been confirmed: its row tells of a consent that was given, and withdrawn."""
+    """Whether it ended after it was confirmed: the row records a consent given and withdrawn."""
     has_ended = subscription.ended_as is not None and subscription.ended_at is not None
     return has_ended and subscription.lapses_at is None
 

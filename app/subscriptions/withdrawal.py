@@ -1,14 +1,14 @@
-"""Withdrawal: leaving, at once and for good, with as little asked as possible (GDPR Art. 7(3), RFC 8058).
+"""Withdrawal: unsubscribing, at once and for good, with as little asked as possible (GDPR Art. 7(3), RFC 8058).
 
-A link to leave never expires. Whatever the state, a genuine link is answered alike, and only the first press ends
-anything. But every press, also one that finds nothing to end, is the last word: an undo of an earlier one is void,
-for all that it would bring back.
+An unsubscribe link never expires. A genuine link is answered alike in any state, and only the first press ends
+anything. But every press, even one that finds nothing to end, voids the undo of an earlier one, for everything that it
+would bring back.
 
-Undo is the way back from leaving by mistake, on the page that answered the press, and for half an hour. Mails get
-forwarded, and so do the links to leave: the link alone never leads back. Whoever pressed holds one token for all that
-this press ended. It names a random value that is kept with each of those subscriptions until anything happens to it:
-an undo, another ending, a new request, or a press to leave that finds nothing left to end. Invariant: whoever is
-brought back is told by mail. Where no mail may go, nobody is brought back.
+Undo reverts an accidental unsubscribe, on the page that answered the press, for half an hour. Mails get forwarded, and
+so do their unsubscribe links: the link alone never resubscribes. The person who pressed holds one token for all that
+this press ended. It names a random value that is kept with each of those subscriptions until anything happens to it: an
+undo, another ending, a new request, or an unsubscribe press that finds nothing left to end. Invariant: a resubscribed
+person is told by mail. If no mail may go, nobody is resubscribed.
 
 Lock order: `database.locks`.
 """
@@ -33,11 +33,11 @@ from app.subscriptions.renewal import Renewal
 LEAVABLE = (Status.PENDING, Status.CONFIRMED)
 UNDO_WITHIN = timedelta(minutes=30)
 UNDO_METHOD = "undo"
-"""As evidence has it."""
+"""The `method` in evidence."""
 
 
 class LeavingReason(StrEnum):
-    """What people may say about why they leave, and need not."""
+    """Reasons for unsubscribing; giving one is optional."""
 
     TOO_MANY = "too_many"
     NOT_INTERESTED = "not_interested"
@@ -47,7 +47,7 @@ class LeavingReason(StrEnum):
 
 
 def find_newsletter(connection: Connection | Session, subscription_id: UUID) -> tuple[UUID, str] | None:
-    """Subscriber and newsletter of a subscription; None where it has been erased."""
+    """Subscriber and newsletter of a subscription; None if it has been erased."""
     found = connection.execute(
         select(Subscription.subscriber_id, Subscription.newsletter).where(Subscription.id == subscription_id)
     ).first()
@@ -55,12 +55,12 @@ def find_newsletter(connection: Connection | Session, subscription_id: UUID) -> 
 
 
 def leave(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> UUID | None:
-    """Leave one newsletter. Idempotent. Returns what an undo has to name; None where nothing confirmed was left."""
+    """Leave one newsletter. Idempotent. Returns the id that an undo must name; None if nothing confirmed was left."""
     return _leave(session, Subscription.id == subscription_id, catalogue, act)
 
 
 def leave_all_of(session: Session, subscription_id: UUID, *, catalogue: Catalogue, act: Act) -> UUID | None:
-    """Leave every newsletter of the person whose subscription it is, as `leave`: one undo stands for all of them."""
+    """Leave every newsletter of the subscription's owner, as `leave`: one undo covers all of them."""
     theirs = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
     return _leave(session, Subscription.subscriber_id == theirs, catalogue, act)
 
@@ -73,7 +73,7 @@ def leave_newsletters(
     catalogue: Catalogue,
     act: Act,
 ) -> None:
-    """Leave those of the person's newsletters. Idempotent."""
+    """Leave these newsletters of the person. Idempotent."""
     theirs = (Subscription.subscriber_id == subscriber_id) & Subscription.newsletter.in_(newsletters)
     _leave(session, theirs, catalogue, act)
 
@@ -86,7 +86,7 @@ def leave_by_address(
     catalogue: Catalogue,
     act: Act,
 ) -> None:
-    """Leave those newsletters on somebody's behalf. Idempotent; an unknown address is nothing to do."""
+    """Leave these newsletters on a person's behalf. Idempotent; does nothing for an unknown address."""
     who = select(Subscriber.id).where(Subscriber.canonical == address.canonical).scalar_subquery()
     theirs = (Subscription.subscriber_id == who) & Subscription.newsletter.in_(newsletters)
     _leave(session, theirs, catalogue, act)
@@ -98,15 +98,14 @@ def leave_all(session: Session, subscriber_id: UUID, *, catalogue: Catalogue, ac
 
 
 def undo_subject(subscriber_id: UUID, undo_id: UUID) -> UUID:
-    """What the token names: that value as this person's. Copied to somebody else's row it leads nowhere."""
+    """The id in the token: the undo id bound to this person. Copied to another person's row it leads nowhere."""
     return uuid5(undo_id, str(subscriber_id))
 
 
 def undo(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> list[str]:
-    """Confirm again what the press ended that the token names, as far as nothing came since. It works once.
+    """Confirm again what the named press ended, if nothing has happened to it since. It works once.
 
-    Returns the newsletters that it brought back. None where the person had their share of notices today, or nothing
-    may be mailed to them.
+    Returns the restored newsletters: none if the daily limit of notices is used up, or the person may not be mailed.
     """
     now = clock.now()
     unmailable = suppressions.forbids_mail(Subscriber.digest, now)
@@ -127,7 +126,7 @@ def undo(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> list[s
 
 
 def void_undo(held: Iterable[Subscription], left: Iterable[Subscription]) -> None:
-    """Whatever ended those that are left, nothing undoes it any more, nor what ended with them by the same press.
+    """Void the undo of the subscriptions in `left`, and of all that ended by the same press.
 
     `held` are all of the person's subscriptions, locked. Idempotent.
     """

@@ -1,1 +1,1 @@
-"""Mails that report what became of a letter: each parser reads one format, and changes nothing."""
+"""Parsers of mails that report a letter's fate: each reads one format, and changes nothing."""

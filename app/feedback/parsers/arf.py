@@ -1,4 +1,4 @@
-"""Complaints (ARF, RFC 5965): what the person pressed, or had a program press."""
+"""Complaints and opt-outs (ARF, RFC 5965), triggered by the person or by a program for them."""
 
 from app.feedback import FeedbackKind
 from app.feedback.parsers.mail import Mail
@@ -11,11 +11,13 @@ KINDS = {
     "opt-out": FeedbackKind.UNSUBSCRIBE,
     "opt-out-list": FeedbackKind.UNSUBSCRIBE,
 }
-"""`not-spam` takes nothing back, for consent is given by a press of the button; `auth-failure`, `dkim`, `virus` and
-`other` do not say what the person wants."""
+"""`not-spam` takes nothing back, because only a press of the button gives consent.
+
+`auth-failure`, `dkim`, `virus` and `other` do not say what the person wants.
+"""
 
 
 def read(mail: Mail) -> FeedbackKind | None:
-    """None where the report asks for nothing."""
+    """None if the report asks for nothing."""
     said = next(mail.inner("Feedback-Type"), "")
     return KINDS.get(said.strip().lower())

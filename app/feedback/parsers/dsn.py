@@ -13,7 +13,7 @@ from app.feedback.parsers.mail import AnyMessage, Mail, body, headers
 TYPES = ("message/delivery-status", "message/global-delivery-status")
 ARRIVED = {"delivered", "relayed", "expanded"}
 _BLOCKS = 100
-"""No more are looked at: a letter of ours has one recipient, who may be a list of others."""
+"""At most this many are read: a letter of ours has one recipient, who may be a distribution list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class _Recipient:
 
 
 def read(mail: Mail) -> Bounce | None:
-    """What the notification says of the letter; None where it did not fail, or not yet.
+    """The bounce of the letter; None if it did not fail, or not yet.
 
-    A mailbox may be a list of others: as long as one of them got the letter, or only one of several is gone, nothing
+    A mailbox may be a distribution list: as long as one member got the letter, or only one of several is gone, nothing
     is known of the mailbox itself.
     """
     recipients = list(_recipients(mail))
@@ -52,12 +52,12 @@ def _recipients(mail: Mail) -> Iterator[_Recipient]:
     for block in islice(_blocks(part), _BLOCKS) if part is not None else ():
         action = _first(block, "Action").partition(" ")[0].lower()
         if action:
-            # Exim gives none for what it found out itself, and says it only to people.
+            # Exim gives no diagnostic code for its own findings, only text for people.
             yield _Recipient(action, _first(block, "Status"), _first(block, "Diagnostic-Code") or words)
 
 
 def _blocks(part: AnyMessage) -> Iterator[AnyMessage]:
-    """The parser splits only what it knows the type of; of the newer type it sees one block, and the rest as text."""
+    """The parser splits only the type it knows; of the newer type it yields one block, and the rest as text."""
     content = part.get_payload()
     found = content if isinstance(content, list) else []
     blocks = [block for block in found if isinstance(block, Message)]

@@ -1,23 +1,23 @@
-"""How much of a mail is read: what a stranger writes must not cost more than a look at it.
+"""Limits on how much of a mail is read, so that a stranger's mail costs little.
 
-A report comes first and the letter that it returns last, so what is cut off at the end is not missed. Whatever takes
-longer than in proportion to the length of what it reads (Python's parser with nested parts and with parameters,
-flufl.bounce's patterns with long lines) gets only what has passed here; this is one pass over the bytes.
+A report comes first and the letter that it returns last, so a cut-off end is not missed. Code that takes more than
+linear time (Python's parser with nested parts and with parameters, flufl.bounce's patterns with long lines) gets only
+what has passed here; this is one pass over the bytes.
 """
 
 import re
 
 MAX_BYTES = 256 * 1024
 MAX_LINES = 4_000
-"""Bounds the headers, the parts and the blocks of a report all at once, for none is shorter than a line."""
+"""Bounds the headers, the parts and the blocks of a report all at once, because each takes at least a line."""
 LONGEST_LINE = 998
-"""Without its end (RFC 5322 section 2.1.1)."""
+"""Without its line ending (RFC 5322 section 2.1.1)."""
 LONGEST_FIELD = 8 * 1024
 """A header with the indented lines that continue it."""
 MOST_DELIMITERS = 200
 """Lines that may begin a part (RFC 2046 section 5.1.1). A report has three parts."""
 MOST_NESTINGS = 32
-"""Names of what has parts of its own: a bounce of a bounce adds three."""
+"""Mentions of `boundary` or `message/`, which announce nested parts: a bounce of a bounce adds three."""
 EXCERPT_BYTES = 32 * 1024
 LONGEST_EXCERPT_LINE = 200
 
@@ -27,7 +27,7 @@ _NOT_ASCII = re.compile(rb"[^\t\r\n -~]")
 
 
 def cut(raw: bytes) -> bytes:
-    """The mail as far as it is read: too long a line, or a header, loses its end, the mail what is beyond measure."""
+    """The mail within the limits: overlong lines and headers are shortened, and the rest is cut off."""
     kept: list[bytes] = []
     delimiters = nestings = field = 0
     for line in raw[:MAX_BYTES].splitlines(keepends=True)[:MAX_LINES]:
@@ -43,10 +43,10 @@ def cut(raw: bytes) -> bytes:
 
 
 def excerpt(raw: bytes) -> bytes:
-    """For patterns that look through a line from each of its places: the beginning, in short lines and in ASCII.
+    """The beginning, in short ASCII lines, for patterns that search a line from each of its positions.
 
-    What is decoded may have long lines again: base64 and quoted-printable are left as they are; and so is what is not
-    ASCII, for it would be decoded as whatever the mail says it is.
+    Decoding could restore long lines, so the encoding headers are dropped: base64 and quoted-printable stay encoded.
+    Non-ASCII bytes are replaced, because they would be decoded in whatever charset the mail declares.
     """
     lines = (line[:LONGEST_EXCERPT_LINE] for line in raw[:EXCERPT_BYTES].splitlines())
     return _NOT_ASCII.sub(b"?", b"\n".join(line for line in lines if not line.lower().startswith(_ENCODED)))

@@ -1,6 +1,6 @@
-"""A mail that came in, read as far as it can be: whom it was sent to, what kind of mail it is, which letter it returns.
+"""An incoming mail, as far as it can be read: its recipients, its kind, and the letter that it returns.
 
-Whatever a stranger's program wrote, it is read without an error: headers as text, parts as they are.
+Whatever a stranger's program wrote is read without an error: headers as text, parts as they are.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 RECIPIENT_HEADERS = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
-"""Where mail systems note the envelope's recipient, best first."""
+"""Headers in which mail systems note the envelope recipient, best first."""
 
 _MESSAGE_ID = re.compile(
     r"^[ \t>]*message-id:\s*<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@", re.I | re.M
@@ -22,9 +22,9 @@ _MESSAGE_ID = re.compile(
 _RETURNED = re.compile(r"^[ \t>]*(?:return-path|received|message-id|from):", re.I | re.M)
 HEADS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _PARTS = 100
-"""No more are looked at: a report has three."""
+"""At most this many are read: a report has three."""
 _WORDS = _HEAD = 16 * 1024
-"""Characters of them that are looked at: what was encoded may be anything, whatever the mail was cut to."""
+"""Characters read of each: decoded content may exceed what the mail was cut to."""
 
 if TYPE_CHECKING:
     AnyMessage = Message[str, str]
@@ -37,13 +37,13 @@ class Mail:
     raw: bytes
     message: AnyMessage
     parts: tuple[AnyMessage, ...]
-    """Itself, and whatever is in it."""
+    """The mail itself, and the parts in it."""
     recipients: tuple[str, ...]
-    """Whom it may have been sent to, likeliest first."""
+    """Possible recipients, likeliest first."""
 
     @classmethod
     def read(cls, raw: bytes, recipient: str | None) -> "Mail":
-        """`raw`: what `limits.cut` has left of it. `recipient`: from the envelope, where the mail server tells it."""
+        """`raw`: the output of `limits.cut`. `recipient`: from the envelope, if the mail server passes it on."""
         message = message_from_bytes(raw, policy=policy.compat32)
         told = [recipient] if recipient else [text for name in RECIPIENT_HEADERS for text in headers(message, name)]
         return cls(raw, message, tuple(islice(message.walk(), _PARTS)), tuple(told))
@@ -53,19 +53,19 @@ class Mail:
 
     @property
     def is_automatic_reply(self) -> bool:
-        """An absence, a ticket number, a challenge (RFC 3834); older programs say it by `Precedence`."""
+        """An absence, a ticket number, a challenge (RFC 3834); older programs set `X-Autoreply`."""
         said = " ".join(headers(self.message, "Auto-Submitted")).lower()
         return "auto-replied" in said or bool(headers(self.message, "X-Autoreply"))
 
     def inner(self, name: str) -> Iterator[str]:
-        """That header of whatever the mail brings along: the letter it returns, whole or its head, and a report."""
+        """That header in all that the mail contains: the returned letter, whole or its head, and a report."""
         for part in self.parts[1:]:
             yield from headers(part, name)
             if part.get_content_type() in HEADS:
                 yield from headers(HeaderParser(policy=policy.compat32).parsestr(body(part).lstrip()[:_HEAD]), name)
 
     def returned_letters(self) -> Iterator[UUID]:
-        """What may be our letters, by the Message-IDs found in it, the mail's own aside."""
+        """Possible letters of ours, by the Message-IDs found in the mail, except its own."""
         seen = [f"Message-ID: {text}" for text in self.inner("Message-ID")]
         for text in [*seen, *map(body, self.parts)]:
             for match in _MESSAGE_ID.finditer(text):
@@ -73,18 +73,18 @@ class Mail:
 
     @property
     def words(self) -> str:
-        """What it says to people, as far as the letter that it returns does not begin."""
+        """Its text for people, up to the start of the returned letter."""
         said = (body(part) for part in self.parts if part.get_content_type() == "text/plain")
         return _RETURNED.split(next(said, "")[:_WORDS], maxsplit=1)[0]
 
 
 def headers(message: AnyMessage, name: str) -> list[str]:
-    """Every header of that name, unfolded, as far as it is text."""
+    """All headers of that name, unfolded, as text."""
     return [" ".join(str(value).split()) for value in message.get_all(name, [])]
 
 
 def body(part: AnyMessage) -> str:
-    """The text of a part; empty where it has parts itself."""
+    """The text of a part; empty if it has parts itself."""
     if part.is_multipart():
         return ""
     content = part.get_payload(decode=True)

@@ -1,4 +1,4 @@
-"""Bounces in no standard form, as older mail systems write them: the last resort, for a letter that is proven ours."""
+"""Bounces in no standard form, from older mail systems: the last resort, for a letter proven to be ours."""
 
 import logging
 from email import message_from_bytes, policy
@@ -10,22 +10,22 @@ from app.feedback.parsers import limits
 from app.feedback.parsers.dsn import Bounce
 from app.feedback.parsers.mail import Mail, headers
 
-# It would log what it reads, addresses among them, when one of its detectors stumbles.
+# It would log its input, including addresses, when one of its detectors fails.
 logging.getLogger("flufl.bounce").disabled = True
 
 
 def read(mail: Mail) -> Bounce | None:
-    """None where it is no bounce, or only a delay.
+    """None if it is no bounce, or only a delay.
 
-    That flufl.bounce calls a bounce permanent says that the letter is lost, not that the mailbox is: it counts a full
-    one among them. What the mail says to people decides.
+    A "permanent" bounce of flufl.bounce means that the letter is lost, not that the mailbox is gone: it includes full
+    mailboxes. The mail's text for people decides.
     """
     if mail.is_automatic_reply and not headers(mail.message, "X-Failed-Recipients"):
         return None
     try:
         _, permanent = all_failures(message_from_bytes(limits.excerpt(mail.raw), policy=policy.compat32))
     except Exception:
-        # Some detectors lean on headers that a damaged mail does not have.
+        # Some detectors rely on headers that a damaged mail does not have.
         return None
     if not permanent:
         return None

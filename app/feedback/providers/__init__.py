@@ -1,6 +1,6 @@
-"""Mail providers that report by HTTP what became of mails. Each has a module; here their events become ours.
+"""Mail providers that report events by HTTP. Each has a module; this one converts their events to reports.
 
-Invariant: what cannot prove that it comes from the provider makes no report.
+Invariant: a post that cannot prove that it comes from the provider makes no report.
 """
 
 import hmac
@@ -36,17 +36,17 @@ _MESSAGE_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What a provider's events are matched with."""
+    """The keys and lookups that a provider's events are matched with."""
 
     channels: FeedbackChannels
     key: str
-    """For fingerprints: some providers give events no id of their own, and then the address has to tell them apart."""
+    """For fingerprints: some providers give events no id, and then the address has to distinguish them."""
     letter_by_sender: Callable[[str], UUID | None]
-    """The letter that was sent from that address of the envelope; None where it is not one of ours."""
+    """The letter that was sent from that envelope address; None if it is not one of ours."""
 
 
 def read(name: str, post: Post, ours: Ours) -> list[Report]:
-    """What the provider of this name reports that may be about us. Raises Forged, or ProofOutOfReach."""
+    """The provider's reports that may be about us. Raises Forged or ProofOutOfReach."""
     provider = PROVIDERS[name]
     provider.prove(post, ours.channels)
     found = (report(name, event, ours) for event in provider.events(post.json))
@@ -54,7 +54,7 @@ def read(name: str, post: Post, ours: Ours) -> list[Report]:
 
 
 def report(name: str, event: Event, ours: Ours) -> Report | None:
-    """None where there is neither a letter nor an address that it could be about."""
+    """None if the event names neither a letter nor an address."""
     letter_id = ours.letter_by_sender(parseaddr(event.sender)[1]) or _letter(event.message_id)
     address = _address(event.address)
     if letter_id is None and address is None:
@@ -70,7 +70,7 @@ def report(name: str, event: Event, ours: Ours) -> Report | None:
 
 
 def _letter(message_id: str) -> UUID | None:
-    """The letter that it would be, if it is one of ours."""
+    """The id of the letter, if the Message-ID is one of ours."""
     match = _MESSAGE_ID.fullmatch(message_id)
     return UUID(match[1]) if match else None
 

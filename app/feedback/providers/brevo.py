@@ -1,7 +1,7 @@
 """Brevo: webhooks for transactional and marketing mails, one event each or in batches.
 
-Brevo signs nothing; its address ranges are for a firewall to know. Nor has an event an id of its own, but message,
-kind and instant together tell it from others.
+Brevo signs nothing; checking its address ranges is left to a firewall. An event has no id of its own, but message,
+kind and instant together identify it.
 
 https://developers.brevo.com/docs/transactional-webhooks, https://developers.brevo.com/docs/marketing-webhooks
 """
@@ -15,7 +15,7 @@ _KINDS = {
     "hard_bounce": FeedbackKind.HARD_BOUNCE,
     "invalid_email": FeedbackKind.HARD_BOUNCE,
     "soft_bounce": FeedbackKind.SOFT_BOUNCE,
-    # Brevo did not try, for one of several reasons that it does not tell apart.
+    # Brevo did not try; it does not distinguish between several reasons.
     "blocked": FeedbackKind.SOFT_BOUNCE,
     "spam": FeedbackKind.COMPLAINT,
     "complaint": FeedbackKind.COMPLAINT,

@@ -1,9 +1,9 @@
-"""The certificates that Amazon SNS signs its messages with, fetched from where a message says they are.
+"""Certificates of Amazon SNS's message signatures, fetched from the URL that a message names.
 
-The message says it before anything is proven, so it has no say in where we connect to: only SNS's own hosts will do,
-over https, without a port, a name or a redirect. The certificate comes alone, without the one that it was issued by, so
-its chain cannot be followed; what vouches for it is the TLS connection to `amazonaws.com`, together with its own names
-and dates (https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html).
+The URL is unproven at that point, so it must not decide where we connect to: only SNS's own hosts are accepted, over
+https, without a port, a user name or a redirect. The certificate comes without its issuer's, so its chain cannot be
+verified; the TLS connection to `amazonaws.com` vouches for it, together with its own names and dates
+(https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html).
 """
 
 import re
@@ -28,7 +28,7 @@ _NAME = re.compile(rf"sns(?:(?:-signing)?[.-]{_REGION})?\.amazonaws\.com(?:\.cn)
 
 
 def public_key(url: str) -> RSAPublicKey:
-    """Of the certificate there. Raises Forged, or ProofOutOfReach."""
+    """The public key of the certificate at `url`. Raises Forged or ProofOutOfReach."""
     if not _CERTIFICATE.fullmatch(url):
         raise Forged("the certificate is not where Amazon SNS keeps its own")
     certificate = _certificate(url)
@@ -40,7 +40,7 @@ def public_key(url: str) -> RSAPublicKey:
 
 
 def confirm(url: str) -> bool:
-    """Say to SNS that its messages are welcome. False where the address is not one of SNS's. Raises ProofOutOfReach."""
+    """Confirm the SNS subscription. False if the URL is not one of SNS's. Raises ProofOutOfReach."""
     if not _CONFIRMATION.fullmatch(url):
         return False
     _get(url)
@@ -49,7 +49,7 @@ def confirm(url: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _certificate(url: str) -> x509.Certificate:
-    """Under one address there is one certificate for ever."""
+    """Cached, because the certificate at a URL never changes."""
     try:
         return x509.load_pem_x509_certificate(_get(url))
     except ValueError:

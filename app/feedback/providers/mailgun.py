@@ -1,8 +1,8 @@
 """Mailgun: webhooks for permanent and temporary failures, spam complaints and unsubscribes.
 
 With a signing key each post has to be signed. The signature covers a timestamp and a token but not the event, which the
-secret path and TLS protect; so a token is no more than a sign that somebody at Mailgun is posting. How old it may be is
-not looked at: Mailgun posts again for 8 hours, and what was taken before does nothing.
+secret path and TLS protect; so it only shows that Mailgun is posting. Its age is not checked: Mailgun retries for 8
+hours, and a repeated report has no effect.
 
 https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks,
 https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure,
@@ -17,18 +17,18 @@ from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
 from config import FeedbackChannels
 
 _REASONS = {
-    # Mailgun did not try, because of what had happened before.
+    # Mailgun did not try, because of an earlier event.
     "suppress-bounce": FeedbackKind.HARD_BOUNCE,
     "suppress-complaint": FeedbackKind.COMPLAINT,
     "suppress-unsubscribe": FeedbackKind.UNSUBSCRIBE,
-    # Given up after 8 hours, or turned away for the sender's reputation: the mailbox may well exist.
+    # Given up after 8 hours, or rejected for the sender's reputation: the mailbox may well exist.
     "old": FeedbackKind.SOFT_BOUNCE,
     "espblock": FeedbackKind.SOFT_BOUNCE,
 }
 
 
 def prove(post: Post, channels: FeedbackChannels) -> None:
-    """Posts about a subaccount are signed with its own key, and with that of the account beside it."""
+    """Posts about a subaccount are signed with its own key, and also with the parent account's."""
     if channels.mailgun_signing_key is None:
         return
     signature = post.json["signature"]
@@ -55,13 +55,13 @@ def events(posted: JsonNode) -> Iterator[Event]:
 
 
 def _kind(event: JsonNode) -> FeedbackKind | None:
-    """A failure that Mailgun will try again is none yet, or each try of one letter would count."""
+    """A failure that Mailgun will retry does not count, because each retry of a letter would count again."""
     name = event["event"].text
     if name == "failed":
         reason = _REASONS.get(event["reason"].text)
         if reason or event["severity"].text != "permanent":
             return reason
-        # Whatever was refused with 5xx is permanent to Mailgun, also where the mailbox is full or the sender unwelcome.
+        # Mailgun calls every 5xx reply permanent, even if the mailbox is full or the sender unwelcome.
         return smtp_status.kind("", _words(event))
     return {"complained": FeedbackKind.COMPLAINT, "unsubscribed": FeedbackKind.UNSUBSCRIBE}.get(name)
 

@@ -1,7 +1,7 @@
-"""Mailjet: the event API, one event each (version 1) or all of a second in an array (version 2).
+"""Mailjet: the event API, one event per post (version 1) or all of a second in an array (version 2).
 
-Mailjet signs nothing. Its `MessageID` is an id of its own and not the header; only a `CustomID` that is our Message-ID
-leads to a letter, and without it a report is matched by address.
+Mailjet signs nothing. Its `MessageID` is its own id, not the header; only a `CustomID` with our Message-ID leads to a
+letter, and without it a report is matched by address.
 
 https://dev.mailjet.com/email/guides/webhooks/
 """
@@ -12,7 +12,7 @@ from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 _BLOCKED = {
-    # Mailjet did not try, because of what it knows. Whatever else it blocks for is about the sender or the content.
+    # Mailjet did not try, because of what it knows. Its other reasons are about the sender or the content.
     "user unknown": FeedbackKind.HARD_BOUNCE,
     "mailbox inactive": FeedbackKind.HARD_BOUNCE,
     "invalid domain": FeedbackKind.HARD_BOUNCE,

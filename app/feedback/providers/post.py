@@ -1,8 +1,8 @@
-"""What a mail provider posts: JSON from outside, of which nothing may be taken for granted.
+"""The post of a mail provider: untrusted JSON.
 
-A provider's module says two things: how a post proves whose it is (`prove`), and which `Event`s are in it (`events`).
-Both are plain functions over a `Post`. What is missing or of an unexpected type reads as empty, so that a field which
-a provider adds, leaves out or turns into another type costs at most the event that needs it.
+A provider's module has two plain functions: `prove` checks that a post comes from the provider, `events` yields its
+`Event`s. A missing field, or one of an unexpected type, reads as empty, so that a field that a provider adds, drops or
+gives another type costs at most the event that needs it.
 """
 
 import json
@@ -15,7 +15,7 @@ from config import FeedbackChannels
 
 
 class Malformed(JawelError):
-    """The post is not JSON. Another try will not make it so."""
+    """The post is not JSON. A retry does not help."""
 
 
 class Forged(JawelError):
@@ -23,7 +23,7 @@ class Forged(JawelError):
 
 
 class ProofOutOfReach(JawelError):
-    """Whether the post is genuine cannot be told now, but may be later."""
+    """Whether the post is genuine cannot be checked now, but maybe later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class JsonNode:
         return JsonNode(self.value.get(name) if isinstance(self.value, dict) else None)
 
     def __iter__(self) -> Iterator["JsonNode"]:
-        """The members of a list. Whatever stands alone is a list of one: some providers send batches, some do not."""
+        """The members of a list. A single value is a list of one: some providers send batches, some do not."""
         return map(JsonNode, self.value if isinstance(self.value, list) else [self.value])
 
     def __bool__(self) -> bool:
@@ -44,7 +44,7 @@ class JsonNode:
 
     @property
     def text(self) -> str:
-        """Numbers as they are written. Empty for what has no UTF-8, such as the lone surrogates that JSON can hold."""
+        """Numbers as written. Empty for a text without UTF-8 encoding, such as lone surrogates, which JSON can hold."""
         if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
             return ""
         text = str(self.value)
@@ -74,17 +74,17 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that befell a mail, in the provider's own terms; maybe a mail that is not ours."""
+    """A provider's event about a mail, in its own terms; the mail may not be ours."""
 
     kind: FeedbackKind
     ids: tuple[str, ...]
-    """Tell it from every other event of the provider, and are the same when it is posted again."""
+    """Distinguish it from the provider's other events, and stay the same when it is posted again."""
     address: str = ""
     sender: str = ""
-    """Of the envelope."""
+    """The envelope sender."""
     message_id: str = ""
     words: str = ""
-    """What the other mail server said: good for an enhanced status code, if it has one."""
+    """The reply of the other mail server, which may contain an enhanced status code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +95,4 @@ class Provider:
 
 
 def by_secret_path(_post: Post, _channels: FeedbackChannels) -> None:
-    """The provider signs nothing: whoever knows the secret path is believed."""
+    """The provider signs nothing: knowing the secret path is the only proof."""

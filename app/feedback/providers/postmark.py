@@ -1,6 +1,6 @@
 """Postmark: webhooks for bounces, spam complaints and changes of its suppression list.
 
-Postmark signs nothing. Its `MessageID` is an id of its own and not the header, so that a report is matched by address.
+Postmark signs nothing. Its `MessageID` is its own id, not the header, so that a report is matched by address.
 
 https://postmarkapp.com/developer/webhooks/bounce-webhook, …/spam-complaint-webhook, …/subscription-change-webhook;
 types of bounces: https://postmarkapp.com/developer/api/bounce-api#bounce-types
@@ -12,7 +12,7 @@ from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 # Left out, because they say nothing of the mailbox: out of office, changes of address, tests, viruses, challenges,
-# and what DMARC refuses, which is the sender's to mend.
+# and DMARC refusals, which the sender has to fix.
 _TYPES = {
     "HardBounce": FeedbackKind.HARD_BOUNCE,
     "BadEmailAddress": FeedbackKind.HARD_BOUNCE,
@@ -38,13 +38,13 @@ def events(posted: JsonNode) -> Iterator[Event]:
         if each["RecordType"].text == "SubscriptionChange":
             yield from _change(each)
         elif kind := _TYPES.get(each["Type"].text):
-            # A bounce has an id, and is reported again under it when it is found to be a complaint.
+            # A bounce keeps its id when it is reported again as a complaint.
             ids = (each["ServerID"].text, each["ID"].text, each["Type"].text)
             yield Event(kind=kind, ids=ids, address=each["Email"].text, words=each["Details"].text)
 
 
 def _change(change: JsonNode) -> Iterator[Event]:
-    """Somebody was put on the suppression list. Who is taken off it has to subscribe anew."""
+    """An address was suppressed. A removal is ignored: the person has to subscribe again."""
     kind = _REASONS.get(change["SuppressionReason"].text)
     if kind and change["SuppressSending"]:
         who = change["Recipient"].text

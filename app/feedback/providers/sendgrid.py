@@ -1,6 +1,6 @@
 """Twilio SendGrid: the event webhook, in batches.
 
-With a verification key each post has to be signed: ECDSA over P-256 and SHA-256 of a timestamp and the body as it came.
+With a verification key each post has to be signed: ECDSA (P-256, SHA-256) over a timestamp and the raw body.
 
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event and
 …/tracking-events/getting-started-event-webhook-security-features
@@ -26,7 +26,7 @@ _KINDS = {
     "group_unsubscribe": FeedbackKind.UNSUBSCRIBE,
 }
 _DROPPED = {
-    # SendGrid did not try. Spam content, an exceeded quota or a bad header are the sender's to mend.
+    # SendGrid did not try. Spam content, an exceeded quota or a bad header are for the sender to fix.
     "invalid": FeedbackKind.HARD_BOUNCE,
     "bounced address": FeedbackKind.HARD_BOUNCE,
     "spam reporting address": FeedbackKind.COMPLAINT,
@@ -62,7 +62,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
 
 
 def _kind(event: JsonNode) -> FeedbackKind | None:
-    """A bounce of type `blocked` is about the sender or the moment, and no reason not to try again."""
+    """A bounce of type `blocked` is about the sender or temporary, and no reason not to retry."""
     name = event["event"].text
     if name == "bounce":
         return FeedbackKind.SOFT_BOUNCE if event["type"].text == "blocked" else FeedbackKind.HARD_BOUNCE

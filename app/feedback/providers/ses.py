@@ -1,9 +1,9 @@
-"""Amazon SES, by way of Amazon SNS: notifications of bounces and complaints, and published events, which differ little.
+"""Amazon SES, through Amazon SNS: notifications of bounces and complaints, and published events, which differ little.
 
-Every message of SNS is signed, and the signature is always looked at; with `SES_TOPIC` the topic as well, since anybody
-can have SNS sign messages of a topic of theirs. SNS asks once whether a topic's messages are welcome; what is proven is
-answered here. SES replaces the Message-ID: ours is among the original headers, where these are included, and the
-envelope sender is `mail.source`.
+Every SNS message is signed, and the signature is always checked; with `SES_TOPIC` the topic as well, since anybody can
+have SNS sign messages of their own topic. SNS asks once for confirmation of a topic; `prove` gives it if the message is
+genuine. SES replaces the Message-ID: ours is among the original headers, if these are included, and the envelope sender
+is `mail.source`.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html,
 https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
@@ -49,7 +49,7 @@ def _check_signature(message: JsonNode) -> None:
     hash_ = _HASHES.get(message["SignatureVersion"].text)
     if not names or not hash_:
         raise Forged("not a message of Amazon SNS")
-    # A subject is signed where there is one, and everything else always.
+    # The subject is signed only if there is one, everything else always.
     signed = "".join(f"{name}\n{message[name].text}\n" for name in names if name != "Subject" or message[name].text)
     key = certificates.public_key(message["SigningCertURL"].text)
     try:
@@ -65,7 +65,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
     try:
         notification = parse(posted["Message"].text)
     except Malformed:
-        return  # SES says in plain words that it has found the topic
+        return  # SES announces in plain text that it has found the topic
     name = notification["eventType"].text or notification["notificationType"].text
     if name == "Bounce":
         yield from _bounces(notification)
@@ -88,7 +88,7 @@ def _bounces(notification: JsonNode) -> Iterator[Event]:
 
 
 def _complaints(notification: JsonNode) -> Iterator[Event]:
-    """SES names everybody who may have complained. Of several it does not know which, so none is taken for it."""
+    """SES names everybody who may have complained. Of several it does not know which, so no address is taken."""
     complaint = notification["complaint"]
     who = list(complaint["complainedRecipients"])
     yield Event(

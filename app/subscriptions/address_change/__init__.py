@@ -1,8 +1,8 @@
-"""Moving to another address: asked for from the old mailbox, confirmed from the new one, undone from the old.
+"""Address change: requested from the old mailbox, confirmed from the new one, undone from the old one.
 
     (nothing) ──ask──▶ open ──confirm──▶ confirmed ──undo──▶ undone
-                         └──decline · ask anew──▶ void
+                         └──decline · new request──▶ void
 
-Invariant: the subscriptions stay the same ones. Evidence of the move names the commitment to both addresses, so that
-what was agreed to at the former one can be followed to the present one.
+Invariant: the subscriptions keep their ids. Evidence of the change names the commitments to both addresses, so that
+consent given at the former address can be traced to the present one.
 """

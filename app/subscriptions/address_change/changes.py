@@ -1,4 +1,4 @@
-"""Changes of address as rows, and where each stands."""
+"""Address changes: their rows and states."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class ChangeStanding(Enum):
     CONFIRMED = auto()
     UNDONE = auto()
     TAKEN = auto()
-    """The address to move to is another subscriber's; only a press finds that out, and nothing changed."""
+    """The target address is another subscriber's. Only the press finds that out; nothing changed."""
     OVER = auto()
-    """Declined, replaced, not confirmed in time, or erased: nothing can be done any more."""
+    """Declined, replaced, not confirmed in time, or erased: no action is possible any more."""
 
 
 class AddressChange(Base):
@@ -49,19 +49,19 @@ class AddressChange(Base):
     former_mailbox_digest: Mapped[str | None]
     """As in `Subscriber`, here and below."""
     wanted: Mapped[str | None]
-    """None where it is void: declined, replaced, or never to be asked. The row then only counts for its day."""
+    """None if the change is void: declined, replaced, or over the recipient limit. It then counts only for its day."""
     wanted_digest: Mapped[str | None]
     wanted_mailbox_digest: Mapped[str | None]
     asked_at: Mapped[datetime] = mapped_column(Instant)
     confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     undone_at: Mapped[datetime | None] = mapped_column(Instant)
     ends_at: Mapped[datetime] = mapped_column(Instant)
-    """When it can be neither confirmed nor undone any more, and is forgotten."""
+    """From then on it can be neither confirmed nor undone, and is purged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A change as its pages show it."""
+    """An address change as its pages show it."""
 
     change_id: UUID
     standing: ChangeStanding
@@ -70,7 +70,7 @@ class Move:
     confirmed_at: datetime | None
     language: str
     newsletters: tuple[str, ...]
-    """Those that are confirmed, which are what moves."""
+    """The confirmed ones, which move."""
 
 
 def standing(change: AddressChange | AnyRow, now: datetime) -> ChangeStanding:
@@ -82,7 +82,7 @@ def standing(change: AddressChange | AnyRow, now: datetime) -> ChangeStanding:
 
 
 def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
-    """None where it is void or forgotten, or the person erased."""
+    """None if the change is void or purged, or the person is erased."""
     change = connection.execute(select(AddressChange).where(AddressChange.id == change_id)).first()
     if change is None or change.wanted is None:
         return None
@@ -95,7 +95,7 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
         .order_by(Subscription.newsletter)
     ).all()
     if not held:
-        return None  # erased since the lines above
+        return None  # erased since the first statement
     newsletters = tuple(row.newsletter for row in held if row.newsletter)
     stands = standing(change, now)
     return Move(
@@ -112,7 +112,7 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
 def owe(
     session: Session, kind: LetterKind, change: AddressChange, person: Subscriber, about: Sequence[Subscription]
 ) -> Letter:
-    """Owe a letter about the change; its kind says to which of the two addresses."""
+    """Owe a letter about the change; `kind` determines which of the two addresses it goes to."""
     nonces = {str(each.id): each.nonce for each in about}
     letter = outbox.owe(session, kind, subscriber_id=person.id, language=person.language, about=nonces)
     letter.address_change_id = change.id
@@ -120,22 +120,22 @@ def owe(
 
 
 def has_moved(connection: Connection, subscriber_id: UUID, *, since: datetime) -> bool:
-    """Whether the person has come to another address since then: what was mailed before may be in other hands."""
+    """Whether the person has changed address since then: earlier mail may be in other hands."""
     return bool(connection.scalar(select(moved(subscriber_id, since=since))))
 
 
 def moved(subscriber_id: UUID | InstrumentedAttribute[UUID], *, since: datetime) -> ColumnElement[bool]:
-    """`has_moved` as a condition."""
+    """`has_moved` as an SQL condition."""
     lately = or_(AddressChange.confirmed_at >= since, AddressChange.undone_at >= since)
     return exists().where(AddressChange.subscriber_id == subscriber_id, lately)
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
-    """Forget those that can be neither confirmed nor undone any more. Returns how many."""
+    """Delete changes that can no longer be confirmed or undone. Returns how many."""
     return purge_rows(session, AddressChange, AddressChange.ends_at <= now, at_most=at_most)
 
 
 def forget_address(session: Session, digest: str) -> None:
-    """Erase the changes that lead from or to the address, with their letters."""
+    """Erase the changes from or to the address, with their letters."""
     named = or_(AddressChange.former_digest == digest, AddressChange.wanted_digest == digest)
     session.execute(delete(AddressChange).where(named))

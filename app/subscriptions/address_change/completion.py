@@ -1,7 +1,7 @@
-"""Moving at last, from the new mailbox; and back, from the old one.
+"""Confirming an address change, from the new mailbox, and undoing it, from the old one.
 
-The recipient limits of both addresses are locked first, which keeps signups for either address out until it is done: so
-none of them is about an address that the person has no more. Lock order: `database.locks`.
+The recipient limits of both addresses are locked first, which blocks signups for either address until the transaction
+ends: so no signup refers to an address that the person no longer has. Lock order: `database.locks`.
 """
 
 from dataclasses import dataclass
@@ -34,17 +34,17 @@ class NewMailbox:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A change with all that moves, locked."""
+    """An address change with all affected rows, locked."""
 
     change: AddressChange
     person: Subscriber
     subscriptions: list[Subscription]
     others: list[Subscription]
-    """Those of whoever else has the address to move to."""
+    """Subscriptions of another subscriber who has the target address."""
 
 
 def confirm(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
-    """Move, and owe the old address the notice. Idempotent. The act names how it was confirmed."""
+    """Move the person, and owe the old address the notice. Idempotent. `act` names how it was confirmed."""
     found = session.get(AddressChange, change_id)
     if found is None or found.wanted is None or found.wanted_digest is None:
         return ChangeStanding.OVER
@@ -65,7 +65,7 @@ def confirm(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
 
 
 def undo(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
-    """Move back, whatever address the person went to since, and drop what was asked for from there. Idempotent."""
+    """Move the person back, whatever their present address, and delete later change requests. Idempotent."""
     found = session.get(AddressChange, change_id)
     if found is None:
         return ChangeStanding.OVER
@@ -77,7 +77,7 @@ def undo(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
     if not _make_way(session, held.others):
         return ChangeStanding.TAKEN
     held.change.undone_at = now
-    # Whoever had the new mailbox could go on with these.
+    # The holder of the new mailbox could continue with these.
     later = AddressChange.asked_at >= held.change.asked_at
     session.execute(
         delete(AddressChange).where(AddressChange.subscriber_id == held.person.id, later, AddressChange.id != change_id)
@@ -88,7 +88,7 @@ def undo(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
 
 
 def _hold(session: Session, found: AddressChange, there: NewMailbox) -> _Held | None:
-    """None where the person has been erased meanwhile."""
+    """None if the person has been erased meanwhile."""
     present = session.execute(known_by(found.subscriber_id)).first() or ()
     digests = (found.former_digest, found.former_mailbox_digest, there.digest, there.mailbox_digest, *present)
     recipient_limit.hold(session, filter(None, digests), clock.now())
@@ -122,9 +122,9 @@ def _hold(session: Session, found: AddressChange, there: NewMailbox) -> _Held | 
 
 
 def _make_way(session: Session, others: list[Subscription]) -> bool:
-    """Requests that anybody can have made for the address do not keep it from whoever has the mailbox.
+    """Lapse pending requests for the target address: anybody can make those, so they do not block its holder.
 
-    False where somebody has confirmed there: those stay, and so does the person.
+    False if another person has a subscription there that is confirmed or has ever ended; then nothing changes.
     """
     if any(each.status != Status.PENDING or each.ended_as for each in others):
         return False
@@ -134,7 +134,7 @@ def _make_way(session: Session, others: list[Subscription]) -> bool:
 
 
 def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> list[Subscription]:
-    """What is confirmed goes along; returns it. What is pending lapses: its letter is in the mailbox that is left."""
+    """Move the confirmed subscriptions; returns them. Pending ones lapse: their letter is in the old mailbox."""
     pending = [each for each in held.subscriptions if each.status == Status.PENDING]
     kept = [each for each in held.subscriptions if each.status != Status.PENDING or each.ended_as]
     for each in pending:

@@ -1,8 +1,8 @@
-"""Asking to move, and turning that down.
+"""Requesting and declining an address change.
 
-Nothing is looked up of the address to move to, so whoever asks learns nothing of it, not even by the time it takes.
-It gets no more mail than from any signup: what a person asks for counts against the budget of the address, and one
-person can ask for a few addresses a day only. Lock order: `database.locks`.
+Nothing about the wanted address is looked up, so a request reveals nothing about it, not even by its timing. The
+address gets no more mail than from signups: requests count against its recipient limit, and one person can make only a
+few a day. Lock order: `database.locks`.
 """
 
 from datetime import datetime
@@ -22,15 +22,15 @@ from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
 
 A_DAY = 5
-"""How many changes one person may ask for."""
+"""Address changes that one person may request."""
 VOID = {"wanted": None, "wanted_digest": None, "wanted_mailbox_digest": None}
 
 
 def ask(session: Session, subscriber_id: UUID, wanted: EmailAddress, digests: Digests) -> None:
-    """Owe the wanted address a letter that asks for confirmation, in the place of any earlier request of the person.
+    """Owe the wanted address a confirmation letter, in place of any earlier request of the person.
 
-    Nothing happens where it is their address already, or was asked for in the last 10 minutes, or where no
-    subscription is confirmed. `digests` are the address's own.
+    Does nothing if it is already their address or was requested in the last 10 minutes, or if no subscription is
+    confirmed. `digests` are those of the wanted address.
     """
     now = clock.now()
     recipient_limit.hold(session, [digests.budget, digests.mailbox], now)
@@ -82,9 +82,9 @@ def _may_ask(session: Session, person: Subscriber, digest: str, now: datetime) -
 
 
 def decline(session: Session, change_id: UUID) -> None:
-    """ "This was not me", from the new mailbox: it is forgotten, and gets no such mail for 30 days. Idempotent.
+    """Void the open change and send the new mailbox no such mail for 30 days ("this was not me"). Idempotent.
 
-    What was confirmed already stays: its way back is in the old mailbox.
+    A confirmed change stays: it is undone from the old mailbox.
     """
     now = clock.now()
     open_ = (AddressChange.id == change_id) & AddressChange.confirmed_at.is_(None) & AddressChange.wanted.is_not(None)
