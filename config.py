@@ -1,7 +1,7 @@
 """Settings: read once from the environment, checked all together, then never changed.
 
-Every variable may be given as NAME_FILE, a path to read the value from. Whatever is wrong is reported in one error that
-names each variable, so that a deployment is mended in one go.
+Every variable may be given as NAME_FILE, a path to read the value from. All problems are reported in one error that
+names each variable, so that the operator can mend a deployment in one go.
 """
 
 import base64
@@ -68,7 +68,7 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class SendLimits:
-    """How much mail goes out, whatever is owed. 0: as much as there is."""
+    """Limits on outgoing mail, however much is owed. 0: no limit."""
 
     letters_a_minute: int
     """Of any kind, over all workers."""
@@ -80,12 +80,12 @@ class SendLimits:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackChannels:
-    """By what bounces and complaints come back, and how their senders prove themselves."""
+    """How bounces and complaints come back, and how their senders authenticate."""
 
     address: str | None
     """The mailbox whose plus-addresses letters are sent from; None: each newsletter's own sender."""
     secret: str | None = field(repr=False)
-    """Last part of the path that mail providers post to; None: there is no such path."""
+    """Last part of the path that mail providers post to; None: no such path."""
     mailgun_signing_key: str | None = field(repr=False)
     sendgrid_public_key: str | None
     ses_topic: str | None
@@ -102,9 +102,9 @@ class Settings:
     log_origin: str
     log_publish: LogPublish
     timestamp_authorities: tuple[str, ...] = field(repr=False)
-    """Who is asked to anchor checkpoints (RFC 3161); none by default."""
+    """Servers that timestamp checkpoints (RFC 3161); none by default."""
     timestamp_minutes: int
-    """How often each of them is asked, at most."""
+    """Shortest interval between two requests to each of them."""
     mail_server: MailServer | None
     """None: letters go to the built-in mailbox, which exists in development only."""
     trusted_proxies: int
@@ -114,12 +114,12 @@ class Settings:
     rate_limit_subscribe: int
     """Signups a minute from one client prefix."""
     rate_limit_form: int
-    """Signups a minute for one newsletter, from where on each has to prove work."""
+    """Signups a minute for one newsletter, above which each needs a proof of work."""
     send_limits: SendLimits
     feedback: FeedbackChannels
     log_format: str
     timezone: str
-    """In which letters and pages name a time, such as Europe/Brussels."""
+    """For times in letters and pages, such as Europe/Brussels."""
     instance: Path
     """Where a development checkout keeps its database, mailbox and generated secrets."""
 
@@ -168,7 +168,7 @@ def load(instance: Path = Path("instance")) -> Settings:
 
 
 class _Reader(FileAwareEnv):
-    """Collects what is wrong instead of stopping at the first; `report` raises all of it."""
+    """Collects all problems instead of stopping at the first; `report` raises them."""
 
     def __init__(self, instance: Path) -> None:
         super().__init__(eager=False, strip_whitespace=True)
@@ -179,7 +179,7 @@ class _Reader(FileAwareEnv):
         )
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        """environs raises at once where NAME_FILE cannot be read; here it is one problem among the others."""
+        """environs raises at once if NAME_FILE cannot be read; here it is one problem among the others."""
         try:
             return super()._get_value(env_key, default)
         except (ValueError, OSError):
@@ -190,7 +190,7 @@ class _Reader(FileAwareEnv):
         return development if self.environment is Environment.DEVELOPMENT else production
 
     def database_url(self) -> Any:
-        """In production it has to be said: else a line that a shell cut short would serve an empty file in silence."""
+        """Required in production: else, after a shell cut its line short, an empty file would silently be served."""
         default = f"sqlite:///{(self.instance / 'jawel.sqlite').absolute()}"
         check = self.by_environment(checks.database_url, checks.named_database_url)
         chosen = self.str("DATABASE_URL", self.by_environment(default, ...), validate=check)

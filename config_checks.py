@@ -1,4 +1,4 @@
-"""What a setting has to look like. Each check raises ValidationError with the remedy, and never repeats the value."""
+"""Checks of settings. Each raises ValidationError with the remedy, and never repeats the value."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 
 SECRET_LENGTH = 32
 DIFFERENT_CHARACTERS = 8
-"""A secret with fewer was typed to fill the room, not made by chance."""
+"""A secret with fewer was typed to fill the space, not generated at random."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 NAME_A_DATABASE = (
     "name it as postgresql://… or, for a file, as sqlite:////absolute/path"
@@ -28,7 +28,7 @@ NAME_A_DATABASE = (
 
 
 def strong(value: str | list[str]) -> None:
-    """For one secret, or several: long enough, and not one character over and over."""
+    """For one secret, or several: long enough, and with enough different characters."""
     texts = [value] if isinstance(value, str) else value
     if not texts or any(len(text.strip()) < SECRET_LENGTH for text in texts):
         raise ValidationError(f"needs at least {SECRET_LENGTH} characters; `jawel secrets` prints one")
@@ -37,7 +37,7 @@ def strong(value: str | list[str]) -> None:
 
 
 def strong_or_nothing(value: str) -> None:
-    """In a path it stands as it is, so it may hold nothing that a URL would write otherwise."""
+    """It becomes part of a path as it is, so it may hold no character that a URL would escape."""
     if value and (len(value) < SECRET_LENGTH or not value.replace("-", "").replace("_", "").isalnum()):
         raise ValidationError(f"needs at least {SECRET_LENGTH} letters, digits, - or _; or nothing")
     if value and _is_monotonous(value):
@@ -49,7 +49,7 @@ def _is_monotonous(text: str) -> bool:
 
 
 def mailbox(value: str) -> None:
-    """A token of 43 characters comes behind it, and a local part has room for 64 (RFC 5321 section 4.5.3.1.1)."""
+    """A token of 43 characters follows it, and a local part has room for 64 (RFC 5321 section 4.5.3.1.1)."""
     local, at, domain = value.rpartition("@")
     if value and (not at or not domain or not local.isascii() or not 0 < len(local) <= 20 or "+" in local):
         raise ValidationError("needs an address such as feedback@example.org, with up to 20 characters before the @")
@@ -70,7 +70,7 @@ def topic(value: str) -> None:
 
 
 def is_private_host(host: str) -> bool:
-    """This machine itself, or an address of a network of one's own (RFC 1918, RFC 4193). A name may lead anywhere."""
+    """This machine itself, or an address of a private network (RFC 1918, RFC 4193). A name may lead anywhere."""
     try:
         return host in LOOPBACK or ip_address(host).is_private
     except ValueError:
@@ -115,7 +115,7 @@ def https_url(value: str) -> None:
 
 
 def local_url(value: str) -> None:
-    """In development everybody who reaches the service may read every letter, at /mailbox."""
+    """In development everyone who reaches the service can read every letter, at /mailbox."""
     http_url(value)
     if not is_loopback(urlsplit(value).hostname or ""):
         raise ValidationError(
@@ -125,7 +125,7 @@ def local_url(value: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the name or address is one of this machine itself, without asking a resolver."""
+    """Whether the name or address is this machine's own, without asking a resolver."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -135,7 +135,7 @@ def is_loopback(host: str) -> bool:
 
 
 def key_name(value: str) -> None:
-    """A signed note keeps key and name apart by spaces and plus signs. `jawel/` begins what is no log."""
+    """A signed note separates key and name by spaces and plus signs. The prefix `jawel/` is not for logs."""
     if not value or "+" in value or value.startswith("jawel/") or any(letter.isspace() for letter in value):
         raise ValidationError("needs a name such as subscribe.example.org, without spaces or plus signs")
 
@@ -159,7 +159,7 @@ def storage(value: str) -> None:
 
 
 def named_database_url(value: str) -> None:
-    """One that is there after a restart: SQLite without a file keeps all in memory, and says nothing of it."""
+    """A database that survives a restart: SQLite without a file silently keeps everything in memory."""
     database_url(value)
     if value.startswith("sqlite:///") and make_url(value).database in (None, "", ":memory:"):
         raise ValidationError(f"names no file; {NAME_A_DATABASE}")

@@ -11,8 +11,8 @@ logs.take_over()
 app = create_app(config.load())
 shutdown.watch(resources_of(app).stopping)
 
-# A request makes some thousand objects and leaves a few in circles. At Python's default the collector looks for those
-# several times a request, and now and then walks through all that start-up made.
+# A request makes some thousand objects and leaves a few in reference cycles. At Python's default the collector looks
+# for those several times a request, and now and then walks through all that start-up made.
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000)

@@ -1,4 +1,4 @@
-"""Jawel: double opt-in subscriptions with proof of consent. `create_app` is the wiring, and nothing else."""
+"""Jawel: double opt-in subscriptions with proof of consent. `create_app` only wires the parts together."""
 
 from dataclasses import replace
 from functools import partial
@@ -44,12 +44,12 @@ from app.web.parsing import MAX_BYTES
 from config import Settings
 
 KEEP_STATIC_SECONDS = 3600
-"""For as long as a new style may be late, a phone saves a round trip on each page but the first."""
+"""Browser cache lifetime: static files cost no round trip, and a changed style arrives up to an hour late."""
 
 
 def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_url_path="/static")
-    # Werkzeug would redirect //x to /x by a URL that names whatever host the request claims.
+    # Werkzeug would redirect //x to /x with a URL that names whatever host the request claims.
     app.url_map.merge_slashes = False
     app.request_class = body.Request
     app.config.update(
@@ -96,7 +96,7 @@ def _install_services(app: Flask, settings: Settings) -> None:
 
 
 def _catalogue_of_now(connection: Connection) -> Catalogue:
-    """What every request needs, by one look at the database."""
+    """The newsletters, and which are under attack, in one read."""
     return replace(load.catalogue(connection), attacked=attack_detection.tripped(connection))
 
 

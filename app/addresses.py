@@ -1,6 +1,6 @@
 """E-mail addresses: parsed once, written to as typed, compared in canonical form, shown masked.
 
-Invariant: an `EmailAddress` that exists keeps to RFC 5321 and 6531 and is safe to put into a header.
+Invariant: every `EmailAddress` conforms to RFC 5321 and 6531 and is safe to put into a header.
 """
 
 import hmac
@@ -11,13 +11,13 @@ from email_validator import EmailNotValidError, validate_email
 from app.errors import JawelError
 
 REPLACEMENT = "\ufffd"
-"""What decoding leaves of bytes that are not UTF-8, as from a form in Latin-1: the address behind it is lost."""
+"""Stands for bytes that were not UTF-8, as from a form in Latin-1: the original address is lost."""
 
 
 _ONE_PROVIDER = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
-"""Domains under which a name is the same person's as under another."""
+"""Domains under which a local part belongs to the same person as under another."""
 _IGNORED = {"gmail.com": ".", "proton.me": ".-_"}
-"""What these providers pass over in a local part, as they say themselves."""
+"""Characters that these providers ignore in a local part, by their own account."""
 
 
 class InvalidAddress(JawelError):
@@ -26,19 +26,19 @@ class InvalidAddress(JawelError):
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """How an address is known where it must not be kept: by itself, and by the mailbox that it probably leads to."""
+    """Keyed digests for where an address must not be kept: of the address and of its probable mailbox."""
 
     address: str
     """`EmailAddress.digest`."""
     mailbox: str
     """The same for all addresses that probably lead to one mailbox; never equal to the digest of any address."""
     budget: str
-    """Under which of the two the mail budget of the address is kept: one row for both of most addresses."""
+    """The one of the two that keys the address's recipient limit: most addresses share their mailbox's row."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """`typed` is what goes on the envelope; `canonical` is what two spellings of one mailbox share."""
+    """`typed` goes on the envelope; `canonical` is the same for all spellings of one mailbox."""
 
     typed: str
     canonical: str
@@ -60,14 +60,14 @@ class EmailAddress:
 
     @classmethod
     def of(cls, typed: str) -> "EmailAddress":
-        """Of what was parsed before it was kept."""
+        """From an address that was parsed before it was stored."""
         return cls(typed=typed, canonical=typed.lower())
 
     @staticmethod
     def canonical_of(text: str) -> str:
-        """The canonical form of what may or may not be an address, for looking many of them up at once.
+        """The canonical form of a text that may not be an address, for looking up many at once.
 
-        Only an internationalised domain needs the parser; for plain ASCII lower case is all there is to it.
+        Only an internationalised domain needs the parser; plain ASCII is put into lower case.
         """
         if text.isascii():
             return text.strip().lower()
@@ -94,10 +94,10 @@ class EmailAddress:
 
     @property
     def probable_mailbox(self) -> str:
-        """The same for all addresses that probably lead to one mailbox: to be counted together, never to be written to.
+        """The same for all addresses that probably lead to one mailbox: for counting together, never for sending.
 
-        Without a `+tag` (RFC 5233), and without what the provider ignores. A guess: there are servers on which a plus
-        means nothing. So nobody is taken for the same subscriber because of it.
+        Without a `+tag` (RFC 5233) and the characters that the provider ignores. A guess: on some servers a plus means
+        nothing. So it never identifies a subscriber.
         """
         local, _, domain = self.canonical.rpartition("@")
         domain = _ONE_PROVIDER.get(domain, domain)
@@ -108,18 +108,18 @@ class EmailAddress:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is what its probable mailbox is called by, with no tag and nothing that is passed over."""
+        """Whether the address is its own probable mailbox: no tag and no ignored characters."""
         return self.canonical == self.probable_mailbox
 
     def digest(self, key: str) -> str:
-        """HMAC-SHA-256 of the canonical form, in hex: how an address is known where it must not be kept.
+        """HMAC-SHA-256 of the canonical form, in hex: identifies an address where it must not be kept.
 
         Addresses can be guessed, so an unkeyed hash of one is still personal data (EDPB 01/2025).
         """
         return hmac.digest(key.encode(), self.canonical.encode(), "sha256").hex()
 
     def digests(self, key: str) -> Digests:
-        """Both under one key, and told apart by what is put before the mailbox: no address holds the end of a line."""
+        """Both under one key. The mailbox's prefix keeps them apart, because no address contains a line break."""
         probable = self.probable_mailbox
         address = self.digest(key)
         mailbox = hmac.digest(key.encode(), f"jawel/mailbox/v1\n{probable}".encode(), "sha256").hex()

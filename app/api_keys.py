@@ -42,7 +42,7 @@ class ApiKey(Base):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking, as far as their key says."""
+    """The client, as far as its key tells."""
 
     name: str
     scopes: frozenset[str]
@@ -53,7 +53,7 @@ class Caller:
 
     @property
     def is_limited(self) -> bool:
-        """To newsletters: what is beyond them is not for it to know."""
+        """To certain newsletters: the client must learn nothing about others."""
         return self.newsletters is not None
 
     def sees(self, newsletter: str) -> bool:
@@ -61,7 +61,7 @@ class Caller:
 
 
 def create(session: Session, name: str, *, scopes: list[str], newsletters: list[str] | None) -> str:
-    """Store a new key's digest and return the key itself, which nobody can be shown again."""
+    """Store a new key's digest and return the key itself, which cannot be shown again."""
     key = f"jawel_{secrets.token_hex(32)}"
     row = ApiKey(name=name, digest=digest(key), scopes=scopes, newsletters=newsletters, created_at=clock.now())
     session.add(row)
@@ -87,9 +87,9 @@ def find(connection: Connection, key: str) -> Caller | None:
 
 
 class KeyRing:
-    """The keys lately used, as of at most a second ago: so long may a process take to notice a revocation.
+    """Cache of recently used keys, at most a second old: a process takes up to that long to notice a revocation.
 
-    Only keys that exist are kept, so a stranger who tries many fills nothing.
+    Only existing keys are cached, so a stranger who tries many does not fill it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -97,7 +97,7 @@ class KeyRing:
         self._callers: dict[str, tuple[float, Caller]] = {}
 
     def find(self, key: str) -> Caller | None:
-        """Who bears the key; None where it is unknown or revoked."""
+        """The client that holds the key; None if it is unknown or revoked."""
         now = time.monotonic()
         read_at, caller = self._callers.get(key, (float("-inf"), None))
         if now - read_at < TRUSTED_FOR_SECONDS:

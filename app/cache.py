@@ -1,7 +1,7 @@
-"""What the database said a moment ago, for what every request needs and hardly ever changes.
+"""TTL cache for one value that every request needs and that hardly ever changes.
 
-One thread looks anew, and the others make do meanwhile with what was known. While the database is away that holds for
-a minute; after that, and where nothing was ever known, whoever asks is told so at once instead of queueing.
+One thread refreshes, others get the old value meanwhile, for up to 60 s while the database is down. After that, or if
+nothing was ever loaded, the others get an error within 2 s instead of queueing.
 """
 
 import threading
@@ -20,11 +20,11 @@ Value = TypeVar("Value")
 FRESH_FOR_SECONDS = 1.0
 GOOD_FOR_SECONDS = 60.0
 FIRST_SECONDS = 2.0
-"""How long the first requests of a process wait for the one among them that looks."""
+"""How long the first requests of a process wait for the thread that loads the value."""
 
 
 class TtlCache(Generic[Value]):
-    """As of at most a second ago, or as of a minute ago while the database is away."""
+    """At most a second old, or a minute while the database is down."""
 
     def __init__(self, database: Database, load: Callable[[Connection], Value]) -> None:
         self._database = database
@@ -34,7 +34,7 @@ class TtlCache(Generic[Value]):
         self._value: Value
 
     def get(self) -> Value:
-        """Raises SQLAlchemyError where the database is away and nothing good is known."""
+        """Raises SQLAlchemyError if the database is down and no value is younger than a minute."""
         if _age(self._read_at) < FRESH_FOR_SECONDS:
             return self._value
         is_known = _age(self._read_at) < GOOD_FOR_SECONDS

@@ -1,17 +1,17 @@
 """The one place that reads the time.
 
-What is kept in rows is the clock's, and so are the windows that all processes share. A pause or patience of a process
-goes by `steady`: clocks are set, by people and by NTP, and nothing must wait for as long as they were wrong.
+Instants in rows, and windows that all processes share, use the wall clock. A process's pauses and time-outs use
+`steady`: people and NTP set clocks, and nothing must wait for as long as they were wrong.
 """
 
 import time
 from datetime import UTC, datetime, timedelta
 
 AHEAD = timedelta(minutes=1)
-"""An instant in a row that is later than that from now, and was to be no later than now, is of a clock that was ahead:
-those of several machines are hardly as far apart."""
+"""Tolerance between the clocks of several machines: an instant in a row that should be past, but is further ahead
+than this, was written by a clock that was ahead."""
 
-# It counts on while the machine sleeps, as the clock does; time.monotonic() does not.
+# Goes on while the machine sleeps, as the wall clock does; time.monotonic() does not.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -21,26 +21,26 @@ def seconds() -> int:
 
 
 def now() -> datetime:
-    """The present instant in UTC, cut to the millisecond, which is what evidence records."""
+    """The present instant in UTC, truncated to the millisecond, which is what evidence records."""
     instant = datetime.now(UTC)
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def steady() -> float:
-    """Seconds since some instant, which go on evenly whatever the clock is set to."""
+    """Seconds since some instant, unaffected by setting the clock."""
     return time.clock_gettime(_STEADY)
 
 
 class Strides:
-    """How far the clock was set, forward or back, since this began to count."""
+    """How far the wall clock was set, forward or back, since creation or `accept`."""
 
     def __init__(self) -> None:
         self._begun = now() - timedelta(seconds=steady())
 
     def far(self) -> timedelta:
-        """Negative where it was set back."""
+        """Negative if it was set back."""
         return now() - timedelta(seconds=steady()) - self._begun
 
     def accept(self) -> None:
-        """Count from here."""
+        """Measure from now on."""
         self._begun = now() - timedelta(seconds=steady())

@@ -1,8 +1,8 @@
 """Consent events: one immutable record for every step, written together with the change it records.
 
-Invariant: an event is inserted once. The database refuses every later change but the blanking of evidence and salt,
-which is what erasure does. Evidence is kept as the exact RFC 8785 text, so that a hash over it can be recomputed by
-anyone; the salt keeps that hash from being a way to guess the evidence. The MAC shows that this application wrote it.
+Invariant: an event is inserted once. The database refuses every later change except the blanking of evidence and salt,
+which is erasure. Evidence is kept as the exact RFC 8785 text, so that anyone can recompute its hash; the salt prevents
+guessing the evidence from the hash. The MAC shows that this application wrote the event.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class EventType(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who acted, as far as it is known. Whoever fills in a form has not shown yet that the mailbox is theirs."""
+    """Who acted, as far as known. A person who fills in a form has not yet shown that the mailbox is theirs."""
 
     UNVERIFIED = "unverified submitter"
     MAILBOX_HOLDER = "mailbox holder"
@@ -64,21 +64,21 @@ class ConsentEvent(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     type: Mapped[str]
     subscriber_id: Mapped[UUID]
-    """No foreign key, here and below: the event outlives the rows that it speaks of."""
+    """No foreign key, here and below: the event outlives the rows that it refers to."""
     subscription_id: Mapped[UUID | None]
     newsletter: Mapped[str | None]
     occurred_at: Mapped[datetime] = mapped_column(Instant)
     evidence: Mapped[str | None]
     salt: Mapped[str | None]
     evidence_hash: Mapped[str]
-    """What the log holds of it. Kept beside the evidence, as erasure may come before sealing."""
+    """The log's record of the event. Kept beside the evidence, because erasure may come before sealing."""
     mac: Mapped[str | None]
-    """`Macs.make`: without it the event is not sealed. Once it is, the log's signature stands for it."""
+    """`Macs.make`: an event without it is not sealed. After sealing, the log's signature replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who did something, and how: what evidence says beside the bare fact."""
+    """Who acted, and how: the evidence beyond the bare fact."""
 
     actor: Actor
     details: Mapping[str, JsonValue]
@@ -92,7 +92,7 @@ class Step:
     type: EventType
     subscriber_id: UUID
     subscription_id: UUID | None
-    """None, as is the newsletter, where it happened to the person as a whole."""
+    """None, like the newsletter, if the step concerns the person as a whole."""
     newsletter: str | None
     occurred_at: datetime
 
@@ -102,14 +102,14 @@ def record(session: Session, step: Step, act: Act) -> None:
 
 
 def record_all(session: Session, steps: Sequence[tuple[Step, Act]]) -> None:
-    """Many at once, in their order."""
+    """Insert several events, in the given order."""
     if steps:
         connection = session.connection()
         json_insert.insert_all(connection, ConsentEvent, [row(connection, step, act) for step, act in steps])
 
 
 def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
-    """The columns of the event, for a caller who inserts in bulk. Raises WithoutKeys."""
+    """The event's columns, for a caller that inserts in bulk. Raises WithoutKeys."""
     identity = uuid4()
     evidence = {
         **act.details,
@@ -140,26 +140,26 @@ def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
 
 
 def evidence_hash(text: bytes, salt: bytes) -> str:
-    """What the log holds of the event, in hexadecimal."""
+    """The log's record of the event, in hexadecimal."""
     return hashlib.sha256(HASH_DOMAIN + salt + text).hexdigest()
 
 
 def canonical(evidence: JsonValue) -> bytes:
-    """RFC 8785 for what evidence may hold: without floats, and with names in ASCII, sorting is all there is to it."""
+    """RFC 8785 for evidence: without floats, and with names in ASCII, sorting is all that it requires."""
     return orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)
 
 
 def timestamp(instant: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, as evidence and answers write it."""
+    """RFC 3339 in UTC with milliseconds, as in evidence and responses."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def duration(length: timedelta) -> str:
-    """ISO 8601, in days where it is whole ones."""
+    """ISO 8601, in days if they are whole."""
     seconds = int(length.total_seconds())
     return f"P{seconds // 86400}D" if seconds % 86400 == 0 else f"PT{seconds}S"
 
 
 def commitment(key: str, address: EmailAddress) -> str:
-    """Binds evidence to an address without holding it: once the subscriber's own key is erased, it says nothing."""
+    """Binds evidence to an address without holding it: once the subscriber's own key is erased, it reveals nothing."""
     return hmac.digest(bytes.fromhex(key), address.canonical.encode(), "sha256").hex()

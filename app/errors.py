@@ -1,4 +1,4 @@
-"""The ancestor of every error that Jawel raises on purpose; the others live beside their concept."""
+"""The base class of every error that Jawel raises on purpose; the others live beside their concept."""
 
 
 class JawelError(Exception):

@@ -1,7 +1,7 @@
-"""MACs of consent events: they show that this application wrote an event, and not whoever can write to its database.
+"""MACs of consent events: they show that this application wrote an event, and not another writer to its database.
 
-The keys are derived from `SECRET_KEYS`, which every process has and the database has not. They come with the database's
-connections: so whoever writes an event has them at hand, in as many applications a process as there are.
+The keys are derived from `SECRET_KEYS`, which every process has and the database has not. They travel with the
+database's connections, so code that writes an event always has them, with any number of applications per process.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from app.database import Database
 from app.errors import JawelError
 
 DOMAIN = b"jawel/consent-event/v1\n"
-"""So that no MAC of an event is one of a token, though both come of the same setting."""
+"""Keeps event MACs distinct from token MACs, though both derive from the same setting."""
 _BYTES = 16
 _OPTION = "jawel_macs"
 
 
 class WithoutKeys(JawelError):
-    """The database was opened without keys: nothing that is written through it could be told from a forgery."""
+    """The database was opened without keys: events written through it could not be told from forgeries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Macs:
-    """Made with the first key, and believed by all of them, as tokens are."""
+    """Made with the first key, verified with all of them, as tokens are."""
 
     keys: tuple[bytes, ...] = field(repr=False)
 
@@ -36,11 +36,11 @@ class Macs:
         return cls(tuple(hmac.digest(key.encode(), DOMAIN, "sha256") for key in secret_keys))
 
     def make(self, event_id: UUID, evidence_hash: str) -> str:
-        """In hexadecimal. The hash covers evidence and salt, so it stays good when both are erased."""
+        """In hexadecimal. The hash covers evidence and salt, so it stays valid when both are erased."""
         return _mac(self.keys[0], event_id, evidence_hash)
 
     def fit(self, mac: object, event_id: UUID, evidence_hash: object) -> bool:
-        """Whether it was made here, for this event. SQLite may hold anything for a text."""
+        """Whether the MAC was made here, for this event. An SQLite text column may hold anything."""
         if not isinstance(mac, str) or not isinstance(evidence_hash, str):
             return False
         given = mac.encode(errors="surrogateescape")
@@ -48,7 +48,7 @@ class Macs:
 
 
 def entrust(database: Database, secret_keys: Sequence[str]) -> Database:
-    """The same database, whose connections from now on carry the keys. To be called before the first is opened."""
+    """The same database, whose connections now carry the keys. Call it before the first is opened."""
     for engine in (database.writer, database.reader):
         engine.update_execution_options(**{_OPTION: Macs.of(secret_keys)})
     return database

@@ -1,6 +1,6 @@
-"""The links that letters and answers carry.
+"""The links in letters and responses.
 
-Every one is built from the configured address, never from what a request claims about its host.
+Every link is built from the configured address, never from the host that a request claims.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from uuid import UUID
 from app.tokens import Purpose, Signer
 
 FRESH_FOR = timedelta(minutes=30)
-"""How long a link is good that shows or changes more than a subscription: to the preferences, from when the letter with
-it was written; to a receipt, from the press that confirmed."""
+"""Lifetime of a link that shows or changes more than a subscription: to the preferences, from when its letter was
+written; to a receipt, from the confirmation."""
 LONGEST_MAILBOX = 20
-"""Characters before the @ of a mailbox that is to have a `+` and 43 more."""
+"""Maximum local part, in characters, of a mailbox that gets a `+` and 43 more."""
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -24,11 +24,11 @@ class Links:
     public_url: str
     signer: Signer
     feedback_address: str | None = None
-    """The mailbox that letters come back to; None: each newsletter's own sender, and nobody leaves by mail."""
+    """The mailbox for bounces; None: each newsletter's own sender, and no unsubscribing by mail."""
 
     @property
     def origin(self) -> str:
-        """As browsers write it (RFC 6454 section 6.2): in small letters, without the scheme's usual port."""
+        """As browsers write it (RFC 6454 section 6.2): in lower case, without the scheme's default port."""
         parts = urlsplit(self.public_url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         port = "" if parts.port in {None, _USUAL_PORTS.get(parts.scheme)} else f":{parts.port}"
@@ -41,18 +41,18 @@ class Links:
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}"
 
     def unsubscribe_one(self, subscription_id: UUID) -> str:
-        """For the hands of whoever may not know what else the person subscribes to: it leaves that newsletter alone."""
+        """For parties that may not learn the person's other subscriptions: it ends that one only."""
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE_ONE, subscription_id)}"
 
     def undo(self, subject: UUID, until: datetime) -> str:
-        """A token and no link: it travels in the form of one page, and in no URL."""
+        """A token, not a link: it travels in the form of one page, and in no URL."""
         return self.signer.sign(Purpose.UNDO, subject, until)
 
     def preferences(self, subscriber_id: UUID) -> str:
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"
 
     def manage(self, subscriber_id: UUID, until: datetime) -> str:
-        """The preferences with all rights: only for the mailbox itself, and not for long."""
+        """The preferences with all rights: only for the mailbox itself, and only for a short time."""
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id, until)}"
 
     def change_address(self, change_id: UUID, until: datetime) -> str:
@@ -65,20 +65,20 @@ class Links:
         return f"{self.public_url}/receipts/{self.signer.sign(Purpose.RECEIPT, subscription_id, until)}"
 
     def envelope_sender(self, letter_id: UUID, sender: str) -> str:
-        """Where the letter comes back to when it cannot be delivered: the address says which letter it was.
+        """Where bounces go: the address identifies the letter.
 
-        Plain where there is no room for that.
+        Without a token if there is no room for one.
         """
         mailbox = self.feedback_address or sender
         token = self.signer.sign_shortly(Purpose.BOUNCE, letter_id)
         return _detailed(mailbox, f"b{token}") if can_be_signed(mailbox) else mailbox
 
     def bounced_letter(self, address: str) -> UUID | None:
-        """The letter that was sent from that address; None where it is not one of ours."""
+        """The letter that was sent from that address; None if the address is not ours."""
         return self.signer.find(Purpose.BOUNCE, address)
 
     def unsubscribe_address(self, subscription_id: UUID) -> str | None:
-        """A mail to it unsubscribes; None where nobody reads such mails."""
+        """A mail to it unsubscribes; None if such mails are not read."""
         if self.feedback_address is None:
             return None
         return _detailed(
@@ -86,7 +86,7 @@ class Links:
         )
 
     def left_subscription(self, address: str) -> UUID | None:
-        """The subscription that a mail to that address ends; None where it is not one of ours."""
+        """The subscription that a mail to that address ends; None if the address is not ours."""
         return self.signer.find(Purpose.UNSUBSCRIBE_MAIL, address)
 
 
@@ -98,7 +98,7 @@ def can_be_signed(mailbox: str) -> bool:
 def one_click(url: str, address: str | None = None) -> dict[str, str]:
     """The pair of headers that lets a mail program unsubscribe with one POST (RFC 8058 section 3.1).
 
-    The address is for older programs, which only mail: they take the first way that they know (RFC 2369 section 3.2).
+    The address is for older programs, which only mail: they use the first way that they know (RFC 2369 section 3.2).
     """
     by_mail = f", <mailto:{address}?subject=unsubscribe>" if address else ""
     return {"List-Unsubscribe": f"<{url}>{by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}

@@ -1,8 +1,7 @@
 """Structured logs: one line for each change of state, on standard output.
 
-Invariant: lines hold ids, kinds and counts; never an address, a token, a client address or a body. And nobody fails for
-want of a log: a line that cannot be written, as on a full disk or to a pipe that nobody reads any more, is dropped and
-counted.
+Invariant: lines hold ids, kinds and counts; never an address, a token, a client address or a body. Logging never makes
+its caller fail: a line that cannot be written (full disk, pipe without a reader) is dropped and counted.
 """
 
 import io
@@ -40,22 +39,22 @@ def configure(settings: Settings) -> None:
 
 
 def take_over() -> None:
-    """For a process that prints nothing but its log: whatever prints here, of whichever library, cannot fail by it.
+    """For a process that prints only its log: no print, by any library, can fail because of the stream.
 
-    The interpreter's last flush cannot either, which else would turn the exit status. Not for commands that are run for
-    their output: to them a line that is lost is an error.
+    Nor can the interpreter's last flush, which would otherwise change the exit status. Not for commands that are run
+    for their output, where a lost line is an error.
     """
     sys.stdout, sys.stderr = _forgiving(sys.stdout), _forgiving(sys.stderr)
 
 
 def count_dropped(tell: Callable[[int], bool]) -> None:
-    """From now on lines that were dropped are put on record by `tell`, which is False where it cannot do that now."""
+    """From now on `tell` records the number of dropped lines; it returns False if it cannot do so now."""
     _dropped.tell = tell
 
 
 class _Dropped:
-    """Lines that were dropped, and are not on record yet. Whoever logs may be amid a transaction, which on SQLite keeps
-    all others from writing: so a thread of its own tells, which is started by the first line."""
+    """Dropped lines that are not recorded yet. The logging thread may be in a transaction, which on SQLite blocks all
+    other writers, so a separate thread records them; the first line starts it."""
 
     def __init__(self) -> None:
         self.tell: Callable[[int], bool] | None = None
@@ -68,7 +67,7 @@ class _Dropped:
             self._lines += lines
             if self.tell and not (self._teller and self._teller.is_alive()):
                 self._teller = threading.Thread(target=self._run, name="dropped lines", daemon=True)
-                # There may be no room for another thread; then the next line tries again.
+                # Starting a thread may fail for lack of resources; then the next line tries again.
                 with suppress(RuntimeError):
                     self._teller.start()
 
@@ -89,10 +88,10 @@ _dropped = _Dropped()
 
 
 def _forgiving(stream: TextIO | None) -> TextIO:
-    """The same stream, without a buffer and without errors. One that leads to no descriptor stays as it is."""
+    """The same stream, without a buffer and without errors. A stream without a descriptor stays as it is."""
     if isinstance(getattr(stream, "buffer", None), _Descriptor):
         return stream  # type: ignore[return-value]
-    # Where a descriptor was closed from the start, its number belongs to the next file that is opened.
+    # If a descriptor was closed from the start, its number belongs to the next file that is opened.
     descriptor: int | None = None
     if stream is not None:
         try:
@@ -108,7 +107,7 @@ def _forgiving(stream: TextIO | None) -> TextIO:
 
 
 class _Descriptor(io.RawIOBase):
-    """Writes each line at once, or drops it. After a gap it says how many lines are missing."""
+    """Writes each line at once, or drops it. After a gap it writes how many lines are missing."""
 
     def __init__(self, descriptor: int | None, owner: TextIO | None) -> None:
         self._descriptor = descriptor
@@ -124,7 +123,7 @@ class _Descriptor(io.RawIOBase):
         return self._descriptor is not None and os.isatty(self._descriptor)
 
     def fileno(self) -> int:
-        # What its owner has closed is the number of another file by now.
+        # Once its owner has closed it, the number may belong to another file.
         if self._descriptor is None or (self._owner and self._owner.closed):
             raise io.UnsupportedOperation("there is no descriptor")
         return self._descriptor
@@ -155,7 +154,7 @@ class _Descriptor(io.RawIOBase):
 
 
 def _gap(lines: int) -> bytes:
-    """The line that stands for those that are missing."""
+    """The line that reports the missing ones."""
     event: Any = {"event": "log.lines_dropped", "count": lines}
     for processor in structlog.get_config()["processors"]:
         event = processor(None, "warning", event)

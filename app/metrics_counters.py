@@ -1,11 +1,11 @@
-"""Counters over all processes that only grow, for monitors: of requests that were refused, say.
+"""Monotonic counters over all processes, for monitoring: of refused requests, for example.
 
-A flood of what is counted must not become a flood of writes. So each process keeps counts to itself, and tells the
-database of them in lots: a lot is a fiftieth of what it has counted in the present minute, and at least one. What it
-has not told comes with the next one that it counts.
+A flood of counted events must not become a flood of writes. So each process holds counts back, and writes them to the
+database in lots: a lot is a fiftieth of its count in the present minute, and at least one. The remainder goes out with
+the next count.
 
-Invariant: nobody waits for, or fails by, a counter. One request at a time tells; where the database takes nothing, none
-does for the rest of the minute. What a process has not told is lost with it.
+Invariant: no request waits for a counter, or fails because of one. One request at a time writes; after a failed write,
+none does for the rest of the minute. Counts that a process has not written are lost with it.
 """
 
 import threading
@@ -31,7 +31,7 @@ class CounterRow(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
-    """One of a few that the program knows: never anything that a request says."""
+    """One of a few that the program knows: never text from a request."""
     total: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -42,7 +42,7 @@ class _Count:
 
 
 class Counters:
-    """What this process has counted."""
+    """This process's counts."""
 
     def __init__(self, writer: Engine) -> None:
         self._writer = writer
@@ -50,11 +50,11 @@ class Counters:
         self._turn = threading.Lock()
         self._minute = 0
         self._is_away_in: int | None = None
-        """The minute in which the database took nothing."""
+        """The minute in which a write failed."""
         self._counts: defaultdict[tuple[str, str], _Count] = defaultdict(_Count)
 
     def count(self, name: str, kind: str) -> None:
-        """Add one. Not within a transaction: SQLite lets one write at a time, and this would wait for the other."""
+        """Add one. Not within a transaction: SQLite lets one write at a time, so this would wait for it."""
         with self._lock:
             self._begin_minute(clock.seconds() // 60)
             count = self._counts[name, kind]
@@ -68,7 +68,7 @@ class Counters:
                 self._turn.release()
 
     def add(self, name: str, kind: str, times: int) -> bool:
-        """At once, for what comes in lots already. False where the database did not take it: it is not counted."""
+        """Add at once, for counts that come in lots already. False if the database refused: they are not counted."""
         try:
             with self._writer.begin() as connection:
                 connection.execute(_add(connection.dialect.name), {"name": name, "kind": kind, "total": times})
@@ -93,7 +93,7 @@ class Counters:
 
 
 def read(connection: Connection, names: Collection[str]) -> Mapping[str, Mapping[str, int]]:
-    """Of each name by kind, as far as something was counted. One statement."""
+    """Totals by name and kind, without kinds never counted. One statement."""
     found: dict[str, dict[str, int]] = {name: {} for name in names}
     for row in connection.execute(_OF_NAMES, {"names": list(names)}):
         found[row.name][row.kind] = row.total

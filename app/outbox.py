@@ -1,10 +1,10 @@
-"""Letters owed.
+"""Outbox: the letters owed.
 
-A row is an intent: which letter, to whom, about which subscriptions. Text and token come into being when it is sent,
-so nothing that could confirm a subscription rests in the database, and what became untrue meanwhile is never sent.
+A row is an intent: which letter, to whom, about which subscriptions. Text and token are created when it is sent, so
+the database holds nothing that could confirm a subscription, and a letter that became untrue meanwhile is never sent.
 
-Invariant: a letter is claimed under a lease before it is sent and marked after; a worker that dies in between lets the
-lease run out, and the letter goes again under the same Message-ID. At least once, never silently lost.
+Invariant: a letter is claimed under a lease before it is sent and marked after; if a worker dies in between, the
+lease expires, and the letter is sent again under the same Message-ID. At least once, never silently lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,16 +42,16 @@ class LetterKind(StrEnum):
     ALREADY_CONFIRMED = "already_confirmed"
     UNSUBSCRIBED = "unsubscribed"
     RESUBSCRIBED = "resubscribed"
-    """An unsubscription was undone: whoever has the mailbox is told, with the way out."""
+    """An unsubscription was undone: tells the mailbox holder, with a link to unsubscribe."""
     PREFERENCES = "preferences"
     ADDRESS_CHANGE = "address_change"
     """To the new address, for its holder to confirm."""
     ADDRESS_CHANGED = "address_changed"
-    """To the former address, with the way back."""
+    """To the former address, with a link to undo the change."""
 
 
 class State(StrEnum):
-    """`queued` and `deferred` are still owed; the others are the end of a letter."""
+    """`queued` and `deferred` are still owed; the others are final."""
 
     QUEUED = "queued"
     DEFERRED = "deferred"
@@ -66,10 +66,10 @@ IS_OWED = text(_IS_OWED)
 _IS_FAILED = "state = 'failed'"
 
 LONGEST_LEASE = timedelta(hours=1)
-"""Where nobody says how long leases are. One that runs for longer was taken while a clock was ahead."""
+"""Default longest lease. One that runs for longer was taken while a clock was ahead."""
 
 COUNTED = 100_000
-"""No more letters owed are counted: the first of them by when they are due."""
+"""Counting of owed letters stops here, in order of when they are due."""
 
 
 class Letter(Base):
@@ -94,33 +94,33 @@ class Letter(Base):
     subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
     language: Mapped[str]
     about: Mapped[dict[str, str]]
-    """Subscription id → its nonce when the letter was owed. Where the nonce has turned since, the link is void.
+    """Subscription id → its nonce when the letter was owed. If the nonce has changed since, the link is void.
 
-    Empty where it is about the person as a whole.
+    Empty for a letter about the person as a whole.
     """
     asked_from: Mapped[str | None]
-    """The page on which it was asked, for the letter to say so."""
+    """The page of the signup form, which the letter names."""
     form_id: Mapped[str | None] = mapped_column("attempt")
-    """Keyed digest of the id that the signup form chose: from there the letter's code can be typed."""
+    """Keyed digest of the id that the signup form chose: the letter's code can be typed into that form."""
     wrong_codes: Mapped[int] = mapped_column("tries", default=0, server_default="0")
     is_unproven: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Asked for while its newsletter was attacked, without a proof of work: it waits for a small allowance."""
+    """Requested while its newsletter was attacked, without a proof of work: subject to a small throttle."""
     address_change_id: Mapped[UUID | None] = mapped_column(ForeignKey("address_changes.id", ondelete="CASCADE"))
-    """The change that a letter about one is sent for: it says which address that is."""
+    """For a letter about an address change: that change, which holds the address to write to."""
     state: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(Instant)
     due_at: Mapped[datetime] = mapped_column(Instant)
     deliveries: Mapped[int] = mapped_column("attempts")
-    """How often it was claimed to be sent; a claim that came to nothing by no fault of the letter is taken back."""
+    """How often it was claimed to be sent; a claim that failed through no fault of the letter is subtracted."""
     lease: Mapped[UUID | None]
     leased_until: Mapped[datetime | None] = mapped_column(Instant)
     state_at: Mapped[datetime] = mapped_column(Instant)
     reply: Mapped[str | None]
-    """What the mail server answered, as a code only: its text may quote the address."""
+    """The mail server's answer, as a code only: its text may quote the address."""
 
 
 def owe(session: Session, kind: LetterKind, *, subscriber_id: UUID, language: str, about: dict[str, str]) -> Letter:
-    """Owe a letter from now on. It is sent after the transaction has committed, or not at all."""
+    """Add a letter to the outbox. It is sent only after the transaction has committed."""
     now = clock.now()
     letter = Letter(
         id=uuid4(),
@@ -139,9 +139,9 @@ def owe(session: Session, kind: LetterKind, *, subscriber_id: UUID, language: st
 
 
 def owe_whom(session: Session, kind: LetterKind, found: Select[UUID, str], *, a_day: int) -> None:
-    """Owe a letter about the person as a whole to whoever is found, by id and language: one person or nobody.
+    """Owe a letter about the person as a whole to the one subscriber that `found` yields (id, language), if any.
 
-    Not where such a letter is still owed, or was owed `a_day` times in the last day. One statement, whoever is found.
+    Not if such a letter is still owed, or was owed `a_day` times in the last day. One statement in every case.
     """
     now = clock.now()
     whom = found.subquery()
@@ -164,7 +164,7 @@ def owe_whom(session: Session, kind: LetterKind, found: Select[UUID, str], *, a_
 
 
 def owed_lately(session: Session, kind: LetterKind, subscriber_id: UUID) -> int:
-    """How many such letters the person was owed in the last day, also those that were no longer true when due."""
+    """How many such letters the person was owed in the last day, including those outdated when due."""
     theirs = (Letter.subscriber_id == subscriber_id) & (Letter.kind == kind)
     lately = Letter.created_at > clock.now() - timedelta(days=1)
     return session.scalar(select(func.count()).select_from(Letter).where(theirs, lately)) or 0
@@ -174,7 +174,7 @@ def owed_lately(session: Session, kind: LetterKind, subscriber_id: UUID) -> int:
 class Backlog:
     by_state: Mapping[State, int]
     first_due_at: datetime | None
-    """Maybe not yet. None where no letter is owed."""
+    """May be in the future. None if no letter is owed."""
 
 
 def backlog(connection: Connection) -> Backlog:
@@ -184,7 +184,7 @@ def backlog(connection: Connection) -> Backlog:
 
 
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
-    """Take the letters that have waited longest, for as long as the lease runs. Other workers pass them by."""
+    """Claim the letters that have waited longest, until the lease expires. Other workers skip them."""
     now = clock.now()
     due = (
         select(Letter.id)
@@ -197,7 +197,7 @@ def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Lette
 
 
 def lease(session: Session, found: Select[UUID], until: datetime) -> list[Letter]:
-    """Take those that are found, due and free, in no order. One statement."""
+    """Lease the letters found, which are due and free; unordered. One statement."""
     taken = update(Letter).where(Letter.id.in_(found))
     values = {"lease": uuid4(), "leased_until": until, "deliveries": Letter.deliveries + 1}
     return [*session.scalars(taken.values(**values).returning(Letter))]
@@ -210,22 +210,22 @@ def release(session: Session, letters: Sequence[Letter]) -> None:
 
 
 def put_off(session: Session, letter: Letter, due_at: datetime) -> None:
-    """Give back a claimed letter whose turn comes later. To the outside nothing has changed."""
+    """Give back a claimed letter until `due_at`. Its state does not change."""
     write(session, letter, **FREE, deliveries=letter.deliveries - 1, due_at=due_at)
 
 
 def mark(session: Session, letter: Letter, state: State, reply: str) -> bool:
-    """Record how a claimed letter ended. False as `write`."""
+    """Record a claimed letter's new state. Returns False as `write` does."""
     return write(session, letter, **FREE, state=state, state_at=clock.now(), reply=reply)
 
 
 def failed(connection: Connection) -> int:
-    """Letters given up or refused for good, up to COUNTED."""
+    """How many letters were given up or refused for good, up to COUNTED."""
     return connection.scalar(_FAILED) or 0
 
 
 def come_back(session: Session, letter_id: UUID, state: State, code: str) -> None:
-    """Record that a letter came back, `bounced` or `failed`, whoever has it in hand. Idempotent."""
+    """Record a bounce, as `bounced` or `failed`, whichever worker holds the letter. Idempotent."""
     stands = Letter.state.not_in([State.BOUNCED, State.DROPPED])
     reply = {"reply": code} if code else {}
     values = {**FREE, **reply, "state": state, "state_at": clock.now()}
@@ -233,19 +233,19 @@ def come_back(session: Session, letter_id: UUID, state: State, code: str) -> Non
 
 
 def is_free(now: datetime, longest: timedelta = LONGEST_LEASE) -> ColumnElement[bool]:
-    """Whether nobody holds a lease. One that runs for longer than the longest holds nothing."""
+    """Whether no worker holds a lease. One that runs for longer than `longest` is ignored."""
     return or_(Letter.leased_until.is_(None), Letter.leased_until <= now, Letter.leased_until > now + longest)
 
 
 def is_held(letter: Letter, lease_for: timedelta, *, at_least: timedelta) -> bool:
-    """Whether others pass a claimed letter by for so long at least; not where the clock was set back since."""
+    """Whether other workers skip a claimed letter for at least that long; False if the clock was set back."""
     now = clock.now()
     assert letter.leased_until is not None
     return now + at_least <= letter.leased_until <= now + lease_for + clock.AHEAD
 
 
 def write(session: Session, letter: Letter, **values: object) -> bool:
-    """Change a claimed letter. False where the lease had run out and another worker has it now."""
+    """Change a claimed letter. False if the lease has expired and another worker holds the letter."""
     still_ours = (Letter.id == letter.id) & (Letter.lease == letter.lease)
     return bool(session.scalars(update(Letter).where(still_ours).values(**values).returning(Letter.id)).first())
 

@@ -1,4 +1,4 @@
-"""Files that nobody but their owner reads, whatever the umask: they hold addresses, or what opens links."""
+"""Files that only their owner can read, whatever the umask: they hold addresses, or secrets that open links."""
 
 import os
 from contextlib import suppress
@@ -9,13 +9,13 @@ OTHERS = 0o077
 
 
 def create(path: Path) -> None:
-    """Make an empty file. What is there already stays as it is; without a folder to be in, nothing is made."""
+    """Create an empty file. An existing one stays as it is; in a missing folder, nothing is made."""
     with suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE))
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a new file, or none. Raises FileExistsError, and OSError where there is no room for it."""
+    """Write a new file, or none. Raises FileExistsError, and OSError if there is no room for it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:

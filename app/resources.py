@@ -1,4 +1,4 @@
-"""What an entry point finds at hand: settings, database, catalogue, links. Made once a process, by `create_app`."""
+"""Resources of the entry points: settings, database, catalogue, links. Made once per process, by `create_app`."""
 
 import threading
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Resources:
     writable: WriteCheck
     clock_check: ClockCheck
     stopping: threading.Event = field(default_factory=threading.Event)
-    """Set once the server is told to stop: what waits within a request then waits no longer."""
+    """Set once the server is told to stop: waits within requests then end."""
 
 
 def install(app: Flask, resources: Resources) -> None:

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet only shows. Whatever writes CSV writes each cell by `inert`."""
+"""Cells that a spreadsheet only shows. Code that writes CSV passes each cell through `inert`."""
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - some take those of full width for the same
 _BEFORE_ONE = ("\t", "\r", "\n")
@@ -8,7 +8,6 @@ _OURS = "'"
 def inert(cell: str) -> str:
     """Spreadsheets run a cell that begins like a formula (CWE-1236); an apostrophe in front makes it text.
 
-    As a cell may begin with an apostrophe of its own, that gets another, so that programs know which to take away: the
-    first, and no more.
+    A cell that begins with an apostrophe gets another, so that programs know which to remove: the first, and no more.
     """
     return f"{_OURS}{cell}" if cell.startswith((*_FORMULA, *_BEFORE_ONE, _OURS)) else cell

@@ -1,10 +1,10 @@
-"""Addresses that must not be written to, and why.
+"""Suppressions: addresses that must not be written to, and why.
 
 Only a keyed digest is kept, so that the list outlives the erasure of the address it protects. The key is a setting,
 outside the database: without it the list says nothing about anyone.
 
 An objection, DECLINED or COMPLAINT, is also kept under the digest of the mailbox that the address probably leads to:
-then none of the addresses that lead there is asked. A mailbox that does not exist is known of its one address only.
+then no address of that mailbox gets a confirmation mail. A hard bounce is kept under its one address only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,13 +58,13 @@ class Suppression(Base):
     reason: Mapped[str] = mapped_column(primary_key=True)
     since: Mapped[datetime] = mapped_column(Instant)
     until: Mapped[datetime | None] = mapped_column(Instant)
-    """None: until somebody lifts it by hand."""
+    """None: until the operator lifts it by hand."""
     asking_until: Mapped[datetime | None] = mapped_column(Instant)
-    """From when a new request may be answered by a confirmation mail, though it stands. None: not while it stands."""
+    """From when a new request may get a confirmation mail despite it. None: not while it is in force."""
 
 
 def digests(address: EmailAddress, key: str) -> tuple[str, str]:
-    """All that an address may be suppressed under: its own digest, and that of its probable mailbox."""
+    """Both that an address may be suppressed under: its own digest, and that of its probable mailbox."""
     known_by = address.digests(key)
     return known_by.address, known_by.mailbox
 
@@ -82,16 +82,16 @@ def note_objection(
     since: datetime,
     until: datetime | None = None,
 ) -> None:
-    """DECLINED or COMPLAINT, under the digest of the address and then, where it is known, that of its mailbox.
+    """DECLINED or COMPLAINT, under the digest of the address and then, if known, that of its mailbox.
 
-    Idempotent, as `suppress`. `lift_all` by `digests` lifts both.
+    Idempotent, as `suppress`. `lift_all` with `digests` lifts both.
     """
     for digest in filter(None, known_by):
         suppress(session, digest, reason, since=since, until=until)
 
 
 def share(session: Session, mailboxes: Mapping[str, str]) -> None:
-    """Note the objections that are kept under each of these digests under that of its mailbox too. Newer ones stay."""
+    """Copy the objections under each of these digests to that of its mailbox. Existing and newer ones stay."""
     objections = select(Suppression).where(Suppression.digest.in_(mailboxes), Suppression.reason != Reason.HARD_BOUNCE)
     for each in session.scalars(objections.order_by(Suppression.since.desc(), Suppression.digest)):
         shared = {"digest": mailboxes[each.digest], "reason": each.reason, "since": each.since, "until": each.until}
@@ -99,7 +99,7 @@ def share(session: Session, mailboxes: Mapping[str, str]) -> None:
 
 
 def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: datetime) -> None:
-    """No mail to a mailbox that does not exist; a day later one confirmation mail may find out whether it does again.
+    """Hard bounce: no mail to a mailbox that does not exist; after a day, one confirmation mail may test it again.
 
     Idempotent, as `suppress`.
     """
@@ -119,7 +119,7 @@ def lift(session: Session, digest: str | ScalarSelect[str], reason: Reason) -> N
 
 
 def lift_all(session: Session, digests: Sequence[str], now: datetime) -> list[Reason]:
-    """Whatever the reason, as far as it is in force. Returns the reasons; none where there was nothing to lift."""
+    """Lift every suppression in force, whatever its reason. Returns the reasons; empty if there were none."""
     lifted = delete(Suppression).where(Suppression.digest.in_(digests), in_force(now)).returning(Suppression.reason)
     return sorted({Reason(reason) for reason in session.scalars(lifted)})
 
@@ -135,19 +135,19 @@ def in_force(at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
 
 
 def forbids_asking(known_by: Sequence[AnyDigest], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
-    """Any reason will do, of the address or of its mailbox: such an address gets no confirmation mail.
+    """Any reason, of the address or of its mailbox: such an address gets no confirmation mail.
 
-    A bounce only keeps it from one for a day.
+    A hard bounce forbids it for a day only.
     """
     not_yet = or_(Suppression.asking_until.is_(None), Suppression.asking_until > at)
     return exists().where(Suppression.digest.in_(known_by), in_force(at), not_yet)
 
 
 def forbids_mail(digest: SQLColumnExpression[str], at: BindParameter[datetime] | datetime) -> ColumnElement[bool]:
-    """Complaint or hard bounce. Having declined one request says nothing about what was confirmed before."""
+    """Complaint or hard bounce. Declining one request does not affect earlier confirmations."""
     return exists().where(Suppression.digest == digest, in_force(at), Suppression.reason != Reason.DECLINED)
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
-    """Forget those that have ended. Returns how many."""
+    """Delete expired suppressions. Returns how many."""
     return purge_rows(session, Suppression, Suppression.until <= now, at_most=at_most)

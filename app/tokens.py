@@ -1,10 +1,10 @@
 """Signed links, one purpose each.
 
 A token is base32 of `id ‖ expiry ‖ HMAC`: nothing is stored, nothing in it is personal, and a token made for one
-purpose is forged for every other. Letters and digits only, because mail programs that turn text into links drop a
+purpose is invalid for every other. Letters and digits only, because mail programs that turn text into links drop a
 trailing `-` or `_`.
 
-Invariant: a token has one spelling, in capitals or not, so that whatever compares, keeps or blocks one knows it again.
+Invariant: a token has one spelling, apart from case, so that code that compares, keeps or blocks it recognises it.
 """
 
 import base64
@@ -21,42 +21,42 @@ from app.errors import JawelError
 
 _MAC_BYTES = 16
 _SHORT_MAC_BYTES = 10
-"""Where a token has to fit into a local part of 64 octets (RFC 5321): 80 bits, to be guessed mail by mail."""
+"""For a token that must fit into a local part of 64 octets (RFC 5321): 80 bits, guessable only mail by mail."""
 _LONGEST_TEXT = 512
-"""An address has 254 octets (RFC 5321); each place where a token may begin costs a hash."""
+"""An address has up to 254 octets (RFC 5321); each possible start of a token costs a hash."""
 _SHORT = re.compile(r"(?=([A-Za-z2-7]{42}))")
 _NEVER = 0
 
 
 class TokenInvalid(JawelError):
-    """Forged, cut off, or made for another purpose. Whoever sees it learns no more than "unknown"."""
+    """Forged, truncated, or made for another purpose. The client learns no more than "unknown"."""
 
 
 class Purpose(StrEnum):
     CONFIRM = "confirm"
-    """To answer the question of one letter: to confirm, to say "this was not me", or to ask for the letter again."""
+    """To answer one confirmation mail: to confirm, to say "this was not me", or to ask for the mail again."""
     UNSUBSCRIBE = "unsubscribe"
     UNSUBSCRIBE_ONE = "unsubscribe one"
-    """To leave that newsletter and no other, by a link that neither names nor ends the others."""
+    """To leave that newsletter only, by a link that neither names nor ends the others."""
     PREFERENCES = "preferences"
     RECEIPT = "receipt"
     ADDRESS = "address"
     """To confirm a change of address, from the new mailbox."""
     FORMER_ADDRESS = "former address"
-    """To undo one, from the former mailbox."""
+    """To undo an address change, from the former mailbox."""
     UNDO = "undo"
-    """To undo an unsubscription, from the very page that answered it."""
+    """To undo an unsubscription, from the page that answered it."""
     FORM = "form"
-    """That a signup form is ours, and when it was shown; its subject is the form."""
+    """Proves that a signup form is ours, and when it was shown; its subject is the form."""
     BOUNCE = "bounce"
-    """To say which letter it was, from the address that it was sent from."""
+    """To identify a letter by its envelope sender."""
     UNSUBSCRIBE_MAIL = "unsubscribe mail"
-    """To leave by a mail to an address."""
+    """To unsubscribe by a mail to an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a genuine token says: about which record, and until when it may act (None: for ever)."""
+    """Content of a genuine token: its record, and until when it may act (None: for ever)."""
 
     subject: UUID
     expires_at: datetime | None
@@ -77,7 +77,7 @@ class Signer:
         return _spelled(payload + _mac(self.keys[0], purpose, payload))
 
     def read(self, purpose: Purpose, token: str) -> Claim:
-        """Raise TokenInvalid for what was not signed here for this purpose. Expiry is the caller's to judge."""
+        """Raises TokenInvalid if it was not signed here for this purpose. The caller checks expiry."""
         raw = _bytes_of(token)
         payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         genuine = any(hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self.keys)
@@ -93,7 +93,7 @@ class Signer:
         return _spelled(subject.bytes + mac)
 
     def find(self, purpose: Purpose, text: str) -> UUID | None:
-        """What the first genuine short token in the text is about, whatever mail systems wrapped around it."""
+        """The subject of the first genuine short token in the text, whatever mail systems wrapped around it."""
         for match in _SHORT.finditer(text[:_LONGEST_TEXT]):
             try:
                 raw = _bytes_of(match[1])
@@ -111,13 +111,13 @@ def _spelled(raw: bytes) -> str:
 
 
 def _bytes_of(token: str) -> bytes:
-    """Raise TokenInvalid for what is not spelled as `_spelled` does, but for capitals."""
+    """Raises TokenInvalid if the spelling is not that of `_spelled`, apart from case."""
     try:
-        # Unicode has other letters that become one of ASCII in capitals: dotless i and long s.
+        # Unicode has other letters whose upper case is in ASCII: dotless i and long s.
         raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8)) if token.isascii() else b""
     except (binascii.Error, ValueError):
         raw = b""
-    # Base32 reads past bits at the end that stand for nothing: of the last character, up to 16 read alike.
+    # Base32 ignores unused bits at the end: up to 16 spellings of the last character decode alike.
     if _spelled(raw) != token.lower():
         raise TokenInvalid("not a token")
     return raw

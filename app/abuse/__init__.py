@@ -1,1 +1,1 @@
-"""What keeps strangers from using the service against people: limits, proof of work, and detection of attacks."""
+"""Protection of people from misuse of the service: rate and recipient limits, proof of work, attack detection."""

@@ -1,8 +1,8 @@
-"""Proof of work: what a signup costs the machine that sends it, while its newsletter is attacked.
+"""Proof of work: computing time that a signup costs its sender while the newsletter is under attack.
 
-A puzzle is altcha's (version 2, PBKDF2): signed, not stored, so that asking for one writes nothing. Which counter
-solves it is chosen here, and so a solution takes no longer than the search of them all. Each puzzle is good for one
-signup: what is spent is the puzzle, not the text that was sent, because one solution can be spelled in many ways.
+A puzzle is altcha's (version 2, PBKDF2): signed, not stored, so that asking for one writes nothing. The server chooses
+the counter that solves it, so a solution takes no longer than a search of all counters. Each puzzle is good for one
+signup: the puzzle is spent, not the text that was sent, because one solution can be spelled in many ways.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ instructions for SHA-256, at 1.8 µs each."""
 
 GOOD_FOR = timedelta(hours=1)
 REMEMBERED_LONGER = timedelta(minutes=10)
-"""By which clocks of several machines may differ before a proof could be forgotten on one and good on another."""
+"""Tolerance between machines' clocks: no proof is forgotten on one while it is still good on another."""
 
 
 class SpentProof(Base):
-    """One that was used, and is refused until it expires by itself."""
+    """A used proof, refused until it expires by itself."""
 
     __tablename__ = "spent_proofs"
     __table_args__ = (Index(None, "expires_at"),)
@@ -45,14 +45,14 @@ class SpentProof(Base):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """That a puzzle of ours was solved in time. Whether for the first time, `spend` says."""
+    """A puzzle of ours was solved in time. `spend` tells whether for the first time."""
 
     digest: str
     expires_at: datetime
 
 
 def puzzle(keys: Sequence[str], now: datetime) -> dict[str, Any]:
-    """A new one, in altcha's shape."""
+    """A new puzzle, in altcha's format."""
     challenge = altcha.create_challenge(
         ALGORITHM,
         ITERATIONS,
@@ -65,7 +65,7 @@ def puzzle(keys: Sequence[str], now: datetime) -> dict[str, Any]:
 
 
 def proof(keys: Sequence[str], sent: str) -> Proof | None:
-    """None for what is no solution to a puzzle that one of the keys has signed, or comes too late."""
+    """None if `sent` is no solution to a puzzle signed by one of the keys, or comes too late."""
     if not any(_is_verified(key, sent) for key in keys):
         return None
     challenge = altcha.Payload.from_base64(sent).challenge
@@ -79,7 +79,7 @@ def proof(keys: Sequence[str], sent: str) -> Proof | None:
 
 def _is_verified(key: str, sent: str) -> bool:
     result = altcha.verify_solution(sent, _derived(key, "puzzle"), hmac_key_secret=_derived(key, "puzzle's solution"))
-    return result.verified  # the result itself is true whatever it says
+    return result.verified  # the result object itself is always truthy
 
 
 def _derived(key: str, use: str) -> bytes:
@@ -87,7 +87,7 @@ def _derived(key: str, use: str) -> bytes:
 
 
 def spend(connection: Connection, proof: Proof) -> bool:
-    """Whether it was unused until now: of any number who try at once, one is told so."""
+    """Whether the proof was unused until now; of concurrent callers, exactly one gets True."""
     expires_at = proof.expires_at + REMEMBERED_LONGER
     row = insert_into(SpentProof, connection).values(proof=proof.digest, expires_at=expires_at)
     first = row.on_conflict_do_nothing(index_elements=["proof"]).returning(SpentProof.proof)
@@ -95,5 +95,5 @@ def spend(connection: Connection, proof: Proof) -> bool:
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
-    """Forget those that have expired by themselves. Returns how many."""
+    """Delete expired proofs. Returns how many."""
     return purge_rows(session, SpentProof, SpentProof.expires_at <= now, at_most=at_most)

@@ -1,11 +1,11 @@
-"""Rate limits: counted in each process, and told to a store that all processes share in lots.
+"""Rate limits: counted in each process, and reported in lots to a store that all processes share.
 
-A key that everybody hits, such as a form's, would be one row that all signups wait for. So each process keeps up to a
-lot of hits to itself, and goes by what the store said last and its own count since. Once it knows that a limit is
-reached it asks no more: to refuse costs nothing.
+A key that every client hits, such as a form's, would be one row that all signups wait for. So each process holds back
+up to one lot of hits, and adds its own count to the store's last answer. Once it knows that a limit is reached it stops
+asking the store: a refusal costs nothing.
 
-Invariant: over all processes, no more pass than the limit and one lot for each process. The store is told who was
-counted by a keyed digest alone, so that no client address rests there.
+Invariant: over all processes, at most the limit and one lot for each process pass. The store sees clients only as
+keyed digests, so it holds no client address.
 """
 
 import hmac
@@ -27,9 +27,9 @@ from app.database.upsert import insert_for
 
 WINDOW_SECONDS = 60
 ROOM = 200_000
-"""No more keys are known at once: whoever comes from everywhere must not fill the memory."""
+"""Maximum number of keys known at once: requests from everywhere must not fill the memory."""
 LOTS = 50
-"""A lot is this part of the limit, and at least one hit."""
+"""A lot is the limit divided by this, and at least one hit."""
 
 
 class RateLimit(Base):
@@ -54,23 +54,23 @@ class Limit:
 @dataclass(slots=True)
 class _Hits:
     known: int = 0
-    """What the store said last, or was told since."""
+    """The store's last answer, and the hits reported since."""
     untold: int = 0
 
 
 _HitCounts = defaultdict[tuple[str, str], _Hits]
-"""By the limit's name, and by who is counted."""
+"""By the limit's name and the `who` of `Counter.hit`."""
 
 
 class Storage(Protocol):
-    """What counts for all processes: every storage of `limits`, and the database."""
+    """The store that all processes share: any storage of `limits`, or the database."""
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count so many hits, kept for so many seconds from the first. Returns how many there are."""
+        """Count `amount` hits, kept for `expiry` seconds from the first. Returns the total."""
 
 
 class Counter:
-    """What this process knows of the present windows. They are the clock's minutes or hours: the same everywhere."""
+    """This process's counts in the present windows: the clock's minutes or hours, the same in every process."""
 
     def __init__(self, storage: Storage, secret: str) -> None:
         self._storage = storage
@@ -80,7 +80,7 @@ class Counter:
         """By their length in seconds."""
 
     def hit(self, limit: Limit, who: str) -> bool:
-        """Count one; whether that is within the limit. Raises whatever the store does where it cannot be reached."""
+        """Count one hit; whether it is within the limit. Raises whatever the store raises if it cannot be reached."""
         window = clock.seconds() // limit.seconds
         with self._lock:
             count = self._in(window, limit.seconds)[limit.name, who]
@@ -98,7 +98,7 @@ class Counter:
         return told <= limit.hits
 
     def _in(self, window: int, seconds: int) -> _HitCounts:
-        """What was counted in an earlier window counts no more, told or not. So does what there is no room for."""
+        """The present window's counts. Those of earlier windows are dropped, reported or not; so are all above ROOM."""
         present = self._windows.get(seconds)
         if present is None or present[0] != window or len(present[1]) > ROOM:
             present = self._windows[seconds] = window, defaultdict(_Hits)
@@ -106,15 +106,15 @@ class Counter:
 
 
 def seconds_left() -> int:
-    """Until the next window, in which everybody starts from zero; at least 1."""
+    """Until the next window, in which all counts start from zero; at least 1."""
     return WINDOW_SECONDS - clock.seconds() % WINDOW_SECONDS
 
 
 class DatabaseStorage:
-    """For a service that has no Redis.
+    """For a service without Redis.
 
-    One upsert a lot, outside the request's transaction. On PostgreSQL the table is UNLOGGED, so that no lot waits for
-    the disk, and after a crash everybody starts from zero.
+    One upsert per lot, outside the request's transaction. On PostgreSQL the table is UNLOGGED, so that no lot waits for
+    the disk, and after a crash all counts start from zero.
     """
 
     def __init__(self, writer: Engine) -> None:
@@ -146,5 +146,5 @@ def _hit(dialect: str) -> ReturningInsert[int]:
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
-    """Forget the counts of windows that are over. Returns how many."""
+    """Delete the counts of past windows. Returns how many."""
     return purge_rows(session, RateLimit, RateLimit.expires_at <= now, at_most=at_most)

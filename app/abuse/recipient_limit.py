@@ -1,9 +1,9 @@
-"""How much mail one address may be sent without having confirmed anything, and all addresses of one mailbox together.
+"""Recipient limit: how much mail an address, and all of a mailbox's together, may get before it confirms anything.
 
-Counted over all newsletters and senders, under keyed digests, so that the count outlives the address: whoever is being
-bombed through a thousand forms gets no more than somebody who mistyped twice, whatever tags are put behind the name.
+Counted over all newsletters and senders, under keyed digests, so that the count outlives the address: a person who is
+bombed through a thousand forms gets no more than one who mistyped twice, whatever tags are put behind the name.
 
-The budget of a plain address is in the row of its mailbox, so that most requests write one row.
+The counts of a plain address are in the row of its mailbox, so that most requests write one row.
 
 Lock order: `database.locks`.
 """
@@ -24,31 +24,31 @@ COOL_DOWN = timedelta(minutes=10)
 DAY = timedelta(days=1)
 CONFIRMATIONS_A_DAY = 5
 TO_A_MAILBOX_A_DAY = 10
-"""To all addresses together that probably lead there."""
+"""To all addresses together that probably lead to the mailbox."""
 
 
 class RecipientLimit(Base):
-    """Whoever asks for a letter writes what its address and its mailbox are counted in, whatever comes of it."""
+    """The counts of one address or mailbox. Every request for a letter writes its rows, whatever the outcome."""
 
     __tablename__ = "mail_budgets"
     __table_args__ = (Index(None, "used_at"),)
 
     digest: Mapped[str] = mapped_column(primary_key=True)
-    """Either of `Digests`; or that of a form's attempt, whose row is there only to be waited for."""
+    """Either of `Digests`; or that of a form id, whose row serves only as a lock."""
     version: Mapped[int]
     confirmations: Mapped[list[int]]
     """When confirmation mails to the address fell due in the last day, in seconds since 1970, oldest first."""
     to_mailbox: Mapped[list[int] | None]
-    """The same for all addresses of the mailbox, this one included. None: none, or as `confirmations` has them."""
+    """The same for all addresses of the mailbox, this one included. None: none, or the same as `confirmations`."""
     told_at: Mapped[datetime | None] = mapped_column(Instant)
-    """When the person was last told that all is confirmed already."""
+    """When the person was last told that everything is confirmed already."""
     linked_at: Mapped[datetime | None] = mapped_column(Instant)
     """When a fresh link to the preferences was last asked for."""
     used_at: Mapped[datetime] = mapped_column(Instant)
 
 
 def recent(confirmations: list[int], now: datetime) -> list[int]:
-    """Those of the last day. None falls due later than the cool-down allows: a clock that was ahead may say so."""
+    """Those of the last day. Later than the cool-down allows can only be written by a clock ahead: it is capped."""
     earliest, latest = (now - DAY).timestamp(), int((now + COOL_DOWN).timestamp())
     return [min(sent, latest) for sent in confirmations if sent > earliest]
 
@@ -56,7 +56,7 @@ def recent(confirmations: list[int], now: datetime) -> list[int]:
 def next_confirmation(confirmations: list[int], to_mailbox: list[int], now: datetime) -> datetime | None:
     """When the next confirmation mail may go: now, at the end of the address's cool-down, or (None) not today.
 
-    `to_mailbox` are those to all addresses of the mailbox, this one included.
+    `to_mailbox` holds those to all addresses of the mailbox, this one included.
     """
     counted = recent(confirmations, now)
     if len(counted) >= CONFIRMATIONS_A_DAY or len(recent(to_mailbox, now)) >= TO_A_MAILBOX_A_DAY:
@@ -67,7 +67,7 @@ def next_confirmation(confirmations: list[int], to_mailbox: list[int], now: date
 
 
 def counted_together(confirmations: list[int], to_mailbox: list[int] | None) -> list[int]:
-    """Of the row of a mailbox, which a version from before `to_mailbox` may have written: it counted them in one."""
+    """For the row of a mailbox; a version from before `to_mailbox` counted both in `confirmations`."""
     return confirmations if to_mailbox is None else to_mailbox
 
 
@@ -76,7 +76,7 @@ def may_tell(told_at: datetime | None, now: datetime) -> bool:
 
 
 def take_link(session: Session, digest: str, now: datetime) -> bool:
-    """Whether a fresh link may be mailed now. Then none may for the next 10 minutes, whoever asks."""
+    """Whether a fresh link may be mailed now. If so, no other may for the next 10 minutes."""
     is_over = or_(RecipientLimit.linked_at <= now - COOL_DOWN, RecipientLimit.linked_at > now + clock.AHEAD)
     may = or_(RecipientLimit.linked_at.is_(None), is_over)
     written = _write(session, digest, {"linked_at": now, "used_at": now}, may)
@@ -84,18 +84,18 @@ def take_link(session: Session, digest: str, now: datetime) -> bool:
 
 
 def hold(session: Session, digests: Iterable[str], now: datetime) -> None:
-    """Take the budgets of several addresses and mailboxes, or of an attempt, until the end of the transaction.
+    """Lock the rows of several addresses and mailboxes, or of a form id, until the end of the transaction.
 
-    Whoever asks for a subscription of one of them waits; and who has read what is known of it already starts over.
+    A request for a subscription of one of them waits; one that has already read their state starts over.
     """
     for digest in sorted(set(digests)):
         _take(session, digest, now)
 
 
 def spend(session: Session, digests: Digests, now: datetime) -> datetime | None:
-    """When the address may be sent a mail that asks for confirmation, as `next_confirmation` says, and count it.
+    """When the address may be sent a confirmation mail, by `next_confirmation`; counts that mail.
 
-    The same statements whatever comes of it. Holds both budgets.
+    The same statements run whatever the outcome. Locks both rows.
     """
     taken = {digest: _take(session, digest, now) for digest in sorted({digests.budget, digests.mailbox})}
     alone = recent(taken[digests.budget].confirmations, now)
@@ -120,12 +120,12 @@ def _count(session: Session, digest: str, counted: Mapping[str, list[int]]) -> N
 def _write(
     session: Session, digest: str, instants: Mapping[str, datetime], where: ColumnElement[bool] | None = None
 ) -> Insert:
-    """One statement, whether or not there is such a row; `where` says which existing ones are left alone."""
+    """One statement, whether or not the row exists; `where` limits which existing rows are changed."""
     row = insert_into(RecipientLimit, session).values(digest=digest, version=1, confirmations=[], **instants)
     changed = {**instants, "version": RecipientLimit.version + 1}
     return row.on_conflict_do_update(index_elements=[RecipientLimit.digest], set_=changed, where=where)
 
 
 def purge(session: Session, now: datetime, *, at_most: int) -> int:
-    """Forget the addresses that nobody has asked for in the last day. Returns how many."""
+    """Delete the rows of addresses that nobody has asked for in the last day. Returns how many."""
     return purge_rows(session, RecipientLimit, RecipientLimit.used_at <= now - DAY, at_most=at_most)

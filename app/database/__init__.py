@@ -1,7 +1,7 @@
 """Engines, transactions and column types, the same for SQLite and PostgreSQL.
 
 Invariant: entry points open a transaction, domain functions take what it yields and never commit.
-Whatever only reads goes through `read_only`, where the database itself refuses to write.
+Code that only reads uses `read_only`, where the database itself refuses to write.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeDecorator
 from app.database import postgresql, sqlite
 from app.database.connection_cache import ConnectionCache
 
-# Classes of SQLSTATE: the transaction was rolled back, or something is not available, such as a lock.
+# SQLSTATE classes: the transaction was rolled back, or an object is not available, such as a lock.
 ABOUT_ONE_STATEMENT = ("40", "55")
 DEADLOCK_OR_SERIALIZATION = frozenset({"40P01", "40001"})
 
@@ -73,7 +73,7 @@ class Base(DeclarativeBase):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Two pools on one database: `reader` is not able to write."""
+    """Two pools on one database: `reader` cannot write."""
 
     writer: Engine
     reader: Engine
@@ -89,7 +89,7 @@ class Database:
         _commits.set(commits() + 1)
 
     def read_only(self) -> AbstractContextManager[Connection]:
-        """For everything that answers a question. A write in here is refused by the database."""
+        """For code that only reads. The database refuses a write in the block."""
         return self._readers.one()
 
     @contextmanager
@@ -111,10 +111,10 @@ class Database:
         return self.writer.execution_options(isolation_level="READ COMMITTED")
 
     def scrub(self) -> bool:
-        """Let what was deleted leave the disk: SQLite's write-ahead log holds pages as they were before.
+        """Remove deleted data from the disk: SQLite's write-ahead log holds pages as they were before.
 
-        False where somebody reads them yet: a worker tries again each minute. Not within a transaction. On PostgreSQL
-        there is nothing to do but to let it vacuum.
+        False while a reader still uses them: a worker tries again each minute. Not within a transaction. On PostgreSQL
+        it does nothing: vacuum does it.
         """
         return self.writer.dialect.name != "sqlite" or self._write_ahead_log.empty()
 
@@ -126,17 +126,17 @@ class Database:
 
 
 def commits() -> int:
-    """How many units of work this thread has finished: where two counts are equal, nothing was kept in between."""
+    """How many units of work this thread has finished: between two equal counts nothing was committed."""
     return _commits.get()
 
 
 def was_undone(error: SQLAlchemyError) -> bool:
-    """A deadlock or a serialization failure: all of the transaction is undone, and doing it again may well succeed."""
+    """A deadlock or a serialization failure: the whole transaction is undone, and a retry may well succeed."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in DEADLOCK_OR_SERIALIZATION
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the database as a whole is at fault, so that the next statement will hardly fare better."""
+    """Whether the database as a whole is at fault, so that the next statement will probably fail too."""
     if not isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout):
         return False
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
@@ -155,14 +155,14 @@ def connect(url: str) -> Database:
 
 
 def described(url: str) -> str:
-    """Which database it is, for people: the file, or the name and the hosts. Neither user nor password."""
+    """Human-readable: the file, or the name and the hosts. Neither user nor password."""
     if url.startswith("sqlite"):
         return f"sqlite, {sqlite.file(url) or 'no file'}"
     return f"postgresql, {postgresql.described(url)}"
 
 
 def _tie_together(writer: Engine, reader: Engine) -> None:
-    """Where one connection is lost, so are all that wait in either pool: the server went away, or is no primary now."""
+    """A lost connection in one pool disposes the other too: the server went away, or is no longer primary."""
 
     @event.listens_for(writer, "handle_error")
     def leave_a_standby(context: ExceptionContext) -> None:

@@ -1,7 +1,7 @@
-"""Connections that lately ran a hot statement, kept out of their pool for the next one.
+"""Connection cache: connections that recently ran a hot statement, kept out of their pool for the next one.
 
-To take a connection out of its pool and to put it back costs as much Python as to ask a question. Invariant: none is
-kept that is in a transaction or outlives its pool, and so few that they alone never empty the pool.
+Taking a connection out of its pool and returning it costs as much Python as a query. Invariant: no cached connection is
+in a transaction or outlives its pool, and the cache is too small to empty the pool alone.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ class ConnectionCache:
     waiting: list[tuple[Pool, Connection]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # Those of a pool that was given up would stay open below the newer ones, which are taken first.
+        # Connections of a disposed pool would stay open below the newer ones, which are taken first.
         event.listen(self.engine, "engine_disposed", lambda _engine: self.close())
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
-        """For the block, which leaves no setting of the session behind."""
+        """A connection for the block, which must leave no session setting behind."""
         pool, connection = self._take()
         try:
             yield connection

@@ -1,8 +1,8 @@
-"""Rows for several tables in one statement, on PostgreSQL; one statement a table, on SQLite.
+"""JSON insert: rows for several tables in one statement on PostgreSQL, one statement per table on SQLite.
 
 Each table's rows travel as one JSON parameter. So the statement is the same text whether a list holds no row, one or
-ten: it is compiled and prepared once, and a request that writes little costs what one costs that writes much. The text
-stays below 4,096 characters, for psycopg parses a longer one anew each time.
+ten: it is compiled and prepared once, and a request that writes little costs the same as one that writes much. The text
+stays below 4,096 characters, because psycopg parses a longer one anew each time.
 """
 
 import json
@@ -40,9 +40,9 @@ Insert = postgresql.Insert | sqlite.Insert
 
 
 def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
-    """`INSERT INTO table SELECT … FROM` the JSON array in the parameter that bears the table's name.
+    """`INSERT INTO table SELECT … FROM` the JSON array in the parameter that has the table's name.
 
-    What a row does not name is NULL, or what the table's default says.
+    A column that a row does not name is NULL, or the table's default.
     """
     table = cast(Table, model.__table__)
     names = [each.name for each in table.columns]
@@ -59,7 +59,7 @@ def insert(model: type[DeclarativeBase], dialect: str) -> Insert:
 
 
 def _or_default(value: ColumnElement[Any], column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A default holds where an INSERT leaves the column out; this one names all of them."""
+    """A default applies only if an INSERT omits the column; this one names all of them."""
     default = getattr(column, "server_default", None)
     if not isinstance(default, DefaultClause):
         return value
@@ -68,7 +68,7 @@ def _or_default(value: ColumnElement[Any], column: ColumnElement[Any]) -> Column
 
 
 def insert_all(connection: Connection, model: type[DeclarativeBase], values: Sequence[Mapping[str, object]]) -> None:
-    """Many rows of one table, hashes among them, which SQLite cannot read out of JSON."""
+    """Insert many rows of one table, also with hashes, which SQLite cannot read out of JSON."""
     if connection.dialect.name == "sqlite":
         if values:
             connection.execute(sqlite.insert(model), values)
@@ -82,7 +82,7 @@ def _insert_all(model: type[DeclarativeBase]) -> PreparedStatement:
 
 
 def records(parameter: str, dialect: str, columns: Sequence[QueryableAttribute[Any]]) -> FromClause:
-    """The objects of a JSON array as rows, to join with: one parameter, however many there are."""
+    """The objects of a JSON array as rows, to join with: one parameter for any number of rows."""
     array = bindparam(parameter, type_=Text)
     if dialect == "sqlite":
         value = func.json_each(array).table_valued("value").c.value
@@ -93,18 +93,18 @@ def records(parameter: str, dialect: str, columns: Sequence[QueryableAttribute[A
 
 def _extracted(entry: ColumnElement[Any], column: ColumnElement[Any] | QueryableAttribute[Any]) -> ColumnElement[Any]:
     value: ColumnElement[Any] = func.json_extract(entry, f"$.{column.key}")
-    # As SQLAlchemy keeps them on SQLite.
+    # SQLAlchemy keeps UUIDs without hyphens on SQLite.
     return func.replace(value, "-", "") if isinstance(column.type, Uuid) else value
 
 
 def together(inserts: Sequence[Insert]) -> tuple[PreparedStatement, ...]:
-    """One statement where the database can do it in one, else as many as there are tables. They run in the order given.
+    """One statement where the database supports it, else one per table. They run in the order given.
 
     So they take their locks in that order too.
     """
     if isinstance(inserts[0], sqlite.Insert):
         return tuple(map(PreparedStatement, inserts))
-    # PostgreSQL begins with the last of those that no other part of the statement refers to.
+    # PostgreSQL begins with the last CTE that no other part of the statement refers to.
     ctes = (each.cte(f"into_{each.table.name}") for each in reversed(inserts))
     return (PreparedStatement(select(literal(1)).add_cte(*ctes)),)
 
@@ -120,7 +120,7 @@ def texts(values: Sequence[str]) -> str:
 
 
 def select_texts(parameter: str, dialect: str) -> Select[tuple[str]]:
-    """The texts of a JSON array as rows: one parameter, and so one prepared statement, however many there are."""
+    """The texts of a JSON array as rows: one parameter, and so one prepared statement, for any number of texts."""
     array = bindparam(parameter, type_=Text)
     if dialect == "sqlite":
         return select(func.json_each(array).table_valued("value").c.value)

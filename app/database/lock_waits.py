@@ -1,6 +1,6 @@
-"""Whom a session of PostgreSQL waits for, told to whoever has to decide what to do about it.
+"""Which sessions block a PostgreSQL session, for messages that help the operator decide what to do.
 
-Never what their statements say: that may be personal.
+Never the text of their statements, which may be personal.
 """
 
 import threading
@@ -24,13 +24,13 @@ _HOLDERS = text(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A session that holds a lock, or waits for one before us."""
+    """A session that holds a lock, or is ahead of us in waiting for it."""
 
     pid: int
     user: str | None
     application: str | None
     state: str | None
-    """This and since when is hidden from a role that is neither theirs nor a member of pg_read_all_stats."""
+    """Hidden, like `since`, from a role that is neither the session's nor a member of pg_read_all_stats."""
     since: datetime | None
 
     def __str__(self) -> str:
@@ -43,9 +43,9 @@ class Holder:
 
 @contextmanager
 def watched(database: Database, connection: Connection) -> Iterator[list[Holder]]:
-    """Those whom the connection waits for in the block, as of the last look that found any; of SQLite nothing is known.
+    """The sessions that block the connection, from the last look in the block that found any; always empty on SQLite.
 
-    After a wait was given up nobody can tell any more. So another session looks meanwhile.
+    After a wait has timed out they can no longer be found. So another session looks meanwhile.
     """
     found: list[Holder] = []
     if connection.dialect.name != "postgresql":
@@ -70,7 +70,7 @@ def _watch(database: Database, pid: int, found: list[Holder], over: threading.Ev
 
 
 def in_vain(error: OperationalError) -> bool:
-    """Whether a wait for others was given up: by PostgreSQL for a lock, by SQLite for whoever writes."""
+    """Whether a wait was given up: on PostgreSQL for a lock, on SQLite for another writer."""
     if isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
         return True
     return str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY")

@@ -1,9 +1,9 @@
 """Locks: the advisory locks by name, and the one order in which rows are locked.
 
 Two transactions that each hold what the other waits for are a deadlock, and PostgreSQL ends one of them. Invariant:
-whoever waits for row locks takes them in `ORDER`, and several rows of one table in the order given there; so no two
-transactions wait for each other in a ring. Work that passes over what others have locked (SKIP LOCKED) may start
-anywhere, as it waits for nobody.
+a transaction that waits for row locks takes them in `ORDER`, and several rows of one table in the order given there; so
+no transactions wait for each other in a ring. Work that skips locked rows (SKIP LOCKED) may start anywhere, because it
+never waits.
 
 SQLite lets one writer in at a time (BEGIN IMMEDIATE), so there every function here does nothing.
 """
@@ -22,23 +22,23 @@ ORDER = (
 )
 """Table, and the order of its rows.
 
-Not in it: `suppressions`, of which a transaction writes those of one mailbox; and `allowances`, which the worker locks
-by key around the letters that it claims with SKIP LOCKED, so that nobody waits for those.
+Not in it: `suppressions`, because a transaction writes only those of one mailbox; and `allowances`, which the worker
+locks by key around the letters that it claims with SKIP LOCKED, so that no transaction waits for those.
 """
 
 
 class AdvisoryLock(IntEnum):
-    """Any numbers will do that no other program on the same database locks."""
+    """Arbitrary numbers that no other program on the same database may lock."""
 
     MIGRATION = 0x4A6177656C
     SEALING = 0x4A61776C67
-    """Held by whoever gives events their places in the log, or moves them among those that wait."""
+    """Held while events get their positions in the log, or return to the queue for sealing."""
     ATTACK_DETECTION = 0x4A61776D01
-    """Held by whoever counts the log, or switches a breaker."""
+    """Held while the log is counted or a breaker is switched."""
 
 
 def try_lock(connection: Connection, lock: AdvisoryLock) -> bool:
-    """Take the lock until the transaction ends; False where another transaction holds it.
+    """Take the lock until the transaction ends; False if another transaction holds it.
 
     In a statement of its own: the statements that follow see all that its former holder has committed.
     """

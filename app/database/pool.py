@@ -1,8 +1,8 @@
-"""The share that one engine has of a server's connections, and a pool that keeps to it.
+"""One engine's share of a server's connections, and a pool that keeps to it.
 
-Counted is what the server may count: each connection from before it is asked for until it is closed, also those of
-pools that were given up. A server that hangs answers no log-in, yet has accepted it, and once it goes on it serves
-all of them before anybody else.
+A connection counts as it may count on the server: from before it is requested until it is closed, also in a disposed
+pool. A server that hangs answers no log-in, yet has accepted it, and once it resumes it serves all of them before
+any other.
 """
 
 import threading
@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 LOOK_SECONDS = 0.05
-"""A connection that is closed tells nobody."""
+"""Polling interval: a closed connection notifies nobody."""
 
 
 class _Closable(Protocol):
@@ -28,7 +28,7 @@ Opened = TypeVar("Opened", bound=_Closable)
 
 
 class Share:
-    """For several threads."""
+    """Thread-safe."""
 
     def __init__(self, most: int, *, patience_seconds: float) -> None:
         self._most, self._patience = most, patience_seconds
@@ -37,7 +37,7 @@ class Share:
         self._open: WeakSet[Any] = WeakSet()
 
     def open(self, connect: Callable[[], Opened]) -> Opened:
-        """Raises sqlalchemy.exc.TimeoutError where the share stays used up, and whatever `connect` raises."""
+        """Raises sqlalchemy.exc.TimeoutError if the share stays used up, and whatever `connect` raises."""
         with self._one_under_way():
             opened = connect()
             with self._lock:
@@ -65,7 +65,7 @@ class Share:
 
 
 class SharedPool(QueuePool):
-    """Once given up, it closes what comes back: SQLAlchemy leaves that to Python's collector, which may be late."""
+    """Once disposed, it closes what is returned: SQLAlchemy leaves that to Python's collector, which may be late."""
 
     _is_given_up = False
 

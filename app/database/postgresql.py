@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that wait for no answer for ever, and leave nothing open behind them."""
+"""PostgreSQL connections that never wait for an answer for ever, and leave nothing open behind them."""
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +18,10 @@ from app.database.pool import Share, SharedPool
 POOL_SIZE = 8
 POOL_SECONDS = 5
 CONNECT_SECONDS = 3
-# What a session asks of PostgreSQL; the options of DATABASE_URL come behind them and win. No statement_timeout: it
-# would end audits, and a wait for a synchronous standby that is cancelled is answered as if it had been done.
+# Session settings; the options of DATABASE_URL follow them and win. No statement_timeout: it would end audits, and a
+# cancelled wait for a synchronous standby is answered as success.
 SERVER_PATIENCE = "-c lock_timeout=8s -c idle_in_transaction_session_timeout=60s"
-# A host that went away without a word is noticed within half a minute, be it asked something (milliseconds) or not.
+# A host that vanished is noticed within half a minute, whether a query is pending (milliseconds) or not.
 NETWORK_PATIENCE = {"tcp_user_timeout": 15_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 Returned = TypeVar("Returned")
@@ -31,10 +31,10 @@ _patience: ContextVar[float | None] = ContextVar("patience", default=None)
 
 @contextmanager
 def answering_within(seconds: float) -> Iterator[None]:
-    """In the block, a statement that PostgreSQL leaves without an answer for longer is given up with its connection.
+    """In the block, a statement that PostgreSQL does not answer in time is given up with its connection.
 
-    Nothing is cancelled: what the server does in the end with that statement is as unknown as after any lost
-    connection. Outside of such blocks a statement takes the time it takes.
+    Nothing is cancelled: whether the server completes that statement is as unknown as after any lost connection.
+    Outside such blocks a statement has no time limit.
     """
     token = _patience.set(seconds)
     try:
@@ -44,7 +44,7 @@ def answering_within(seconds: float) -> Iterator[None]:
 
 
 def engine(url: str, options: str) -> Engine:
-    """For the server, or several, that `url` names as libpq has it. `options` are set in each session."""
+    """For the server, or several, in `url`, read as libpq does. `options` are set in each session."""
     return create_engine(
         "postgresql+psycopg://",
         # SQLAlchemy's URL parser knows one host; libpq reads the URL itself, lists of hosts included.
@@ -53,16 +53,16 @@ def engine(url: str, options: str) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_use_lifo=True,
-        # A connection that waits for its turn longer than this is answered with 503 rather than queued for ever.
+        # A request that waits longer than this for a connection gets 503 instead of queueing for ever.
         pool_timeout=POOL_SECONDS,
-        # Also for the writer: switching a connection into a transaction is for `transaction` to do.
+        # Also for the writer: `transaction` switches its connections to transactional.
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
     )
 
 
 def described(url: str) -> str:
-    """Which database `url` leads to, and on which hosts; neither user nor password."""
+    """The database that `url` leads to, and its hosts; neither user nor password."""
     defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val}
     told = {**defaults, **conninfo_to_dict(_conninfo(url))}
     hosts = str(told.get("host") or told.get("hostaddr") or "the local socket").split(",")
@@ -78,13 +78,13 @@ def _conninfo(url: str) -> str:
 
 
 def _connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
-    """What opens a connection to `url`, in which `options` of PostgreSQL are set."""
+    """A function that opens a connection to `url` with PostgreSQL's `options` set."""
     conninfo = _conninfo(url)
     given = conninfo_to_dict(conninfo)
     extra: dict[str, Any] = {
         "application_name": given.get("application_name", "jawel"),
         "target_session_attrs": given.get("target_session_attrs", "primary"),
-        # Seconds, for each host. Else a host that swallows packets holds a thread for minutes.
+        # Seconds, for each host. Without it, a host that drops packets holds a thread for minutes.
         "connect_timeout": given.get("connect_timeout", CONNECT_SECONDS),
         "options": f"{SERVER_PATIENCE} {given.get('options', '')} -c timezone=UTC {options}".strip(),
         **{name: given.get(name, value) for name, value in NETWORK_PATIENCE.items()},
@@ -94,11 +94,11 @@ def _connector(url: str, options: str) -> Callable[[], psycopg.Connection]:
 
 
 def _connect(conninfo: str, extra: Mapping[str, Any]) -> psycopg.Connection:
-    """Where it fails, its socket is closed before this raises."""
+    """On failure, the socket is closed before this raises."""
     try:
         return _Connection.connect(conninfo, **extra)
     except BaseException as error:
-        # The error and psycopg's frame that raises it hold each other, and the frame holds the connection half made.
+        # The error and psycopg's frame that raises it hold each other, and the frame holds the half-made connection.
         traceback.clear_frames(error.__traceback__)
         raise
 
@@ -109,12 +109,12 @@ class _Connection(psycopg.Connection):
         self.server_cursor_factory = _ServerCursor
 
     def __del__(self, *_given: Any) -> None:
-        # SQLAlchemy closes what waits in a pool that is given up. What was in use then is left to the collector.
+        # SQLAlchemy closes a disposed pool's idle connections. Those in use are left to the collector.
         if hasattr(self, "pgconn"):
             self.close()
 
     def wait(self, gen: PQGen[Returned], interval: float = 0.1, timeout: float | None = None) -> Returned:
-        """psycopg waits for an answer for ever, and while the server's host is up no time-out of the network helps."""
+        """psycopg waits for an answer for ever, and network time-outs do not help while the server's host is up."""
         patience = _patience.get() if timeout is None else timeout
         try:
             return super().wait(gen, interval, patience)
@@ -127,6 +127,6 @@ class _Connection(psycopg.Connection):
 
 class _ServerCursor(psycopg.ServerCursor[TupleRow]):
     def __del__(self, *given: Any) -> None:
-        # psycopg warns of one that is open, and leaves one open whose connection turns out to be lost as it is closed.
+        # psycopg warns of an open cursor, and leaves one open if closing it finds its connection lost.
         if not self.connection.closed:
             super().__del__(*given)

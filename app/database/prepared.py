@@ -1,10 +1,10 @@
-"""Hot statements: composed in Core like all others, compiled once, and given to PostgreSQL's driver as they are.
+"""Prepared statements: composed in Core like all others, compiled once, given to PostgreSQL's driver as they are.
 
 SQLAlchemy finds a compiled statement by a key as long as the statement itself, and wraps each result in many objects;
-for the few statements that every request runs, that costs more than talking to the database does. What it is needed for
-stays: its dialect writes the text, its exceptions are raised, and its pool is told of a connection that is lost.
+for the few statements that every request runs, that costs more than talking to the database does. SQLAlchemy's dialect
+still writes the text, its exceptions are raised, and its pool is told of a lost connection.
 
-On SQLite values have types of ours, so there it is an ordinary execution.
+SQLite's values need SQLAlchemy's type conversion, so there it is an ordinary execution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from app.database import AnyRow
 
 
 class PreparedStatement:
-    """`core` has no list that grows with its values: its text is the same for all of them."""
+    """`core` must have no list that grows with its values: its text is the same for all of them."""
 
     def __init__(self, core: Executable) -> None:
         self._core = core
@@ -33,13 +33,13 @@ class PreparedStatement:
     def _compiled(self) -> tuple[bytes, Mapping[str, Any]]:
         assert isinstance(self._core, ClauseElement)
         compiled = self._core.compile(dialect=dialects.dialect())  # type: ignore[no-untyped-call]
-        # psycopg writes a word of an enumeration by means of Python, and a text by means of C.
+        # psycopg dumps an enumeration member in Python, and a plain str in C.
         words = {name: str(value) for name, value in compiled.params.items() if isinstance(value, StrEnum)}
-        # psycopg encodes a str anew each time, and looks the bytes up letter by letter in what it has prepared.
+        # psycopg encodes a str anew each time, and compares the bytes letter by letter with its prepared statements.
         return str(compiled).encode(), {**compiled.params, **words}
 
     def _rows(self, cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
-        """Its columns are the same each time, and so are its rows."""
+        """The columns are the same each time, and so is the row class."""
         if self._row is None:
             self._row = namedtuple_row(cursor)
         return self._row
@@ -56,9 +56,9 @@ class PreparedStatement:
             raise _translated(connection, error) from None
 
     def _cursor(self, connection: Connection) -> psycopg.Cursor[Any]:
-        """One a connection, for as long as that lives: psycopg keeps in it how the values of its last text are sent.
+        """One per connection, for its lifetime: psycopg keeps in it how the values of its last text are sent.
 
-        It also keeps its last rows in memory, until it is run again.
+        It also keeps its last rows in memory until its next run.
         """
         kept = connection.info
         if self not in kept:
@@ -69,7 +69,7 @@ class PreparedStatement:
 
 
 def _translated(connection: Connection, error: psycopg.Error) -> BaseException:
-    """As SQLAlchemy does it for any other statement: where one connection is lost, its pool is as well."""
+    """As SQLAlchemy does for any other statement: a lost connection also disposes its pool."""
     driver = connection.connection.driver_connection
     is_lost = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
     if is_lost or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):

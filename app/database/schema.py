@@ -1,7 +1,7 @@
-"""The schema's revision: bring a database to the newest one, and tell whether it is there.
+"""Schema revision: migrate a database to the newest one, and tell whether it is there.
 
-Invariant: a migration runs whole or not at all, and one at a time however many hosts start it. Alembic is imported to
-migrate and for nothing else: `/readyz` asks its question in every web process, and file names answer it.
+Invariant: a migration runs whole or not at all, and one at a time however many hosts start it. Alembic is imported only
+to migrate: `/readyz` checks the revision in every web process, where the file names suffice.
 """
 
 import re
@@ -29,11 +29,11 @@ _VERSION = table("alembic_version", column("version_num"))
 
 
 class Blocked(JawelError):
-    """Others keep the schema from being changed: who they are, and what to do about it."""
+    """Other sessions block the migration: which they are, and what to do about it."""
 
 
 def migrate(database: Database) -> tuple[str | None, str]:
-    """Return the revisions before and after; None where there was no schema. Idempotent. Raises Blocked."""
+    """Return the revisions before and after; None if there was no schema. Idempotent. Raises Blocked."""
     holders: list[Holder] = []
     try:
         with database.transaction() as session:
@@ -95,7 +95,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def alembic_config(connection: Connection) -> "Config":
-    """What alembic.ini would hold."""
+    """The settings of an alembic.ini."""
     from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config(attributes={"connection": connection})
@@ -106,10 +106,10 @@ def alembic_config(connection: Connection) -> "Config":
 
 
 def _await_turn(connection: Connection) -> None:
-    """SQLite needs none of this: BEGIN IMMEDIATE lets one writer in."""
+    """SQLite does not need this: BEGIN IMMEDIATE lets one writer in."""
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     await_lock(connection, AdvisoryLock.MIGRATION)
-    # A statement that waits for a lock makes all who come after it wait as well: rather fail, and be run again.
+    # A statement that waits for a lock makes all later ones wait too: better to fail, and be run again.
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))
     connection.execute(text("SET LOCAL statement_timeout = '10min'"))

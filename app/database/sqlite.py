@@ -1,4 +1,4 @@
-"""SQLite as a database that is written by several processes, and keeps nothing that was deleted."""
+"""SQLite for several writing processes; deleted data does not stay on the disk."""
 
 import sqlite3
 import time
@@ -16,14 +16,14 @@ log = structlog.get_logger()
 
 BUSY_TIMEOUT = "busy_timeout=5000"
 SCRUB_WAIT_MS = 500
-# A deferred BEGIN that later writes fails at once with "database is locked" where another writer came first;
-# busy_timeout does not help when a lock is raised.
+# A deferred BEGIN that later writes fails at once with "database is locked" if another writer came first;
+# busy_timeout does not help when a lock is upgraded.
 TO_WRITE = "BEGIN IMMEDIATE"
 TO_READ = "BEGIN"
 NEVER_WRITE = "query_only=ON"
-# Without secure_delete, what is deleted stays legible in the file until something else needs the room.
+# Without secure_delete, deleted data stays legible in the file until its space is reused.
 LOG_BYTES = 8 * 1024 * 1024
-"""Twice as much as makes SQLite copy it into the file. What a large transaction has added is given back afterwards."""
+"""Twice the size at which SQLite copies it into the file. Space that a large transaction adds is freed afterwards."""
 BUSY_FOR_LONG_SECONDS = 300
 PRAGMAS = (
     BUSY_TIMEOUT,
@@ -36,13 +36,13 @@ PRAGMAS = (
 
 
 def engine(url: str, begin: str, *pragmas: str) -> Engine:
-    """Its transactions open with `begin`; `pragmas` are set in each connection, beside those that all have."""
+    """Transactions open with `begin`; each connection sets `pragmas` beside PRAGMAS."""
     made = create_engine(make_url(url))
     path = file(url)
 
     @event.listens_for(made, "do_connect")
     def keep_to_owner(*_: object) -> None:
-        # SQLite would make the file as the umask has it, and gives its log and journal the mode of the file.
+        # SQLite would create the file with the umask's mode, and gives its log and journal the mode of the file.
         if path is not None:
             private_files.create(path)
 
@@ -60,21 +60,20 @@ def engine(url: str, begin: str, *pragmas: str) -> Engine:
 
 
 def file(url: str) -> Path | None:
-    """None where the database is in memory, or named by a URI of SQLite's own."""
+    """None if the database is in memory, or named by an SQLite URI."""
     name = make_url(url).database
     return None if not name or name == ":memory:" or name.startswith("file:") else Path(name).absolute()
 
 
 def files(url: str) -> list[Path]:
-    """All that may hold rows: the file, its write-ahead log and the index of that, a journal."""
+    """All files that may hold rows: the database, its write-ahead log and that log's index, a journal."""
     path = file(url)
     return [] if path is None else [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")]
 
 
 @contextmanager
 def undone(connection: Connection) -> Iterator[None]:
-    """What the block writes is taken back when it ends. The pages that it touched are written at the commit all the
-    same, as what they were."""
+    """Roll back the block's writes when it ends. The commit still writes the pages that it touched, unchanged."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     driver.execute("SAVEPOINT undone")
@@ -84,9 +83,9 @@ def undone(connection: Connection) -> Iterator[None]:
 
 
 def try_write(writer: Engine, patience_ms: int, room_bytes: int) -> None:
-    """Commit a page that stays what it was, then take so much room beside the file, and give it back.
+    """Commit an unchanged page, then write `room_bytes` to a temporary file beside the database.
 
-    A commit alone may fit into what the write-ahead log has. Raises SQLAlchemyError, and OSError for want of room.
+    A commit alone may fit into the write-ahead log's space. Raises SQLAlchemyError, and OSError if there is no room.
     """
     with writer.connect() as connection:
         driver = connection.connection.driver_connection
@@ -104,18 +103,18 @@ def try_write(writer: Engine, patience_ms: int, room_bytes: int) -> None:
 
 
 class WriteAheadLog:
-    """What a database holds beside its file. Not within a transaction."""
+    """The log that SQLite keeps beside its file. Not within a transaction."""
 
     def __init__(self, writer: Engine) -> None:
         self._writer = writer
         self._busy_since: float | None = None
 
     def empty(self) -> bool:
-        """False where somebody still reads what is in it: to be tried again. Says so where that goes on for long."""
+        """False while a reader still uses its pages: to be retried. Logs a warning if that goes on for long."""
         with closing(self._writer.raw_connection()) as connection:
             cursor = connection.cursor()
-            # What can be copied while others write is: the next step keeps writers waiting, also for who reads an old
-            # page.
+            # PASSIVE copies what it can while others write; TRUNCATE keeps writers waiting, also for a reader of old
+            # pages.
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             cursor.execute(f"PRAGMA busy_timeout={SCRUB_WAIT_MS}")
             try:
@@ -137,7 +136,7 @@ class WriteAheadLog:
 
 
 def log_bytes(url: str) -> int:
-    """How large the write-ahead log is on the disk."""
+    """Size of the write-ahead log on the disk."""
     path = file(url)
     with suppress(OSError):
         return path.with_name(f"{path.name}-wal").stat().st_size if path else 0

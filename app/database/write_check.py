@@ -1,10 +1,10 @@
-"""Whether the database takes what is written: tried out, by as little as will tell.
+"""Write check: whether the database accepts writes, tried with as little as will tell.
 
-A commit that is on the disk tells a server that refuses to write, and a role or a file without rights. But a database
-commits into room that it has set aside while its disk is full. So a little of new room is asked for as well, where its
+A commit to the disk detects a server that refuses to write, and a role or a file without rights. But while its disk is
+full, a database still commits into space that it has reserved. So a little new space is requested as well, where its
 files are, and given back at once.
 
-Invariant: no row and no file is left of it, however often it is done.
+Invariant: it leaves no row and no file behind, however often it runs.
 """
 
 import errno
@@ -21,7 +21,7 @@ from app.errors import JawelError
 FRESH_FOR_SECONDS = 1.0
 ROOM_BYTES = 64 * 1024
 BUSY_MS = 2000
-# A function's rows that do not fit into work_mem, of which 64 kB is the least, go to a file.
+# A function's rows that do not fit into work_mem, at least 64 kB, go to a file.
 ROWS_IN_A_FILE = text("SELECT count(*) FROM generate_series(1, 8000)")
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REASONS = {
@@ -35,7 +35,7 @@ _REASONS = {
 
 
 class NotWritable(JawelError):
-    """Why not, in words for people."""
+    """The text is the reason, for people."""
 
 
 def attempt(database: Database) -> None:
@@ -50,7 +50,7 @@ def attempt(database: Database) -> None:
 
 
 class WriteCheck:
-    """As of a second ago, however many ask."""
+    """At most a second old, for any number of callers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,7 +59,7 @@ class WriteCheck:
         self._fault: str | None = None
 
     def check(self, patience: float) -> None:
-        """Wait for another thread that tries for so many seconds at most. Raises NotWritable."""
+        """Wait up to `patience` seconds for another thread's check. Raises NotWritable."""
         if not self._lock.acquire(timeout=patience):
             raise NotWritable("it does not answer")
         try:
@@ -83,8 +83,8 @@ class WriteCheck:
 def _on_postgresql(database: Database) -> None:
     with database.transaction() as session:
         connection = session.connection()
-        # A session that waits for a synchronous standby waits for ever, also when we have given it up: with each try
-        # there would be one more of them.
+        # A session that waits for a synchronous standby waits for ever, even when we have given it up: each check would
+        # add one more.
         connection.execute(text("SET LOCAL synchronous_commit = local"))
         # Refused by a standby, by a server that is set to read only, and to a role without the right.
         connection.execute(text("UPDATE counters SET total = total WHERE false"))
@@ -93,7 +93,7 @@ def _on_postgresql(database: Database) -> None:
         with database.transaction() as session:
             _ask_for_room(session.connection())
     except DBAPIError as error:
-        # temp_file_limit, which says nothing of the disk.
+        # temp_file_limit, which says nothing about the disk.
         if not isinstance(error.orig, psycopg.errors.ConfigurationLimitExceeded):
             raise
 
@@ -107,7 +107,7 @@ def _on_sqlite(database: Database) -> None:
     try:
         sqlite.try_write(database.writer, BUSY_MS, ROOM_BYTES)
     except OSError as error:
-        # SQLite itself makes do in a folder where it may make no file, as long as its log is there.
+        # SQLite itself works in a folder where it may create no file, as long as its log is there.
         if not isinstance(error, PermissionError):
             raise NotWritable("its disk is full" if error.errno in NO_ROOM else str(error.strerror)) from None
 

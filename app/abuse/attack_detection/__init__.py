@@ -1,7 +1,7 @@
-"""Breakers: one a newsletter, which trips when requests come in that nobody confirms.
+"""Attack detection: one breaker per newsletter, which trips when requests come in that nobody confirms.
 
-While it has tripped, whoever signs up has to prove work. It goes by the sealed log alone: a signup costs no statement
-more for it, and anyone can count again what it has seen.
+While it is tripped, signups for the newsletter have to carry a proof of work. Detection reads only the sealed log: it
+adds no statement to a signup, and anyone can recount its input.
 """
 
 from sqlalchemy import Connection, select
@@ -10,5 +10,5 @@ from app.abuse.attack_detection.model import Breaker
 
 
 def tripped(connection: Connection) -> frozenset[str]:
-    """The newsletters that are under attack."""
+    """The newsletters whose breaker is tripped."""
     return frozenset(connection.scalars(select(Breaker.newsletter)))

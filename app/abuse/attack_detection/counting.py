@@ -1,7 +1,7 @@
-"""Counting the log: how many asked for each newsletter in each minute, confirmed and declined.
+"""Counts requests, confirmations and declines per newsletter and minute, from the sealed log.
 
-Invariant: what was counted and how far is written together, by one counter at a time. So each sealed event is counted
-once, wherever a counter may die.
+Invariant: counts and log position are written together, by one counter at a time. So each sealed event is counted
+once, even if a counter dies at any point.
 """
 
 from collections import Counter, defaultdict
@@ -28,12 +28,12 @@ COLUMNS = {
 
 
 def count(session: Session, now: datetime) -> int:
-    """Count the next AT_MOST sealed events; return how many there were. Under AdvisoryLock.ATTACK_DETECTION."""
+    """Count the next AT_MOST sealed events; return their number. Call under AdvisoryLock.ATTACK_DETECTION."""
     connection = session.connection()
     position = connection.scalar(select(BreakerProgress.next_position)) or 0
     entries = connection.execute(_ENTRIES, {"position": position, "at_most": AT_MOST}).all()
     if entries:
-        # A long log that is met for the first time says nothing about the last hour; nor does a clock that was ahead.
+        # Only the last hour matters: older events come with a long log's first count, later ones from a clock ahead.
         lately = (each for each in entries if now - HOUR < each.occurred_at <= now + clock.AHEAD)
         _add(connection, _by_minute(lately))
         _go_on_from(connection, entries[-1].position + 1)
@@ -41,13 +41,13 @@ def count(session: Session, now: datetime) -> int:
 
 
 def last_hour(connection: Connection, now: datetime) -> dict[str, Counts]:
-    """By newsletter; those without an entry had nothing."""
+    """By newsletter; those without an entry had no events."""
     found = connection.execute(_LAST_HOUR, {"since": now - HOUR, "until": now + clock.AHEAD})
     return {row.newsletter: Counts(row.requests, row.confirmations, row.declines) for row in found}
 
 
 def forget(session: Session, newsletter: str) -> None:
-    """Begin to count anew for it."""
+    """Delete the newsletter's counts."""
     session.execute(delete(BreakerMinute).where(BreakerMinute.newsletter == newsletter))
 
 

@@ -1,4 +1,4 @@
-"""Breakers as rows: those that have tripped, what changed and when, and what each minute held."""
+"""Tables of attack detection: tripped breakers, their changes, counts per minute, position in the log."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -10,7 +10,7 @@ from app.database import Base, Instant
 
 
 class Breaker(Base):
-    """One that has tripped."""
+    """A tripped breaker."""
 
     __tablename__ = "breakers"
 
@@ -18,7 +18,7 @@ class Breaker(Base):
     tripped_at: Mapped[datetime] = mapped_column(Instant)
     reason: Mapped[str]
     attacked_at: Mapped[datetime] = mapped_column(Instant)
-    """When it last looked like an attack."""
+    """When the counts last looked like an attack."""
 
 
 class BreakerChange(Base):
@@ -46,7 +46,7 @@ class BreakerMinute(Base):
 
 
 class BreakerProgress(Base):
-    """How far the log has been counted: the position of the first event that has not been."""
+    """How far the log has been counted: the position of the first event not yet counted."""
 
     __tablename__ = "breaker_progress"
     __table_args__ = (CheckConstraint("id = 1", "one_row"),)

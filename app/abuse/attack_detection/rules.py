@@ -1,7 +1,7 @@
-"""What looks like an attack: decided from an hour's counts alone, by pure functions that a table of examples checks.
+"""Attack rules: pure functions that decide from one hour's counts alone, checked by a table of examples.
 
-People confirm: of those who ask for a letter, most open it. A form that is used to fill strangers' mailboxes shows by
-the opposite, whoever sends the requests and from wherever; and strangers who say "this was not me" show it sooner.
+Of the people who ask for a letter, most open it and confirm. A form that is used to fill strangers' mailboxes shows the
+opposite, whatever the source of its requests; strangers who decline ("this was not me") show it sooner.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PERCENT = 5
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one newsletter, in the last hour."""
+    """Counts of one newsletter in the last hour."""
 
     requests: int = 0
     confirmations: int = 0
@@ -29,13 +29,13 @@ NOTHING = Counts()
 class Switch:
     is_tripped: bool
     reason: str
-    """In plain words, for whoever runs the service."""
+    """In plain words, for the operator."""
     hour: Counts
-    """What was seen then."""
+    """The counts at that time."""
 
 
 def sign_of_attack(hour: Counts) -> str | None:
-    """The reason, where there is one."""
+    """The reason, if the counts look like an attack."""
     if hour.requests >= MANY_REQUESTS and 100 * hour.confirmations < PERCENT * hour.requests:
         return f"{hour.requests} requests and {hour.confirmations} confirmations in an hour: fewer than {PERCENT} %"
     if hour.declines >= MANY_DECLINES and 100 * hour.declines > PERCENT * hour.requests:
@@ -44,9 +44,9 @@ def sign_of_attack(hour: Counts) -> str | None:
 
 
 def judge(attacked_at: datetime | None, hour: Counts, now: datetime) -> Switch | None:
-    """What becomes of a breaker that last saw an attack then; None, if it has not tripped. None: it stays as it is.
+    """The switch that is due, or None. `attacked_at`: when a tripped breaker last saw an attack; None if not tripped.
 
-    An attack that is yet to come was seen by a clock that was ahead.
+    An `attacked_at` more than an hour in the future was written while a clock was ahead, and is ignored.
     """
     sign = sign_of_attack(hour)
     if sign and attacked_at is None:

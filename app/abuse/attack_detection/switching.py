@@ -1,4 +1,4 @@
-"""Switching breakers, by what the last hour held or by hand; each change is kept, with its reason and counts."""
+"""Switches breakers, by the last hour's counts or by hand; each change is kept, with its reason and counts."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ MINUTES_KEPT_FOR = timedelta(hours=2)
 CHANGES_KEPT_FOR = timedelta(days=90)
 BY_HAND = "by hand"
 OFTEN_ENOUGH = timedelta(minutes=1)
-"""How exactly it is known when an attack was last seen."""
+"""Precision of `attacked_at`: it is updated at most this often."""
 
 
 def switch(session: Session, now: datetime) -> list[BreakerChange]:
-    """Trip and reset what the last hour says. To be called under AdvisoryLock.ATTACK_DETECTION."""
+    """Trip and reset breakers by the last hour's counts. Call under AdvisoryLock.ATTACK_DETECTION."""
     hours = counting.last_hour(session.connection(), now)
     breakers = {each.newsletter: each for each in session.scalars(select(Breaker))}
     _note_attacks(session, (each for each in breakers.values() if sign_of_attack(_of(hours, each))), now)
@@ -34,7 +34,7 @@ def switch(session: Session, now: datetime) -> list[BreakerChange]:
 
 
 def trip(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
-    """By hand: for an hour, and longer where it looks like an attack then. None where it has tripped already."""
+    """By hand: for an hour, and longer if it looks like an attack then. None if it is tripped already."""
     await_lock(session.connection(), AdvisoryLock.ATTACK_DETECTION)
     if session.get(Breaker, newsletter):
         return None
@@ -42,7 +42,7 @@ def trip(session: Session, newsletter: str, now: datetime) -> BreakerChange | No
 
 
 def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | None:
-    """By hand: what was counted until now is held against nobody. None where it has not tripped."""
+    """By hand: the counts until now are deleted. None if it is not tripped."""
     await_lock(session.connection(), AdvisoryLock.ATTACK_DETECTION)
     if session.get(Breaker, newsletter) is None:
         return None
@@ -52,7 +52,7 @@ def reset(session: Session, newsletter: str, now: datetime) -> BreakerChange | N
 
 
 def purge_minutes(session: Session, now: datetime, *, at_most: int) -> int:
-    """Returns how many counts were forgotten."""
+    """Returns how many counts were deleted."""
     return purge_rows(session, BreakerMinute, BreakerMinute.minute <= now - MINUTES_KEPT_FOR, at_most=at_most)
 
 
