@@ -7,7 +7,7 @@ from app import create_app, logs
 from app.resources import resources_of
 from app.web.http import shutdown
 
-logs.take_over()
+logs.make_streams_safe()
 app = create_app(config.load())
 shutdown.watch(resources_of(app).stopping)
 

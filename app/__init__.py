@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     logs.configure(settings)
-    _install_services(app, settings)
+    _install_resources(app, settings)
     Babel(app, locale_selector=language.choose)
     rendering.register(app)
     _add_pages(app, settings)
@@ -77,8 +77,8 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _install_services(app: Flask, settings: Settings) -> None:
-    opened = event_macs.entrust(database.connect(settings.database_url), settings.secret_keys)
+def _install_resources(app: Flask, settings: Settings) -> None:
+    opened = event_macs.attach_keys(database.connect(settings.database_url), settings.secret_keys)
     resources = Resources(
         settings=settings,
         database=opened,

@@ -31,7 +31,7 @@ def steady() -> float:
     return time.clock_gettime(_STEADY)
 
 
-class Strides:
+class ClockShift:
     """How far the wall clock was set, forward or back, since creation or `accept`."""
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ class Macs:
         return any(hmac.compare_digest(given, _mac(key, event_id, evidence_hash).encode()) for key in self.keys)
 
 
-def entrust(database: Database, secret_keys: Sequence[str]) -> Database:
+def attach_keys(database: Database, secret_keys: Sequence[str]) -> Database:
     """The same database, whose connections now carry the keys. Call it before the first is opened."""
     for engine in (database.writer, database.reader):
         engine.update_execution_options(**{_OPTION: Macs.of(secret_keys)})
@@ -58,7 +58,7 @@ def of(connection: Connection) -> Macs:
     """Raises WithoutKeys."""
     found = connection.get_execution_options().get(_OPTION)
     if not isinstance(found, Macs):
-        raise WithoutKeys("open the database by `macs.entrust`")
+        raise WithoutKeys("open the database by `event_macs.attach_keys`")
     return found
 
 

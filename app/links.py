@@ -70,7 +70,7 @@ class Links:
         Without a token if there is no room for one.
         """
         mailbox = self.feedback_address or sender
-        token = self.signer.sign_shortly(Purpose.BOUNCE, letter_id)
+        token = self.signer.sign_short(Purpose.BOUNCE, letter_id)
         return _detailed(mailbox, f"b{token}") if can_be_signed(mailbox) else mailbox
 
     def bounced_letter(self, address: str) -> UUID | None:
@@ -81,9 +81,7 @@ class Links:
         """A mail to it unsubscribes; None if such mails are not read."""
         if self.feedback_address is None:
             return None
-        return _detailed(
-            self.feedback_address, f"u{self.signer.sign_shortly(Purpose.UNSUBSCRIBE_MAIL, subscription_id)}"
-        )
+        return _detailed(self.feedback_address, f"u{self.signer.sign_short(Purpose.UNSUBSCRIBE_MAIL, subscription_id)}")
 
     def left_subscription(self, address: str) -> UUID | None:
         """The subscription that a mail to that address ends; None if the address is not ours."""

@@ -38,7 +38,7 @@ def configure(settings: Settings) -> None:
     )
 
 
-def take_over() -> None:
+def make_streams_safe() -> None:
     """For a process that prints only its log: no print, by any library, can fail because of the stream.
 
     Nor can the interpreter's last flush, which would otherwise change the exit status. Not for commands that are run

@@ -138,7 +138,7 @@ def owe(session: Session, kind: LetterKind, *, subscriber_id: UUID, language: st
     return letter
 
 
-def owe_whom(session: Session, kind: LetterKind, found: Select[UUID, str], *, a_day: int) -> None:
+def owe_found(session: Session, kind: LetterKind, found: Select[UUID, str], *, a_day: int) -> None:
     """Owe a letter about the person as a whole to the one subscriber that `found` yields (id, language), if any.
 
     Not if such a letter is still owed, or was owed `a_day` times in the last day. One statement in every case.
@@ -224,7 +224,7 @@ def failed(connection: Connection) -> int:
     return connection.scalar(_FAILED) or 0
 
 
-def come_back(session: Session, letter_id: UUID, state: State, code: str) -> None:
+def record_bounce(session: Session, letter_id: UUID, state: State, code: str) -> None:
     """Record a bounce, as `bounced` or `failed`, whichever worker holds the letter. Idempotent."""
     stands = Letter.state.not_in([State.BOUNCED, State.DROPPED])
     reply = {"reply": code} if code else {}

@@ -87,7 +87,7 @@ class Signer:
         expires_at = None if expiry == _NEVER else datetime.fromtimestamp(expiry, UTC)
         return Claim(UUID(bytes=payload[:16]), expires_at)
 
-    def sign_shortly(self, purpose: Purpose, subject: UUID) -> str:
+    def sign_short(self, purpose: Purpose, subject: UUID) -> str:
         """42 letters and digits, for an address. Never expires."""
         mac = _mac(self.keys[0], purpose, subject.bytes)[:_SHORT_MAC_BYTES]
         return _spelled(subject.bytes + mac)

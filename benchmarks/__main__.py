@@ -180,7 +180,7 @@ def _set_up(stack: ExitStack, urls: Sequence[str], seconds: float, rounds: int) 
 
 
 def _empty(stack: ExitStack, url: str) -> Database:
-    database = event_macs.entrust(databases.connect(url), [config.fresh_secrets()["SECRET_KEYS"]])
+    database = event_macs.attach_keys(databases.connect(url), [config.fresh_secrets()["SECRET_KEYS"]])
     stack.callback(database.dispose)
     schema.migrate(database)
     return database

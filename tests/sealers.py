@@ -56,7 +56,7 @@ def start(url: str) -> Sealer:
 
 def live(url: str, diary: int) -> None:
     database, log = databases.connect(url), Log.of("subscribe.example.org", [bytes(range(32))])
-    event_macs.entrust(database, [SECRET_KEY])
+    event_macs.attach_keys(database, [SECRET_KEY])
     seal(database, log)  # The first takes long, for all that is set up on the way.
     for size in itertools.cycle((1, 20, 300)):
         os.write(diary, BEGUN)

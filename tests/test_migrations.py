@@ -295,7 +295,7 @@ def test_a_new_type_of_event_leaves_the_log_and_its_guards_as_they_were(
     """Also where entries of the log refer to the events."""
     log = Log.of(settings.log_origin, settings.log_signing_keys)
     with opened(empty_database_url) as database:
-        event_macs.entrust(database, settings.secret_keys)
+        event_macs.attach_keys(database, settings.secret_keys)
         with database.transaction() as session:
             command.upgrade(schema.alembic_config(session.connection()), "0024")
         with database.transaction() as session:

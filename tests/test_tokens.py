@@ -39,7 +39,7 @@ def test_a_token_has_one_spelling(purpose: Purpose, subject: UUID, until: dateti
 
 @given(PURPOSES, st.uuids())
 def test_what_unicode_takes_for_a_letter_is_none(purpose: Purpose, subject: UUID) -> None:
-    token, short = SIGNER.sign(purpose, subject), SIGNER.sign_shortly(purpose, subject)
+    token, short = SIGNER.sign(purpose, subject), SIGNER.sign_short(purpose, subject)
     for letter, others in LOOKALIKES.items():
         for other in others if letter in token else "":
             with pytest.raises(TokenInvalid):
@@ -50,7 +50,7 @@ def test_what_unicode_takes_for_a_letter_is_none(purpose: Purpose, subject: UUID
 
 @given(PURPOSES, st.uuids())
 def test_bits_at_the_end_that_stand_for_nothing_make_no_second_spelling(purpose: Purpose, subject: UUID) -> None:
-    token, short = SIGNER.sign(purpose, subject), SIGNER.sign_shortly(purpose, subject)
+    token, short = SIGNER.sign(purpose, subject), SIGNER.sign_short(purpose, subject)
     for last in set(BASE32) - {token[-1]}:
         with pytest.raises(TokenInvalid):
             SIGNER.read(purpose, token[:-1] + last)
@@ -61,7 +61,7 @@ def test_bits_at_the_end_that_stand_for_nothing_make_no_second_spelling(purpose:
 def test_a_short_token_is_found_in_whatever_stands_around_it(
     purpose: Purpose, subject: UUID, before: str, behind: str
 ) -> None:
-    short = SIGNER.sign_shortly(purpose, subject)
+    short = SIGNER.sign_short(purpose, subject)
     for each in (short, short.upper()):
         assert SIGNER.find(purpose, f"{before}{each}{behind}") == subject
 

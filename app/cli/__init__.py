@@ -37,7 +37,7 @@ class Context:
 
     @cached_property
     def database(self) -> Database:
-        opened = event_macs.entrust(database.connect(self.settings.database_url), self.settings.secret_keys)
+        opened = event_macs.attach_keys(database.connect(self.settings.database_url), self.settings.secret_keys)
         click.get_current_context().call_on_close(opened.dispose)
         return opened
 

@@ -37,11 +37,11 @@ REMEDIES = {
 }
 
 
-class Ailment(JawelError):
+class CheckFailed(JawelError):
     """A failed check: the fault and its remedy."""
 
 
-class Concern(JawelError):
+class CheckWarning(JawelError):
     """A warning: a part that works but is not as it should be, and the remedy."""
 
 
@@ -80,9 +80,9 @@ def _report(name: str, check: Callable[[], str]) -> bool:
     state = "ok"
     try:
         finding = check()
-    except Concern as concern:
-        state, finding = "warn", str(concern)
-    except Ailment as error:
+    except CheckWarning as warning:
+        state, finding = "warn", str(warning)
+    except CheckFailed as error:
         state, finding = "fail", str(error)
     except SQLAlchemyError as error:
         state, finding = "fail", f"the database does not answer ({type(error).__name__}); see DATABASE_URL"
@@ -97,7 +97,7 @@ def _database(database: Database, settings: Settings) -> str:
         with database.read_only() as connection:
             connection.execute(select(1))
     except SQLAlchemyError as error:
-        raise Ailment(f"{which}: the database does not answer ({type(error).__name__}); see DATABASE_URL") from None
+        raise CheckFailed(f"{which}: the database does not answer ({type(error).__name__}); see DATABASE_URL") from None
     return which
 
 
@@ -105,14 +105,14 @@ def _writing(database: Database, settings: Settings) -> str:
     """Cannot be checked before the schema is current."""
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("waits for the schema; run `jawel migrate`")
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
     try:
         write_check.attempt(database)
     except NotWritable as error:
-        raise Ailment(f"the database takes no writes: {error}") from None
+        raise CheckFailed(f"the database takes no writes: {error}") from None
     held = sqlite.log_bytes(settings.database_url) if settings.database_url.startswith("sqlite") else 0
     if held > 2 * sqlite.LOG_BYTES:
-        raise Concern(
+        raise CheckWarning(
             f"the database takes what is written, and its write-ahead log holds {held >> 20} MB, for somebody reads an"
             " old state of it: a backup, an audit, a shell left open. A worker empties it within a minute after that"
         )
@@ -122,17 +122,17 @@ def _writing(database: Database, settings: Settings) -> str:
 def _schema(database: Database) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("not the newest; run `jawel migrate`")
+            raise CheckFailed("not the newest; run `jawel migrate`")
     return schema.head_revision()
 
 
 def _catalogue(database: Database) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("waits for the schema; run `jawel migrate`")
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
         found = load.catalogue(connection)
     if not found.open:
-        raise Ailment("no newsletter yet; run `jawel newsletters apply FILE`")
+        raise CheckFailed("no newsletter yet; run `jawel newsletters apply FILE`")
     return ", ".join(found.open)
 
 
@@ -140,17 +140,17 @@ def _clock(database: Database) -> str:
     """A worker that erases nothing logs why; a jump that only this worker has seen is reported only there."""
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("waits for the schema; run `jawel migrate`")
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
         doubt = clock_check.doubt(connection)
         ahead = clock_check.ahead_of_the_database(connection)
         written = last_written(connection)
     if doubt:
-        raise Ailment(f"{doubt}, and nothing is erased meanwhile. {doubt.remedy}")
+        raise CheckFailed(f"{doubt}, and nothing is erased meanwhile. {doubt.remedy}")
     if ahead is None:
         return f"not behind what was written last, at {written:%Y-%m-%d %H:%M} UTC" if written else "nothing to compare"
     apart = abs(ahead.total_seconds())
     if apart > CLOCK_TOLERANCE_SECONDS:
-        raise Ailment(f"{apart:.0f} s away from the database's; set both by NTP")
+        raise CheckFailed(f"{apart:.0f} s away from the database's; set both by NTP")
     return f"within {CLOCK_TOLERANCE_SECONDS} s of the database's"
 
 
@@ -158,7 +158,7 @@ def _mail(settings: Settings) -> str:
     try:
         return delivery.check(settings)
     except TemporaryFailure as failure:
-        raise Ailment(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
+        raise CheckFailed(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
 
 
 def _mail_encryption(settings: Settings) -> str:
@@ -166,7 +166,7 @@ def _mail_encryption(settings: Settings) -> str:
     if server is None:
         return "nothing leaves this machine"
     if cleartext.is_exposed(settings):
-        raise Concern(f"letters go to {server.host} in the clear, over networks of others; {cleartext.REMEDY}")
+        raise CheckWarning(f"letters go to {server.host} in the clear, over networks of others; {cleartext.REMEDY}")
     return "TLS" if server.is_encrypted else "none, and none is needed within one's own network"
 
 
@@ -177,7 +177,7 @@ def _file_permissions(settings: Settings) -> str:
     wide = [str(path) for path in (*files, *made) if private_files.is_open_to_others(path)]
     if wide:
         remedy = shlex.join(["chmod", "go=", *wide])
-        raise Concern(f"other users of this machine can read what is in them; run `{remedy}`")
+        raise CheckWarning(f"other users of this machine can read what is in them; run `{remedy}`")
     return "nobody else on this machine can read its files" if files or made else "it has no files here"
 
 
@@ -186,11 +186,11 @@ def _feedback(database: Database, settings: Settings) -> str:
         return f"letters come back to {settings.feedback.address}, with a `+` and a token before the @"
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("waits for the schema; run `jawel migrate`")
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
         found = load.catalogue(connection)
     unsigned = [each.slug for each in found.open.values() if not can_be_signed(each.mailbox)]
     if unsigned:
-        raise Ailment(
+        raise CheckFailed(
             f"nothing tells which letter bounced for {', '.join(unsigned)}: the sender has more than"
             f" {LONGEST_MAILBOX} characters before its @; set FEEDBACK_ADDRESS to a shorter one"
         )
@@ -207,10 +207,10 @@ def _keys(settings: Settings) -> str:
 def _log(database: Database) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("waits for the schema; run `jawel migrate`")
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
         aside = refused.count(connection)
     if aside:
-        raise Ailment(
+        raise CheckFailed(
             f"{aside:,} event{'s' if aside > 1 else ''} not sealed, as no MAC shows that this service wrote them;"
             " `jawel ledger adopt` lists them"
         )
@@ -220,13 +220,13 @@ def _log(database: Database) -> str:
 def _audit(database: Database) -> str:
     with database.read_only() as connection:
         if not schema.is_current(connection):
-            raise Ailment("waits for the schema; run `jawel migrate`")
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
         last = results.latest(connection)
     if last is None:
         return "not run yet; a worker runs it nightly, and `jawel ledger audit` at once"
     when = f"{last.finished_at:%Y-%m-%d %H:%M} UTC"
     if last.findings:
-        raise Ailment(f"{last.findings:,} findings at {when}; `jawel ledger audit` names them")
+        raise CheckFailed(f"{last.findings:,} findings at {when}; `jawel ledger audit` names them")
     if clock.now() - last.finished_at > AUDIT_EVERY:
-        raise Ailment(f"clean at {when}, and not run since; see whether a worker runs")
+        raise CheckFailed(f"clean at {when}, and not run since; see whether a worker runs")
     return f"clean at {when}, {last.events:,} events"

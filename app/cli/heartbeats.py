@@ -39,7 +39,7 @@ os.register_at_fork(after_in_child=_let_go)
 os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
-def ignore_what_is_for_nobody() -> None:
+def ignore_signals() -> None:
     """Child processes inherit this."""
     for each in IGNORED:
         signal.signal(each, signal.SIG_IGN)

@@ -48,10 +48,10 @@ def serve(
     context: Any, host: str, port: int, processes: int | None, threads: int, no_worker: bool, share_port: bool
 ) -> None:
     """Answer requests, with a worker beside."""
-    logs.take_over()
+    logs.make_streams_safe()
     settings = context.settings
     taken = _take_port(host, port, share_port)
-    heartbeats.ignore_what_is_for_nobody()
+    heartbeats.ignore_signals()
     logs.configure(settings)
     on_sqlite = settings.database_url.startswith("sqlite")
     server = Server(
@@ -80,8 +80,8 @@ def serve(
 @click.pass_obj
 def worker(context: Any, once: bool) -> None:
     """Deliver letters, purge what is kept no longer. Any number may run at once."""
-    logs.take_over()
-    heartbeats.ignore_what_is_for_nobody()
+    logs.make_streams_safe()
+    heartbeats.ignore_signals()
     heartbeats.hold_inherited(GRACE_SECONDS)
     app = create_app(context.settings)
     # A resolver may be slow; only the end of a `--once` worker waits for it, up to PATIENCE_SECONDS.

@@ -150,7 +150,7 @@ def connect(url: str) -> Database:
         reader = sqlite.engine(url, sqlite.TO_READ, sqlite.NEVER_WRITE)
     else:
         writer, reader = postgresql.engine(url, ""), postgresql.engine(url, "-c default_transaction_read_only=on")
-        _tie_together(writer, reader)
+        _dispose_together(writer, reader)
     return Database(writer, reader, ConnectionCache(writer), ConnectionCache(reader), sqlite.WriteAheadLog(writer))
 
 
@@ -161,7 +161,7 @@ def described(url: str) -> str:
     return f"postgresql, {postgresql.described(url)}"
 
 
-def _tie_together(writer: Engine, reader: Engine) -> None:
+def _dispose_together(writer: Engine, reader: Engine) -> None:
     """A lost connection in one pool disposes the other too: the server went away, or is no longer primary."""
 
     @event.listens_for(writer, "handle_error")

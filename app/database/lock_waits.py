@@ -69,7 +69,7 @@ def _watch(database: Database, pid: int, found: list[Holder], over: threading.Ev
                 found[:] = holders
 
 
-def in_vain(error: OperationalError) -> bool:
+def gave_up_waiting(error: OperationalError) -> bool:
     """Whether a wait was given up: on PostgreSQL for a lock, on SQLite for another writer."""
     if isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
         return True

@@ -46,7 +46,7 @@ def migrate(database: Database) -> tuple[str | None, str]:
                     _upgrade(connection)
                 after = current_revision(connection) or ""
     except OperationalError as error:
-        if lock_waits.in_vain(error):
+        if lock_waits.gave_up_waiting(error):
             raise Blocked(_blocked_by(database, holders)) from None
         raise
     return before, after

@@ -60,7 +60,7 @@ def take(session: Session, report: Report, *, catalogue: Catalogue, suppression_
 def _bounce_hard(session: Session, case: _Case) -> None:
     held = recipient.hold(session, case.mailbox)
     if case.letter is not None:
-        outbox.come_back(session, case.letter.id, State.BOUNCED, case.report.code)
+        outbox.record_bounce(session, case.letter.id, State.BOUNCED, case.report.code)
         # A press since then proves that the mailbox exists: the bounce is from an address that it forwards to.
         if any(pressed_at >= case.letter.created_at for pressed_at in _presses(session, held)):
             return
@@ -70,7 +70,7 @@ def _bounce_hard(session: Session, case: _Case) -> None:
 def _bounce_soft(session: Session, case: _Case) -> None:
     held = recipient.hold(session, case.mailbox)
     if case.letter is not None:
-        outbox.come_back(session, case.letter.id, State.FAILED, case.report.code)
+        outbox.record_bounce(session, case.letter.id, State.FAILED, case.report.code)
     since = max([case.now - TRACES_KEPT_FOR, *_presses(session, held)])
     if _days_of_soft_bounces(session, case.mailbox, since) >= SOFT_BOUNCES:
         _give_mailbox_up(session, case, held, "soft_bounces")

@@ -68,7 +68,7 @@ def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
     if not try_lock(connection, AdvisoryLock.SEALING):
         return Batch(0)
     events = connection.execute(_OLDEST, {"at_most": at_most}).all()
-    ours, others = _told_apart(connection, events)
+    ours, others = _split_by_mac(connection, events)
     if others:
         refused.set_aside(connection, others, clock.now())
     if ours:
@@ -78,7 +78,7 @@ def seal(session: Session, log: Log, at_most: int = 1000) -> Batch:
     return Batch(len(ours), tuple(each.event_id for each in others))
 
 
-def _told_apart(connection: Connection, events: Sequence[AnyRow]) -> tuple[list[AnyRow], list[AnyRow]]:
+def _split_by_mac(connection: Connection, events: Sequence[AnyRow]) -> tuple[list[AnyRow], list[AnyRow]]:
     """Events that this application wrote, by their MAC; and the rest."""
     keys = event_macs.of(connection)
     told: tuple[list[AnyRow], list[AnyRow]] = ([], [])

@@ -16,15 +16,14 @@ from sqlalchemy.orm import Session
 
 from app import outbox
 from app.mail import order, throttle
-from app.mail.throttle import Rate, Tally
-from app.mail.throttle import ThrottleKind as For
+from app.mail.throttle import Rate, Tally, ThrottleKind
 from app.outbox import Letter, LetterKind
 from app.subscriptions.model import Subscriber, Subscription
 from config import SendLimits
 
 log = structlog.get_logger()
 
-ALL: str = For.LETTERS
+ALL: str = ThrottleKind.LETTERS
 UNPROVEN = throttle.an_hour(60, burst=10)
 """Per newsletter: confirmations that were requested during an attack without proof of work."""
 
@@ -45,7 +44,7 @@ class Admitted:
 
 def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: int) -> Admitted:
     """As `order.claim`, within the limits. Without limits, it costs no additional statement."""
-    in_all = _in_all(session, measure.limits)
+    in_all = _overall_throttle(session, measure.limits)
     if in_all:
         tally, rate = in_all
         at_most = min(at_most, tally.room(ALL, rate))
@@ -58,7 +57,7 @@ def claim(session: Session, measure: Measure, *, lease_for: timedelta, at_most: 
     return Admitted(admitted, len(claimed) - len(admitted))
 
 
-def _in_all(session: Session, limits: SendLimits) -> tuple[Tally, Rate] | None:
+def _overall_throttle(session: Session, limits: SendLimits) -> tuple[Tally, Rate] | None:
     """Locked before the letters, so that the worker that holds it is never blocked by one that waits for it."""
     if not limits.letters_a_minute:
         return None
@@ -84,7 +83,7 @@ def _admit(session: Session, measure: Measure, letters: Sequence[Letter]) -> lis
 
 def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, Rate]) -> bool:
     is_new = letter.due_at == letter.created_at
-    if not (is_new and tally.is_waited_for(rates)) and tally.take(rates):
+    if not (is_new and tally.has_pending_slots(rates)) and tally.take(rates):
         return True
     turn = tally.turn(rates) if is_new else tally.again(rates)
     outbox.put_off(session, letter, turn)
@@ -94,17 +93,21 @@ def _may_go(session: Session, tally: Tally, letter: Letter, rates: Mapping[str, 
 
 def _rates(limits: SendLimits, letter: Letter, domain: str, newsletters: Sequence[str]) -> Iterator[tuple[str, Rate]]:
     """The throttles that the letter has to pass."""
-    yield from _limited(For.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, throttle.a_minute)
+    yield from _limited(ThrottleKind.TO_DOMAIN.of(domain), limits.letters_a_minute_to_a_domain, throttle.a_minute)
     if letter.kind != LetterKind.CONFIRMATION:
         return
-    yield from _limited(For.CONFIRMATIONS, limits.confirmations_an_hour, _budget)
-    yield from _limited(For.CONFIRMATIONS_TO_DOMAIN.of(domain), limits.confirmations_an_hour_to_a_domain, _budget)
+    yield from _limited(ThrottleKind.CONFIRMATIONS, limits.confirmations_an_hour, _hourly)
+    yield from _limited(
+        ThrottleKind.CONFIRMATIONS_TO_DOMAIN.of(domain), limits.confirmations_an_hour_to_a_domain, _hourly
+    )
     for slug in newsletters:
         yield from _limited(
-            For.CONFIRMATIONS_FOR_NEWSLETTER.of(slug), limits.confirmations_an_hour_for_a_newsletter, _budget
+            ThrottleKind.CONFIRMATIONS_FOR_NEWSLETTER.of(slug),
+            limits.confirmations_an_hour_for_a_newsletter,
+            _hourly,
         )
         if letter.is_unproven:
-            yield For.UNPROVEN_FOR_NEWSLETTER.of(slug), UNPROVEN
+            yield ThrottleKind.UNPROVEN_FOR_NEWSLETTER.of(slug), UNPROVEN
 
 
 def _limited(key: str, letters: int, rate: Callable[[int], Rate]) -> Iterator[tuple[str, Rate]]:
@@ -112,7 +115,7 @@ def _limited(key: str, letters: int, rate: Callable[[int], Rate]) -> Iterator[tu
         yield key, rate(letters)
 
 
-def _budget(letters: int) -> Rate:
+def _hourly(letters: int) -> Rate:
     return throttle.an_hour(letters, burst=letters)
 
 

@@ -68,7 +68,7 @@ class Composition:
 
 
 def compose(owed: Owed, links: Links) -> Composition:
-    expires_at = owed.move.ends_at if owed.move else clock.now() + _good_for(owed)
+    expires_at = owed.move.ends_at if owed.move else clock.now() + _valid_for(owed)
     inner, exit_link = _links(owed, links, expires_at)
     code = _code(owed, links)
     parts = _render(owed, inner, expires_at, code)
@@ -89,7 +89,7 @@ def compose(owed: Owed, links: Links) -> Composition:
     return Composition(letter, expires_at, _template_sha256(owed.letter.kind), _sha256(masked))
 
 
-def _good_for(owed: Owed) -> timedelta:
+def _valid_for(owed: Owed) -> timedelta:
     if owed.letter.kind == LetterKind.PREFERENCES:
         return FRESH_FOR
     return min(each.confirm_within for each in owed.newsletters.values())

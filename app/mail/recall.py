@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session
 
 from app import clock, outbox
-from app.clock import Strides
+from app.clock import ClockShift
 from app.database import Database
 from app.outbox import Letter
 
@@ -20,22 +20,22 @@ class Recall:
     """Of one worker: recalls letters of other workers every minute, and all waiting ones if its clock was set back."""
 
     def __init__(self) -> None:
-        self._strides = Strides()
+        self._clock_shift = ClockShift()
         self._called_at = float("-inf")
 
     def call(self, database: Database) -> None:
-        whose = self._whose()
+        whose = self._affected_letters()
         if whose is None:
             return
         with database.transaction() as session:
             letters = _due_now(session, clock.now(), whose)
-        self._strides.accept()
+        self._clock_shift.accept()
         self._called_at = clock.steady()
         if letters:
             log.warning("letters.called_back", count=letters)
 
-    def _whose(self) -> ColumnElement[bool] | None:
-        if self._strides.far() < -clock.AHEAD:
+    def _affected_letters(self) -> ColumnElement[bool] | None:
+        if self._clock_shift.far() < -clock.AHEAD:
             # It is unknown which of the waiting letters are affected.
             return true()
         is_time = clock.steady() - self._called_at >= EVERY_SECONDS

@@ -51,7 +51,7 @@ def hold(session: Session, letter: Letter, reply: str, wait: timedelta) -> None:
     )
 
 
-def take_up(session: Session) -> int:
+def release_held(session: Session) -> int:
     """Makes held letters due at once, in their old order and with all their tries. Returns how many."""
     now = clock.now()
     is_held = (Letter.state == State.DEFERRED) & or_(*map(Letter.reply.like, BUSY))

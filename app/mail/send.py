@@ -134,7 +134,7 @@ def _back_off(database: Database, context: SendingContext, letter: Letter, failu
 
 def _resume(database: Database) -> None:
     with database.transaction() as session:
-        letters = retry.take_up(session)
+        letters = retry.release_held(session)
     log.info("mail_server.back", letters=letters)
 
 

@@ -97,7 +97,7 @@ class Tally:
             self.spend(key, rate)
         return True
 
-    def is_waited_for(self, keys: Collection[str]) -> bool:
+    def has_pending_slots(self, keys: Collection[str]) -> bool:
         """True if slots are taken that are still to come: a new letter goes behind them."""
         return any(self._rows[key].turns_until > self._now for key in keys)
 

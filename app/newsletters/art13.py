@@ -31,7 +31,7 @@ class Item:
     remedy: str = "is missing"
 
 
-def lacking(controller: Controller, newsletters: Sequence[Newsletter], told: Collection[Path]) -> list[Problem]:
+def missing_items(controller: Controller, newsletters: Sequence[Newsletter], told: Collection[Path]) -> list[Problem]:
     """A problem for each item that a notice would lack, except for keys in `told`, which have a problem already."""
     every = [*_of_controller(controller, newsletters)]
     for number, newsletter in enumerate(newsletters):

@@ -56,7 +56,7 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
                 Problem(("newsletter", n, "slug"), f"{newsletter.slug!r} is taken by another newsletter above")
             )
     if found is not None:
-        problems += art13.lacking(found, newsletters, {problem.path for problem in problems})
+        problems += art13.missing_items(found, newsletters, {problem.path for problem in problems})
     return Catalogue(found, {each.slug: each for each in newsletters}), problems
 
 

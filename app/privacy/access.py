@@ -130,7 +130,7 @@ def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     is_plain = EmailAddress.of(found.canonical).is_plain
     earlier = connection.scalars(lapsed_requests.earlier(found.digest))
     who = Identity(sorted({subscriber_id, *earlier}), found.digest, found.mailbox_digest, is_plain)
-    parts = {name: [_told(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
+    parts = {name: [_disclosed(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
     if not parts["person"]:
         return None  # erased since the first query
     parts["consent_events"] = _events(connection, parts["consent_events"])
@@ -141,7 +141,7 @@ def _rows(connection: Connection, part: Part, who: Identity) -> Sequence[AnyRow]
     return connection.execute(select(part.table).where(part.theirs(who)).order_by(part.order_by)).all()
 
 
-def _told(part: Part, row: AnyRow) -> Mapping[str, Any]:
+def _disclosed(part: Part, row: AnyRow) -> Mapping[str, Any]:
     return {name: row._mapping[name] for name in part.columns}
 
 

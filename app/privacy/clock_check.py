@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, func, select
 
 from app import clock
-from app.clock import Strides
+from app.clock import ClockShift
 from app.database import Database
 from app.ledger.last_written import last_written
 
@@ -79,9 +79,9 @@ class ClockCheck:
 
     @classmethod
     def of_now(cls) -> "ClockCheck":
-        return cls([apart_from_the_database, Jumps(), Beginning()])
+        return cls([apart_from_the_database, Jumps(), StartCheck()])
 
-    def vouches(self, database: Database) -> bool:
+    def is_reliable(self, database: Database) -> bool:
         """Whether erasure by the clock is safe now. A doubt is logged once when it arises, and once when it ends."""
         with database.read_only() as connection:
             doubt = next(filter(None, (witness(connection) for witness in self._witnesses)), None)
@@ -124,12 +124,12 @@ class Jumps:
     """Compares the clock with the time that this process has run. A jump is accepted once it has lasted for a while."""
 
     def __init__(self) -> None:
-        self._strides = Strides()
+        self._clock_shift = ClockShift()
         self._jump = timedelta()
         self._since = clock.steady()
 
     def __call__(self, _connection: Connection) -> Doubt | None:
-        jump = self._strides.far()
+        jump = self._clock_shift.far()
         if abs(jump) < JUMP:
             self._jump = timedelta()
             return None
@@ -137,12 +137,12 @@ class Jumps:
             self._jump, self._since = jump, clock.steady()
         settled = SETTLED_BEHIND if jump < timedelta() else SETTLED_AHEAD
         if clock.steady() - self._since >= settled.total_seconds():
-            self._strides.accept()
+            self._clock_shift.accept()
             return None
         return Doubt(DoubtKind.JUMPED, jump)
 
 
-class Beginning:
+class StartCheck:
     """Compares the clock at process start with the newest event; afterwards `Jumps` suffices."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from app.abuse.recipient_limit import RecipientLimit
 from app.consent import Act
 from app.outbox import Letter
 from app.privacy import tombstones
-from app.privacy.tombstones import ErasureReason, Grave
+from app.privacy.tombstones import ErasedSubscription, ErasureReason
 from app.subscriptions import lapsed_requests, subscriber, transitions
 from app.subscriptions.address_change import changes
 from app.subscriptions.lapsed_requests import LapsedRequest
@@ -43,7 +43,7 @@ def erase(session: Session, who: ErasedAddress | UUID, act: Act) -> None:
     kept: together with their subscriber, unless that subscriber has changed to another address since.
     """
     digest = _digest(session, who)
-    _forget_budgets(session, digest, _mailbox_digest(session, who))
+    _delete_recipient_limits(session, digest, _mailbox_digest(session, who))
     for identity in _identities(session, who, digest):
         _erase(session, identity, act)
     if digest is not None:
@@ -72,7 +72,7 @@ def erase_subscriptions(
     session: Session, subscriptions: Sequence[Subscription], reason: ErasureReason, act: Act
 ) -> None:
     """Erase locked subscriptions and their evidence; with a person's last subscription, also the address."""
-    graves = [Grave(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
+    graves = [ErasedSubscription(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
     for subscription in subscriptions:
         _keep_objection(session, subscription)
     transitions.forget(session, subscriptions)
@@ -86,7 +86,7 @@ def erase_lapsed_requests(session: Session, which: ColumnElement[bool], reason: 
         .where(which)
         .returning(LapsedRequest.subscriber_id, LapsedRequest.subscription_id, LapsedRequest.newsletter)
     ).all()
-    tombstones.bury(session, [Grave(*stub) for stub in gone], reason, act)
+    tombstones.bury(session, [ErasedSubscription(*stub) for stub in gone], reason, act)
     return len(gone)
 
 
@@ -105,7 +105,7 @@ def _mailbox_digest(session: Session, who: ErasedAddress | UUID) -> str | None:
     return session.scalars(select(Subscriber.mailbox_digest).where(Subscriber.id == who)).first()
 
 
-def _forget_budgets(session: Session, *digests: str | None) -> None:
+def _delete_recipient_limits(session: Session, *digests: str | None) -> None:
     for digest in sorted(filter(None, digests)):
         session.execute(delete(RecipientLimit).where(RecipientLimit.digest == digest))
 

@@ -26,7 +26,7 @@ class ErasureReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Grave:
+class ErasedSubscription:
     """One subscription whose evidence is erased."""
 
     subscriber_id: UUID
@@ -34,7 +34,7 @@ class Grave:
     newsletter: str
 
 
-def bury(session: Session, graves: Sequence[Grave], reason: ErasureReason, act: Act) -> None:
+def bury(session: Session, graves: Sequence[ErasedSubscription], reason: ErasureReason, act: Act) -> None:
     """Blank the evidence of those subscriptions, with one tombstone each. Idempotent: no evidence, no tombstone."""
     theirs = ConsentEvent.subscription_id.in_([grave.subscription_id for grave in graves])
     blanked: dict[UUID, list[AnyRow]] = {}
@@ -68,7 +68,7 @@ def _blank(session: Session, which: ColumnElement[bool]) -> Sequence[AnyRow]:
     return sorted(blanked, key=lambda event: (event.occurred_at, event.id))
 
 
-def _step(subscriber_id: UUID, grave: Grave | None = None) -> Step:
+def _step(subscriber_id: UUID, grave: ErasedSubscription | None = None) -> Step:
     return Step(
         type=EventType.ERASED,
         subscriber_id=subscriber_id,

@@ -138,11 +138,11 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
         step = transitions.step(EventType.CONFIRMED, subscription, now)
         consent.record(session, step, _after_letter(act, letter, now))
     if open_ones:
-        _believe_in_mailbox(session, open_ones[0])
+        _lift_hard_bounce(session, open_ones[0])
     return {each.newsletter: _standing(each.status, nonce_stands=True) for each in subscriptions}
 
 
-def _believe_in_mailbox(session: Session, subscription: Subscription) -> None:
+def _lift_hard_bounce(session: Session, subscription: Subscription) -> None:
     """Lift a hard bounce: the press proves that the letter was read, so the mailbox exists."""
     digest = select(Subscriber.digest).where(Subscriber.id == subscription.subscriber_id).scalar_subquery()
     suppressions.lift(session, digest, Reason.HARD_BOUNCE)
@@ -155,7 +155,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
     stay ended: their undo is voided.
     """
     letter, held = _hold(session, letter_id)
-    subscriptions = _standing_still(letter, held)
+    subscriptions = _with_current_nonce(letter, held)
     now = clock.now()
     if letter is not None:
         withdrawal.void_undo(held, [each for each in held if str(each.id) in letter.about])
@@ -175,10 +175,10 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
 def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
     """The letter's subscriptions with current nonce, locked: of two presses at once the second finds the first done."""
     letter, held = _hold(session, letter_id)
-    return letter, _standing_still(letter, held)
+    return letter, _with_current_nonce(letter, held)
 
 
-def _standing_still(letter: Letter | None, held: Sequence[Subscription]) -> list[Subscription]:
+def _with_current_nonce(letter: Letter | None, held: Sequence[Subscription]) -> list[Subscription]:
     return [each for each in held if letter and letter.about.get(str(each.id)) == each.nonce]
 
 

@@ -17,7 +17,7 @@ from app.subscriptions.address_policy import is_welcome
 from app.subscriptions.model import Status
 
 
-class Sincerity(Enum):
+class HoneypotResult(Enum):
     HUMAN = auto()
     TRAPPED = auto()
     """The honeypot field, which people do not see, was filled in."""
@@ -32,7 +32,7 @@ class Signup:
     language: str
     asked_from: str | None
     """The site of the form, if it is ours or the newsletter's: shown in the letter."""
-    sincerity: Sincerity
+    sincerity: HoneypotResult
     evidence: Mapping[str, JsonValue]
     """How the request reached us."""
     form_id: str | None = None
@@ -49,7 +49,7 @@ class Signup:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class LimitState:
     """A row of `RecipientLimit`, as read."""
 
     version: int
@@ -58,15 +58,15 @@ class Budget:
     told_at: datetime | None
 
 
-UNUSED = Budget(version=0, confirmations=[], to_mailbox=[], told_at=None)
+UNUSED = LimitState(version=0, confirmations=[], to_mailbox=[], told_at=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the database knows about an address, all of it at one instant."""
 
-    budget: Budget
-    mailbox: Budget
+    budget: LimitState
+    mailbox: LimitState
     """The same row as `budget` if the address is plain."""
     suppressed: bool
     subscriber_id: UUID | None
@@ -92,7 +92,7 @@ class Plan:
 def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
     """None if nothing is to happen. The requester cannot tell."""
     statuses = {slug: found.status for slug, found in facts.subscriptions.items()}
-    if signup.sincerity is Sincerity.TRAPPED or facts.suppressed or Status.COMPLAINED in statuses.values():
+    if signup.sincerity is HoneypotResult.TRAPPED or facts.suppressed or Status.COMPLAINED in statuses.values():
         return None
     if signup.only_for not in (None, facts.subscriber_id):
         return None

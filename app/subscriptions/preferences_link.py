@@ -24,4 +24,4 @@ def owe(session: Session, canonical: str, digest: str) -> None:
     may = recipient_limit.take_link(session, digest, clock.now())
     known = select(Subscriber.id, Subscriber.language).where(Subscriber.canonical == canonical, literal(may))
     # Waits for a concurrent erasure of the person, and then finds nobody.
-    outbox.owe_whom(session, LetterKind.PREFERENCES, known.with_for_update(read=True, key_share=True), a_day=A_DAY)
+    outbox.owe_found(session, LetterKind.PREFERENCES, known.with_for_update(read=True, key_share=True), a_day=A_DAY)

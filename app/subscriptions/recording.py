@@ -26,14 +26,14 @@ FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
 _HOLD_THE_PERSON = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id")
 
-BESIDE_THE_BUDGET: tuple[type[Base], ...] = (Subscriber, Letter, Subscription, ConsentEvent)
-NO_ROWS: Rows = {table: [] for table in BESIDE_THE_BUDGET}
+OTHER_TABLES: tuple[type[Base], ...] = (Subscriber, Letter, Subscription, ConsentEvent)
+NO_ROWS: Rows = {table: [] for table in OTHER_TABLES}
 
 
 @cache
 def _function() -> PreparedStatement:
-    names = [RecipientLimit.__tablename__, *(table.__tablename__ for table in BESIDE_THE_BUDGET)]
-    names += [f"undone_{table.__tablename__}" for table in BESIDE_THE_BUDGET]
+    names = [RecipientLimit.__tablename__, *(table.__tablename__ for table in OTHER_TABLES)]
+    names += [f"undone_{table.__tablename__}" for table in OTHER_TABLES]
     return PreparedStatement(select(func.record_signup(*[bindparam(name, type_=Text) for name in names])))
 
 

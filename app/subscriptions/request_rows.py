@@ -21,7 +21,7 @@ from app.consent import Act, Actor, ConsentEvent, EventType, Step
 from app.database import Base
 from app.newsletters.definitions import Newsletter
 from app.outbox import Letter, LetterKind, State
-from app.subscriptions.decision import Budget, Facts, Plan, Signup
+from app.subscriptions.decision import Facts, LimitState, Plan, Signup
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 Rows = Mapping[type[Base], Sequence[dict[str, Any]]]
@@ -52,7 +52,7 @@ def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
     pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
     return {
-        RecipientLimit: _budgets(draft, plan),
+        RecipientLimit: _limit_rows(draft, plan),
         Subscriber: [subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
         Letter: [_letter(draft, plan, pending)] if plan else [],
         Subscription: pending,
@@ -60,11 +60,11 @@ def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
     }
 
 
-def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
+def _limit_rows(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
     """Recipient limits of the address and of its mailbox, in lock order (by digest)."""
-    alone = _budget(draft.digests.budget, draft.facts.budget, draft.now)
+    alone = _limit_row(draft.digests.budget, draft.facts.budget, draft.now)
     is_plain = draft.digests.budget == draft.digests.mailbox
-    together = alone if is_plain else _budget(draft.digests.mailbox, draft.facts.mailbox, draft.now)
+    together = alone if is_plain else _limit_row(draft.digests.mailbox, draft.facts.mailbox, draft.now)
     if plan and plan.letter is LetterKind.CONFIRMATION:
         due_at = int(plan.due_at.timestamp())
         alone["confirmations"].append(due_at)
@@ -74,7 +74,7 @@ def _budgets(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
     return [alone] if is_plain else sorted((alone, together), key=itemgetter("digest"))
 
 
-def _budget(digest: str, before: Budget, now: datetime) -> dict[str, Any]:
+def _limit_row(digest: str, before: LimitState, now: datetime) -> dict[str, Any]:
     return {
         "digest": digest,
         "version": before.version + 1,

@@ -25,7 +25,7 @@ from app.database import Instant, was_undone
 from app.database.prepared import PreparedStatement
 from app.errors import JawelError
 from app.subscriptions import equal_work, recording, request_rows
-from app.subscriptions.decision import UNUSED, Budget, Facts, Signup, decide
+from app.subscriptions.decision import UNUSED, Facts, LimitState, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
 ATTEMPTS = 32
@@ -112,7 +112,7 @@ def _read(connection: Connection, address: EmailAddress, digests: Digests, now: 
 
 def _budget(
     version: int | None, confirmations: list[int], to_mailbox: list[int] | None, told_at: datetime | None
-) -> Budget:
+) -> LimitState:
     if version is None:
         return UNUSED
-    return Budget(version, confirmations, recipient_limit.counted_together(confirmations, to_mailbox), told_at)
+    return LimitState(version, confirmations, recipient_limit.counted_together(confirmations, to_mailbox), told_at)

@@ -135,7 +135,7 @@ def _longest_due(
 ) -> Sequence[AnyRow]:
     """Locked, skipping locked rows; sorted by subscriber, the order of all row locks, to avoid deadlocks."""
     due = session.execute(
-        select(*_TOLD).where(which).order_by(since).limit(at_most).with_for_update(skip_locked=True)
+        select(*_DUE_COLUMNS).where(which).order_by(since).limit(at_most).with_for_update(skip_locked=True)
     ).all()
     return sorted(due, key=lambda each: each.subscriber_id)
 
@@ -144,7 +144,7 @@ def _lapse_all(session: Session, due: Sequence[AnyRow]) -> None:
     """As `lapse`, with a number of statements that does not depend on the number of rows."""
     back = [{"which": each.id, "fresh": secrets.token_hex(8)} for each in due if _has_ended_before(each)]
     if back:
-        session.connection().execute(_BACK, back)
+        session.connection().execute(_RESTORE, back)
     if gone := [each for each in due if not _has_ended_before(each)]:
         lapsed_requests.leave(session, gone, clock.now())
         forget(session, gone)
@@ -164,7 +164,7 @@ def _record(session: Session, subscription: Subscription, type: EventType, act: 
     consent.record(session, step(type, subscription, clock.now()), act)
 
 
-_TOLD = (
+_DUE_COLUMNS = (
     Subscription.id,
     Subscription.subscriber_id,
     Subscription.newsletter,
@@ -172,7 +172,7 @@ _TOLD = (
     Subscription.ended_at,
     Subscription.lapses_at,
 )
-_BACK = (
+_RESTORE = (
     update(Subscription.__table__)  # type: ignore[arg-type]
     .where(Subscription.id == bindparam("which"))
     .values(

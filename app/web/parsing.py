@@ -35,7 +35,7 @@ def body() -> dict[str, Any]:
     raise UnsupportedMediaType(f"Send one of application/json, {', '.join(FORM_TYPES)}.")
 
 
-def mentioned(name: str) -> str:
+def optional_field(name: str) -> str:
     """A field of the body, for endpoints that take any body; empty if missing or if the body cannot be read."""
     try:
         found = request.get_json(silent=True)

@@ -12,7 +12,7 @@ from flask_babel import format_datetime, get_locale, get_timezone
 from app.newsletters import notice
 from app.web import language, page_header
 
-LED_ON = ("also", "attempt", "mailbox")
+KEPT_ARGUMENTS = ("also", "attempt", "mailbox")
 """Query arguments that links to other languages keep, because the page depends on them. All others are dropped."""
 
 
@@ -58,5 +58,5 @@ def _in_other_languages() -> dict[str, str]:
     """By language: a link relative to this page, without its path, which may be secret."""
     if not request:  # when a letter is rendered
         return {}
-    kept = [(name, value) for name in LED_ON for value in request.args.getlist(name)]
+    kept = [(name, value) for name in KEPT_ARGUMENTS for value in request.args.getlist(name)]
     return {tag: "?" + urlencode([*kept, ("language", tag)]) for tag in language.NAMES}

@@ -20,7 +20,7 @@ def run_once(app: Flask) -> None:
     """Do all that is due now."""
     resources = resources_of(app)
     mail_loop.run_once(app)
-    housekeeping.keep_house(resources)
+    housekeeping.purge_all_due(resources)
     sealer = Sealer(resources.database, resources.log)
     while sealer.step():
         pass

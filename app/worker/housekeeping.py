@@ -40,13 +40,13 @@ UNTOLD = (COUNTS_OF_REQUESTS, ALLOWANCES)
 """Not logged: they concern no person, and are purged all the time."""
 
 
-def keep_house(resources: Resources) -> None:
+def purge_all_due(resources: Resources) -> None:
     """Purge all that is due, except rows locked by other processes. Does nothing while the clock is in doubt."""
-    if not resources.clock_check.vouches(resources.database):
+    if not resources.clock_check.is_reliable(resources.database):
         return
     purged: Counter[Chore] = Counter()
     for chore in _chores(resources):
-        with _by_itself(chore):
+        with _isolate_failures(chore):
             purged[chore] = retention.carry_out(resources.database, chore)
     _tell(purged)
     resources.database.scrub()
@@ -74,7 +74,7 @@ class Housekeeper:
 
     def round(self, stop: threading.Event) -> bool:
         """Run steps, at least one, until ROUND_SECONDS are over or `stop` is set. True if none is left to do."""
-        if not self._resources.clock_check.vouches(self._resources.database):
+        if not self._resources.clock_check.is_reliable(self._resources.database):
             return True
         ends_at = time.monotonic() + ROUND_SECONDS
         waiting, purged = self._waiting(), Counter[Chore]()
@@ -103,7 +103,7 @@ class Housekeeper:
         """Run a step of the first chore; it goes behind the others if it may have more to do."""
         self._let_the_sealer_catch_up(stop)
         chore, done = waiting[0], 0
-        with _by_itself(chore):
+        with _isolate_failures(chore):
             done = retention.step(self._resources.database, chore, stop.wait)
         waiting.popleft()
         purged[chore] += done
@@ -142,7 +142,7 @@ def _name(chore: Chore) -> Name:
 
 
 @contextmanager
-def _by_itself(chore: Chore) -> Iterator[None]:
+def _isolate_failures(chore: Chore) -> Iterator[None]:
     """A failed chore is retried at the next round, and delays no other. Raises if the database is down."""
     try:
         yield

@@ -395,8 +395,8 @@ def test_a_chore_that_fails_keeps_no_other_waiting(service: Service) -> None:
         service.post(f"{link}/decline")
         clock.shift(timedelta(days=31))
         with refusing(service, "suppressions"):
-            housekeeping.keep_house(resources)
+            housekeeping.purge_all_due(resources)
             assert service.counts()["suppressions"] == 2
             assert service.counts()["mail_budgets"] == 0
-        housekeeping.keep_house(resources)
+        housekeeping.purge_all_due(resources)
         assert service.counts()["suppressions"] == 0

@@ -89,15 +89,15 @@ def test_a_jump_that_stands_is_believed_after_a_while(
     clocks.move_databases_clock_along(database_url)
     watch(watched)
     resources = resources_of(watched.app)
-    assert resources.clock_check.vouches(watched.database)
+    assert resources.clock_check.is_reliable(watched.database)
     moved.shift(jump)
     clocks.move_databases_clock_along(database_url)
-    assert not resources.clock_check.vouches(watched.database)
-    assert not resources.clock_check.vouches(watched.database)
+    assert not resources.clock_check.is_reliable(watched.database)
+    assert not resources.clock_check.is_reliable(watched.database)
     monkeypatch.setattr(clock_check, "SETTLED_AHEAD", timedelta())
     monkeypatch.setattr(clock_check, "SETTLED_BEHIND", timedelta())
-    assert resources.clock_check.vouches(watched.database)
-    assert resources.clock_check.vouches(watched.database)
+    assert resources.clock_check.is_reliable(watched.database)
+    assert resources.clock_check.is_reliable(watched.database)
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])
@@ -139,7 +139,7 @@ def test_nothing_is_erased_by_a_process_that_begins_before_what_was_written_last
     moved.shift(-jump)
     clocks.move_databases_clock_along(database_url)
     watch(watched)
-    assert not resources_of(watched.app).clock_check.vouches(watched.database)
+    assert not resources_of(watched.app).clock_check.is_reliable(watched.database)
     refused, told = jawel("privacy", "purge"), jawel("doctor")
     assert refused.exit_code == 1
     assert "behind what was written last" in refused.output

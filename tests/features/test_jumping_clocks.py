@@ -161,7 +161,7 @@ def test_an_allowance_that_was_used_while_the_clock_was_ahead_is_used_up_and_no_
     with service.database.transaction() as session:
         tally = throttle.lock(session, ["letters"])
         assert tally.room("letters", rate) == 0
-        assert not tally.is_waited_for(["letters"])
+        assert not tally.has_pending_slots(["letters"])
     moved.shift(timedelta(minutes=3))
     with service.database.transaction() as session:
         assert throttle.lock(session, ["letters"]).room("letters", rate) == 3

@@ -24,7 +24,7 @@ import logging, resource, sys
 import structlog
 import config
 from app import logs
-logs.take_over()
+logs.make_streams_safe()
 logs.configure(config.load())
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 structlog.get_logger().info("before.fault")

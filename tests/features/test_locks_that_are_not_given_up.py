@@ -79,7 +79,7 @@ def test_a_chore_that_meets_a_lock_keeps_no_other_waiting(impatient: Service) ->
         impatient.work()
         clock.shift(timedelta(hours=97))
         with holding(impatient, "SELECT id FROM subscribers FOR UPDATE"):
-            housekeeping.keep_house(resources)
+            housekeeping.purge_all_due(resources)
             assert (impatient.counts()["subscriptions"], impatient.counts()["mail_budgets"]) == (1, 0)
-        housekeeping.keep_house(resources)
+        housekeeping.purge_all_due(resources)
         assert impatient.counts()["subscriptions"] == 0

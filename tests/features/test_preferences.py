@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from app.addresses import EmailAddress
 from app.resources import resources_of
 from app.subscriptions import requests
-from app.subscriptions.decision import Signup, Sincerity
+from app.subscriptions.decision import HoneypotResult, Signup
 from tests.features.conftest import OpenService
 from tests.features.test_erasure import GRACE
 from tests.features.test_fresh_links import digest, forwarded
@@ -267,7 +267,7 @@ def test_a_request_through_the_link_of_somebody_who_is_gone_does_nothing(service
         newsletters=(newsletter,),
         language="en",
         asked_from=None,
-        sincerity=Sincerity.HUMAN,
+        sincerity=HoneypotResult.HUMAN,
         evidence={"method": "preferences"},
         only_for=uuid4(),
     )

@@ -172,7 +172,7 @@ def test_asking_again_while_the_request_lapses_loses_nothing(service: Service) -
             service.subscribe()
             service.work()
             clock.shift(timedelta(hours=97))
-            answer, _ = at_once([service.subscribe, lambda: housekeeping.keep_house(resources)])
+            answer, _ = at_once([service.subscribe, lambda: housekeeping.purge_all_due(resources)])
             assert answer.status_code == 202
             assert service.post(service.letter().link).status_code == 200
             service.post(service.status()["weekly"]["links"]["unsubscribe"].removeprefix(resources.settings.public_url))

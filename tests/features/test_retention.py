@@ -195,9 +195,9 @@ def test_several_workers_share_the_work_and_do_none_of_it_twice(
     moved.shift(LAPSE)
     resources = resources_of(service.app)
     for _ in range(2):
-        at_once([lambda: housekeeping.keep_house(resources)] * 4)
+        at_once([lambda: housekeeping.purge_all_due(resources)] * 4)
         moved.shift(KEPT + HOUR)
-    at_once([lambda: housekeeping.keep_house(resources)] * 4)
+    at_once([lambda: housekeeping.purge_all_due(resources)] * 4)
     assert service.rows("SELECT id FROM subscribers") == service.rows("SELECT * FROM stubs") == []
     assert set(with_evidence(service)) == {"subscriber.erased"}
     assert len(tombstones(service)) == 4 * CROWD

@@ -81,7 +81,7 @@ def test_a_key_that_was_replaced_still_verifies() -> None:
 
 
 def test_a_token_with_one_letter_changed_is_none() -> None:
-    token = LINKS.signer.sign_shortly(Purpose.BOUNCE, LETTER)
+    token = LINKS.signer.sign_short(Purpose.BOUNCE, LETTER)
     assert LINKS.signer.find(Purpose.BOUNCE, token) == LETTER
     # The last one has only three bits that count.
     for place in range(len(token) - 1):

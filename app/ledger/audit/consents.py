@@ -57,7 +57,7 @@ def check(connection: Connection) -> Iterator[str]:
             steps = [_Step.of(each, keys) for each in rows if each.id is not None]
             if wrong := _wrong(steps):
                 yield f"subscription {subscription}: {wrong}"
-            unnoted.update(_unnoted(steps))
+            unnoted.update(_unrecorded_letters(steps))
     yield from _taken_for_others(connection, unnoted, keys)
     with stream(connection, _PEOPLE) as people:
         for person in people:
@@ -76,7 +76,7 @@ def _wrong(steps: list[_Step]) -> str | None:
         return "it is confirmed, but by its events it has ended, and nobody has confirmed it since"
     if asked and not any(_is_about_the_address(max(asked, key=order)) for order in ORDERS):
         return "it is confirmed, but its newest request is about another address than the person has"
-    astray = [_astray([each for each in steps if each.is_ours], order) for order in ORDERS]
+    astray = [_letter_mismatch([each for each in steps if each.is_ours], order) for order in ORDERS]
     return f"it is confirmed, but {astray[0]}" if all(astray) else None
 
 
@@ -100,7 +100,7 @@ def _is_about_the_address(request: _Step) -> bool:
     return said in (None, consent.commitment(request.row.commitment_key, address))
 
 
-def _astray(steps: list[_Step], order: Callable[[_Step], Any]) -> str | None:
+def _letter_mismatch(steps: list[_Step], order: Callable[[_Step], Any]) -> str | None:
     over = max((order(each) for each in steps if each.row.type in ENDINGS), default=None)
     since = sorted((each for each in steps if over is None or order(each) > over), key=order)
     asked, confirmed = _evidence(since, EventType.REQUESTED), _evidence(since, EventType.CONFIRMED)
@@ -112,7 +112,7 @@ def _evidence(steps: Iterable[_Step], kind: EventType) -> list[Mapping[str, Any]
     return [each.said for each in steps if each.row.type == kind]
 
 
-def _unnoted(steps: list[_Step]) -> Iterator[tuple[str, Any]]:
+def _unrecorded_letters(steps: list[_Step]) -> Iterator[tuple[str, Any]]:
     """Letters that confirmed it without a recorded acceptance by a mail server: few, after crashes."""
     taken = {letter.get("letter") for letter in _evidence(steps, EventType.LETTER_ACCEPTED)}
     for each in steps:

@@ -22,7 +22,7 @@ def check(connection: Connection, log: Log, seen: Callable[[int], None]) -> Iter
         stream(connection, _HEADS) as stored_heads,
     ):
         nodes = Nodes(stored_nodes)
-        heads, times = Heads(stored_heads, log.origin, Keys(connection, log)), Times()
+        heads, times = Checkpoints(stored_heads, log.origin, Keys(connection, log)), Times()
         for entry in counted(entries, seen):
             if entry.position != edge.size:
                 yield f"position {edge.size}: it is missing, and what follows is void; the next is {entry.position}"
@@ -75,7 +75,7 @@ class Nodes:
         self._next = next(self._stream, None)
 
 
-class Heads:
+class Checkpoints:
     """Compares the stored checkpoints, by size, with the tree at that size."""
 
     def __init__(self, stored: Iterable[Any], origin: str, keys: "Keys") -> None:

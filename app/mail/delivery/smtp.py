@@ -46,12 +46,12 @@ class SmtpTransport:
 
     def deliver(self, letter: ComposedLetter) -> str:
         content = flask_mail_fixes.as_bytes(letter)
-        with self._failures_told():
+        with self._translate_errors():
             host = self.connect()
             return self._transact(host, letter, content)
 
     @contextmanager
-    def _failures_told(self, failure: type[TemporaryFailure] = TemporaryFailure) -> Iterator[None]:
+    def _translate_errors(self, failure: type[TemporaryFailure] = TemporaryFailure) -> Iterator[None]:
         """Translates errors of network, server and TLS into `failure`, and closes the connection."""
         try:
             yield
@@ -79,7 +79,7 @@ class SmtpTransport:
             self.close()
         if self._connection is None:
             opened = flask_mail_fixes.MendedConnection(self._mail)
-            with self._failures_told(RelayAway):
+            with self._translate_errors(RelayAway):
                 opened.host = opened.configure_host()
             self._connection, self._letters = opened, 0
         self._used_at = time.monotonic()

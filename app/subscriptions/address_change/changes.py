@@ -60,7 +60,7 @@ class AddressChange(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AddressChangeView:
     """An address change as its pages show it."""
 
     change_id: UUID
@@ -81,7 +81,7 @@ def standing(change: AddressChange | AnyRow, now: datetime) -> ChangeStanding:
     return ChangeStanding.CONFIRMED if change.confirmed_at else ChangeStanding.OPEN
 
 
-def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
+def find(connection: Connection, change_id: UUID, now: datetime) -> AddressChangeView | None:
     """None if the change is void or purged, or the person is erased."""
     change = connection.execute(select(AddressChange).where(AddressChange.id == change_id)).first()
     if change is None or change.wanted is None:
@@ -98,7 +98,7 @@ def find(connection: Connection, change_id: UUID, now: datetime) -> Move | None:
         return None  # erased since the first statement
     newsletters = tuple(row.newsletter for row in held if row.newsletter)
     stands = standing(change, now)
-    return Move(
+    return AddressChangeView(
         change_id=change_id,
         standing=ChangeStanding.OVER if stands is ChangeStanding.OPEN and not newsletters else stands,
         former=EmailAddress.parse(change.former),

@@ -6,7 +6,7 @@ from flask import Response
 
 from app.api_keys import Scope
 from app.consent import JsonValue, timestamp
-from app.subscriptions.decision import Signup, Sincerity
+from app.subscriptions.decision import HoneypotResult, Signup
 from app.web import client, current, origins
 from app.web.api import access, orders
 from app.web.api.arguments import Blueprint
@@ -28,7 +28,7 @@ def ask(order: dict[str, Any]) -> Response:
         newsletters=newsletters,
         language=newsletters[0].language_for([order["language"]] if "language" in order else []),
         asked_from=origins.known(order.get("form_url"), newsletters),
-        sincerity=Sincerity.HUMAN,
+        sincerity=HoneypotResult.HUMAN,
         evidence=_evidence(order),
     )
     intake.record(signup)

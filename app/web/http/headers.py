@@ -40,7 +40,7 @@ ours to decide for."""
 FILES = [("Cross-Origin-Resource-Policy", "cross-origin"), ("Access-Control-Allow-Origin", "*")]
 # Pages and problems vary by format and by the reader's language.
 NEGOTIATED = [("Cross-Origin-Resource-Policy", "same-origin"), ("Vary", "Accept, Accept-Language")]
-KEPT_NOWHERE = ("Cache-Control", "no-store")
+NO_STORE = ("Cache-Control", "no-store")
 
 
 def added(application: "WSGIApplication", public_url: str, files: str) -> "WSGIApplication":
@@ -50,7 +50,7 @@ def added(application: "WSGIApplication", public_url: str, files: str) -> "WSGIA
     """
     always = ALWAYS + ([HTTPS_ONLY] if public_url.startswith("https://") else [])
     of_files = always + FILES, UNLESS_SAID_OTHERWISE
-    of_others = always + NEGOTIATED, [*UNLESS_SAID_OTHERWISE, KEPT_NOWHERE]
+    of_others = always + NEGOTIATED, [*UNLESS_SAID_OTHERWISE, NO_STORE]
 
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         in_files = environ["PATH_INFO"].startswith(files)

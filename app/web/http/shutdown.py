@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 
-TOLD_BY = {signal.SIGTERM, signal.SIGINT}
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 def watch(stopping: threading.Event) -> None:
@@ -29,7 +29,7 @@ def _listen(heard: socket.socket, _open: socket.socket, stopping: threading.Even
     # After Ctrl-C, which reaches all processes of a terminal, the supervising process also sends SIGTERM.
     while True:
         signals = heard.recv(64)
-        if TOLD_BY.intersection(signals):
+        if STOP_SIGNALS.intersection(signals):
             stopping.set()
         if before != -1:
             os.write(before, signals)

@@ -18,7 +18,7 @@ from app import clock
 from app.addresses import EmailAddress, InvalidAddress
 from app.consent import Act
 from app.subscriptions.address_change import changes, completion, requests
-from app.subscriptions.address_change.changes import ChangeStanding, Move
+from app.subscriptions.address_change.changes import AddressChangeView, ChangeStanding
 from app.tokens import Purpose
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
@@ -58,7 +58,7 @@ def ask(token: str) -> Response:
     """The answer is the same for known and unknown addresses, and whether or not a letter is sent."""
     visit = access.begin_fresh(token)
     visit.find_person()
-    given = parsing.mentioned("email").strip()
+    given = parsing.optional_field("email").strip()
     try:
         wanted = EmailAddress.parse(given)
     except InvalidAddress:
@@ -85,9 +85,9 @@ def press(token: str) -> Response:
 @blueprint.get("/address/<token>/decline")
 def show_decline(token: str) -> Response:
     """A confirmed change cannot be declined; the link in the old mailbox undoes it."""
-    move = _find(NEW, token)
-    if move and move.standing is ChangeStanding.CONFIRMED:
-        return _page(NEW, move, token)
+    change = _find(NEW, token)
+    if change and change.standing is ChangeStanding.CONFIRMED:
+        return _page(NEW, change, token)
     return make_response(render_template("pages/address/decline.html", token=token))
 
 
@@ -97,11 +97,11 @@ def decline(token: str) -> Response:
     claim = current.links().signer.read(Purpose.ADDRESS, token)
     with current.database().transaction() as session:
         requests.decline(session, claim.subject)
-    move = _find(NEW, token)
+    change = _find(NEW, token)
     if not wants_page():
         return jsonify(status="declined")
-    if move and move.standing is ChangeStanding.CONFIRMED:
-        return _page(NEW, move, token)
+    if change and change.standing is ChangeStanding.CONFIRMED:
+        return _page(NEW, change, token)
     return make_response(render_template("pages/address/declined.html"))
 
 
@@ -117,47 +117,47 @@ def undo(token: str) -> Response:
 
 
 def _settle(side: Side, token: str) -> Response:
-    move = _find(side, token)
-    if move and move.standing is side.presses_at:
-        act = client.button_evidence(partial(_text, side, move, "…"))
+    change = _find(side, token)
+    if change and change.standing is side.presses_at:
+        act = client.button_evidence(partial(_text, side, change, "…"))
         with current.database().transaction() as session:
-            move = replace(move, standing=side.settle(session, move.change_id, act))
-    return _answer(side, move, token)
+            change = replace(change, standing=side.settle(session, change.change_id, act))
+    return _answer(side, change, token)
 
 
-def _find(side: Side, token: str) -> Move | None:
+def _find(side: Side, token: str) -> AddressChangeView | None:
     claim = current.links().signer.read(side.purpose, token)
     with current.database().read_only() as connection:
-        move = changes.find(connection, claim.subject, clock.now())
-    if move:
-        language.use(move.language)
-    return move
+        change = changes.find(connection, claim.subject, clock.now())
+    if change:
+        language.use(change.language)
+    return change
 
 
-def _answer(side: Side, move: Move | None, token: str) -> Response:
+def _answer(side: Side, change: AddressChangeView | None, token: str) -> Response:
     if wants_page():
-        return _page(side, move, token)
-    if move and move.standing in side.pages:
-        return jsonify(status=move.standing.name.lower())
-    return problems.answer(_problem(move))
+        return _page(side, change, token)
+    if change and change.standing in side.pages:
+        return jsonify(status=change.standing.name.lower())
+    return problems.answer(_problem(change))
 
 
-def _page(side: Side, move: Move | None, token: str) -> Response:
-    if move is None or move.standing not in side.pages:
-        error = _problem(move)
+def _page(side: Side, change: AddressChangeView | None, token: str) -> Response:
+    if change is None or change.standing not in side.pages:
+        error = _problem(change)
         name = "taken" if isinstance(error, Conflict) else "over"
         return make_response(render_template(f"pages/address/{name}.html"), error.code)
-    return make_response(_text(side, move, token))
+    return make_response(_text(side, change, token))
 
 
-def _text(side: Side, move: Move, token: str) -> str:
+def _text(side: Side, change: AddressChangeView, token: str) -> str:
     newsletters = current.catalogue().newsletters
-    titles = [newsletters[name].words(language.preferred()).title for name in move.newsletters]
-    return render_template(f"pages/address/{side.pages[move.standing]}.html", move=move, titles=titles, token=token)
+    titles = [newsletters[name].words(language.preferred()).title for name in change.newsletters]
+    return render_template(f"pages/address/{side.pages[change.standing]}.html", move=change, titles=titles, token=token)
 
 
-def _problem(move: Move | None) -> HTTPException:
-    if move and move.standing is ChangeStanding.TAKEN:
+def _problem(change: AddressChangeView | None) -> HTTPException:
+    if change and change.standing is ChangeStanding.TAKEN:
         return Conflict("The address has subscriptions of its own here. Nothing was changed.")
     return Gone("This link cannot change any address any more.")
 

@@ -17,7 +17,7 @@ from app import clock
 from app.consent import Act, Actor
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
-from app.subscriptions.decision import Signup, Sincerity
+from app.subscriptions.decision import HoneypotResult, Signup
 from app.tokens import Claim, Purpose
 from app.web import client, current, language, parsing, problems
 from app.web.http import headers
@@ -155,7 +155,7 @@ def _chosen(asked: Asked) -> list[str]:
 
 
 def _how_declined() -> str:
-    return "one_click" if parsing.mentioned("List-Unsubscribe") == "One-Click" else "page"
+    return "one_click" if parsing.optional_field("List-Unsubscribe") == "One-Click" else "page"
 
 
 def _ask_again(asked: Asked, names: list[str]) -> None:
@@ -165,7 +165,7 @@ def _ask_again(asked: Asked, names: list[str]) -> None:
         newsletters=tuple(newsletters[name] for name in names if name in newsletters),
         language=asked.language,
         asked_from=asked.asked_from,
-        sincerity=Sincerity.HUMAN,
+        sincerity=HoneypotResult.HUMAN,
         evidence={"method": "resend_button", "letter": str(asked.letter_id), **client.details()},
         only_for=asked.subscriber_id,
     )

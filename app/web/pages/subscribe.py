@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.newsletters.definitions import Newsletter
 from app.subscriptions import codes
-from app.subscriptions.decision import Signup, Sincerity
+from app.subscriptions.decision import HoneypotResult, Signup
 from app.web import client, current, language, origins, parsing, problems
 from app.web.negotiation import FORM_TYPES, is_form_of_a_person, wants_page
 from app.web.pages.signup import new_attempt, show_form
@@ -98,7 +98,7 @@ def _signup(form: SignupForm, newsletters: tuple[Newsletter, ...], verdict: Verd
         reads=reads,
         asked_from=origins.known(page, newsletters),
         form_id=_digest(form.attempt),
-        sincerity=Sincerity.TRAPPED if form.website else Sincerity.HUMAN,
+        sincerity=HoneypotResult.TRAPPED if form.website else HoneypotResult.HUMAN,
         is_unproven=verdict.work is Work.NONE,
         evidence={
             **client.details(),

@@ -58,7 +58,7 @@ def press(token: str) -> Response:
     act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family(), **_reason()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
-        if parsing.mentioned("all") == "1" and not is_about_one:
+        if parsing.optional_field("all") == "1" and not is_about_one:
             undo_id = withdrawal.leave_all_of(session, subscription_id, catalogue=catalogue, act=act)
         else:
             undo_id = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
@@ -128,7 +128,7 @@ def _undo_token(person: Person | None, undo_id: UUID) -> str | None:
 
 def _reason() -> dict[str, str]:
     """Ignores an unknown reason: a withdrawal is never refused because of its body (RFC 8058)."""
-    said = parsing.mentioned("reason")
+    said = parsing.optional_field("reason")
     return {"reason": said} if said in list(LeavingReason) else {}
 
 
@@ -136,4 +136,4 @@ def _is_one_click() -> bool:
     """Some programs send an empty body where RFC 8058 asks for `List-Unsubscribe=One-Click`."""
     # A chunked body has no Content-Length, and is not empty.
     is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
-    return is_empty or parsing.mentioned("List-Unsubscribe") == "One-Click"
+    return is_empty or parsing.optional_field("List-Unsubscribe") == "One-Click"

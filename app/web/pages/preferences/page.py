@@ -14,7 +14,7 @@ from app.newsletters.definitions import LANGUAGES, Newsletter
 from app.receipts import history
 from app.subscriptions import subscriber as people
 from app.subscriptions import withdrawal
-from app.subscriptions.decision import Signup, Sincerity
+from app.subscriptions.decision import HoneypotResult, Signup
 from app.subscriptions.model import Status
 from app.subscriptions.subscriber import Person
 from app.web import client, current, language, parsing, problems, rate_limits
@@ -117,7 +117,7 @@ def _signup(person: Person, newsletter: Newsletter) -> Signup:
         newsletters=(newsletter,),
         language=person.language,
         asked_from=current.links().origin,
-        sincerity=Sincerity.HUMAN,
+        sincerity=HoneypotResult.HUMAN,
         evidence={
             **client.details(),
             "control": {"type": "checkbox", "initial_state": "unchecked"},
