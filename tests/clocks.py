@@ -3,12 +3,19 @@
 from datetime import timedelta
 
 import psycopg
+import pytest
 import time_machine
 from psycopg import sql
 
 from app import clock
 
 Clock = time_machine.Traveller
+EVENING = "2026-11-23 20:00:00+00:00"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+by_hour_or_day = pytest.mark.parametrize("jump", [HOUR, DAY], ids=["an_hour", "a_day"])
+either_way = pytest.mark.parametrize(
+    "jump", [HOUR, DAY, -HOUR, -DAY], ids=["an_hour_forward", "a_day_forward", "an_hour_back", "a_day_back"]
+)
 
 
 def set_databases_clock(database_url: str, ahead: timedelta) -> None:

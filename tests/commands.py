@@ -125,3 +125,8 @@ def eventually(happened: Callable[[], object]) -> None:
     while not happened():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def findings(result: Any) -> dict[str, str]:
+    """What the doctor said of each thing: `ok`, `warn` or `fail`."""
+    return {line[6:].partition(":")[0]: line[:6].strip() for line in result.stdout.splitlines()}

@@ -11,7 +11,7 @@ from app import clock
 from app.addresses import Digests, EmailAddress
 from app.ledger.verifier import Trust, examine_receipt
 from app.resources import resources_of
-from tests.features.test_receipts import KEY, receipt_text
+from tests.receipts import KEY, receipt_text
 from tests.service import ADA, BROWSER, Letter, Service
 
 NEW = "ada@lovelace.example.net"

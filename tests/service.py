@@ -20,6 +20,8 @@ from tests.smtp import Delivered, MailServer
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "en"}
 ADA = "ada@example.org"
+GRACE = "grace@example.org"
+BOTH = ["weekly", "events"]
 
 
 @dataclass
@@ -145,3 +147,11 @@ class Service:
 
 
 COOL_DOWN = timedelta(minutes=10, seconds=1)
+
+
+def everything(service: Service) -> dict[str, list[str]]:
+    return {table: sorted(map(str, service.rows(f"SELECT * FROM {table}"))) for table in service.counts()}
+
+
+def away(answer: TestResponse) -> bool:
+    return answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0

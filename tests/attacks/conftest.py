@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.features.conftest import mail_server, open_service, service
+from tests.features.conftest import mail_server, open_service, service, tokens
 
-__all__ = ["mail_server", "open_service", "service"]
+__all__ = ["mail_server", "open_service", "service", "tokens"]
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from dataclasses import replace
 import pytest
 
 from config import LogPublish, Settings
-from tests.features.test_reading_never_writes import tokens, urls
 from tests.service import ADA, BROWSER, Service
-
-__all__ = ["tokens"]
+from tests.urls import urls
 
 
 @pytest.fixture

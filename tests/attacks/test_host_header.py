@@ -4,10 +4,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.features.conftest import OpenService
-from tests.features.test_reading_never_writes import tokens, urls
 from tests.service import BROWSER, Service
-
-__all__ = ["tokens"]
+from tests.urls import urls
 
 EVIL = "evil.example"
 CLAIMS = {

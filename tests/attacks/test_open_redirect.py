@@ -1,6 +1,7 @@
 """People are sent to the pages that the catalogue names, letter by letter, and nowhere else."""
 
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
 from tests.service import ADA, Service
 
 THANKS = "https://example.org/thanks"

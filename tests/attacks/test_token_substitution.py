@@ -12,8 +12,7 @@ from app.subscriptions import withdrawal
 from app.tokens import Purpose, Signer
 from tests.correspondence import NEW
 from tests.features.conftest import OpenService
-from tests.features.test_reading_never_writes import everything
-from tests.service import ADA, BROWSER, Service
+from tests.service import ADA, BROWSER, Service, everything
 
 FOR = {
     "/confirm/<token>": Purpose.CONFIRM,

@@ -94,3 +94,9 @@ def _said_in(language: str) -> list[str]:
     texts = [text for each in messages for text in ([each] if isinstance(each, str) else each or ())]
     parts = [part.strip(" .,:;?") for text in texts for part in re.split(r"%\(\w+\)s", text)]
     return [part for part in parts if len(part.split()) >= WORDS_ENOUGH]
+
+
+def assert_all_from(site: Site, witness: Witness) -> None:
+    assert witness.requests
+    elsewhere = [url for url in witness.requests if not url.startswith((f"{site.url}/", "data:"))]
+    assert elsewhere == []

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import Site, Witness
-from tests.browser.test_loop import assert_all_from, link, open_newest_letter, unsubscribe_link
+from tests.browser.inspection import assert_all_from
+from tests.browser.steps import link, open_newest_letter, unsubscribe_link
 from tests.service import ADA
 
 PHONE: ViewportSize = {"width": 320, "height": 640}

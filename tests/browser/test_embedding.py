@@ -7,32 +7,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Site, Witness
-from tests.browser.test_loop import link, open_newest_letter
+from tests.browser.steps import fill_in, link, open_newest_letter, show_in_the_shop
 from tests.service import ADA
-
-STRICT = (
-    "default-src 'none'; script-src {url}; connect-src {url}; form-action {url}; img-src data:; base-uri 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
 
 
 @pytest.fixture
 def witness() -> Witness:
     return Witness()
-
-
-def show_in_the_shop(page: Page, site: Site, shop: ThreadingHTTPServer, form: str) -> None:
-    script = f'<script src="{site.url}/static/jawel.js" defer></script>'
-    head = f'<!doctype html><html lang="en"><title>Shop</title><link rel="icon" href="data:,">{script}'
-    shop.form = f"{head}<h1>Shop</h1>{form}".encode()  # type: ignore[attr-defined]
-    shop.policies = [STRICT.format(url=site.url)]  # type: ignore[attr-defined]
-    page.goto(site.shop)
-
-
-def fill_in(page: Page, email: str) -> None:
-    page.get_by_label("Your e-mail address").fill(email)
-    page.get_by_label("Yes, send it to me.").check()
-    page.get_by_role("button", name="Subscribe").click()
 
 
 def code_of_newest_letter(page: Page, site: Site) -> str:

@@ -6,7 +6,6 @@ the screen, does axe-core find anything that shuts somebody out, did the browser
 fetched from elsewhere. `make screenshots` keeps what the phone shows.
 """
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from app.newsletters.definitions import LANGUAGES
-from tests.browser.conftest import PATIENCE_SECONDS, Site
+from tests.browser.conftest import Site
 from tests.browser.inspection import PHONE, Inspection
+from tests.browser.steps import newest_link
 
 WITH_SCRIPTS, WITHOUT_SCRIPTS = "with-scripts", "without-scripts"
 # What scripts do beside the pages is the same in any language. German has the longest words.
@@ -67,16 +67,6 @@ class Journey:
         self.page.locator('form[action*="/subscribe"] button').first.click()
         self.page.wait_for_url("**/inbox*")
         return newest_link(self.site, email, before)
-
-
-def newest_link(site: Site, email: str, before: int) -> str:
-    """The first link of the newest letter, once there are more letters than before."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(letters := site.letters(email)) <= before:
-        assert time.monotonic() < deadline, site.log
-        time.sleep(0.05)
-    links = re.findall(rf"^{site.url}\S+", letters[-1].text, re.MULTILINE)
-    return str(links[0])
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Site
-from tests.browser.test_every_page import newest_link
+from tests.browser.steps import newest_link
 
 MOST_STOPS = 40
 HAS_FOCUS = "element => element === document.activeElement"

@@ -1,12 +1,13 @@
 """The whole loop as a new user goes through it, in a real browser against a real server."""
 
 import re
-import time
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PATIENCE_SECONDS, Site, Witness
+from tests.browser.conftest import Site, Witness
+from tests.browser.inspection import assert_all_from
+from tests.browser.steps import link, open_newest_letter, sign_up, unsubscribe_link
 from tests.service import ADA
 
 
@@ -106,42 +107,3 @@ def test_the_api_page_draws_itself_and_loads_nothing_from_elsewhere(page: Page, 
     assert witness.complaints == []
     assert page.context.cookies() == []
     assert_all_from(site, witness)
-
-
-def sign_up(page: Page, site: Site) -> None:
-    page.goto(f"{site.url}/newsletters/weekly?language=en")
-    site.age(page)
-    page.locator("#email").fill(ADA)
-    page.locator("#consent").check()
-    page.get_by_role("button", name="Subscribe").click()
-    page.wait_for_url("**/newsletters/weekly/inbox*")
-
-
-def open_newest_letter(page: Page, site: Site, count: int) -> None:
-    """The worker delivers within a second or so: reload until the letter is there, as a person would."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    letters = page.locator("ul.letters a")
-    page.goto(f"{site.url}/mailbox")
-    while letters.count() < count:
-        assert time.monotonic() < deadline, site.log
-        page.wait_for_timeout(100)
-        page.reload()
-    letters.first.click()
-
-
-def unsubscribe_link(page: Page) -> str:
-    """What a mail program finds in the letter that is open."""
-    raw = page.request.get(f"{page.url}/raw").text()
-    found = re.search(r"^List-Unsubscribe: <(\S+)>\r?$", raw, re.MULTILINE)
-    assert found
-    return found[1]
-
-
-def link(page: Page, path: str) -> Locator:
-    return page.locator(f'pre a[href*="{path}"]')
-
-
-def assert_all_from(site: Site, witness: Witness) -> None:
-    assert witness.requests
-    elsewhere = [url for url in witness.requests if not url.startswith((f"{site.url}/", "data:"))]
-    assert elsewhere == []

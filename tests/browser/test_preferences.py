@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site, Witness
-from tests.browser.test_loop import assert_all_from, link, open_newest_letter, sign_up
+from tests.browser.inspection import assert_all_from
+from tests.browser.steps import link, open_newest_letter, sign_up
 from tests.service import ADA
 
 

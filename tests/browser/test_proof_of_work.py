@@ -12,9 +12,8 @@ from playwright.sync_api import Page, Route, expect
 from app import database as databases
 from tests import attack
 from tests.browser.conftest import Site, Witness, open_shop, running_with
-from tests.browser.test_embedding import fill_in, show_in_the_shop
-from tests.browser.test_every_page import newest_link
-from tests.browser.test_loop import assert_all_from
+from tests.browser.inspection import assert_all_from
+from tests.browser.steps import fill_in, newest_link, show_in_the_shop
 
 SOLVER = "/static/jawel-work.js"
 

@@ -14,10 +14,9 @@ from app.outbox import LetterKind
 from tests.commands import Jawel, Running, serving
 from tests.correspondence import HOST
 from tests.features.conftest import mail_server, open_service, service
-from tests.features.test_leaving import leave, leave_link, undo, undo_token
-from tests.features.test_reading_never_writes import everything
+from tests.leaving import leave, leave_link, undo, undo_token
 from tests.moving import asked, gone
-from tests.service import ADA, BROWSER, Letter, Service
+from tests.service import ADA, BROWSER, Letter, Service, everything
 
 __all__ = ["mail_server", "open_service", "service"]
 

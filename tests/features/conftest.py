@@ -1,26 +1,27 @@
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
 from jinja2 import FileSystemBytecodeCache
 
-from app import create_app
+from app import clock, create_app
 from app.newsletters import apply
 from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
 from config import Settings
-from tests import smtp, timestamps
+from tests import attack, smtp, timestamps
+from tests.catalogues import CATALOGUE
 from tests.clocks import Clock
-from tests.service import Service
+from tests.moving import asked, gone
+from tests.service import ADA, Service
 from tests.timestamps import Authority
-
-CATALOGUE = tomllib.loads((Path(__file__).parents[2] / "newsletters.example.toml").read_text())
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="jawel-templates-")
 COMPILED_TEMPLATES = FileSystemBytecodeCache(_FOLDER.name)
@@ -69,6 +70,41 @@ def moved() -> Iterator[Clock]:
     """To be set on by a test; it goes on between."""
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         yield clock
+
+
+@pytest.fixture
+def tokens(service: Service) -> dict[str, str]:
+    service.confirmed("bea@example.org")
+    undo = gone(service, "bea@example.net", "bea@example.org").link
+    address = asked(service, "bea@example.com", "bea@example.net").link
+    done = service.confirmed().link
+    service.subscribe("grace@example.org", newsletters=["weekly", "events"])
+    open_ = service.letter().link
+    service.work()
+    weekly = service.status()["weekly"]
+    links, until = resources_of(service.app).links, clock.now() + timedelta(minutes=30)
+    (ada,) = service.rows(f"SELECT id FROM subscribers WHERE address = '{ADA}'")
+    fresh = {"receipt": links.receipt(UUID(weekly["id"]), until), "fresh": links.manage(UUID(str(ada.id)), until)}
+    notice = resources_of(service.app).catalogue.get().newsletters["weekly"].notices["nl"][0]
+    ours = {
+        name: url.removeprefix("https://subscribe.example.org") for name, url in {**weekly["links"], **fresh}.items()
+    }
+    return {
+        "done": done,
+        "open": open_,
+        "subscription": weekly["id"],
+        "notice": notice,
+        "address": address,
+        "undo": undo,
+        **ours,
+    }
+
+
+@pytest.fixture
+def attacked(service: Service) -> Service:
+    """The service while somebody attacks the newsletter `weekly`."""
+    attack.begin(service.database)
+    return service
 
 
 @contextmanager

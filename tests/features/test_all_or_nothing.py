@@ -1,7 +1,6 @@
 """Whatever write of a step fails, all of it fails: no evidence without its change, and no change without evidence."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,25 +14,10 @@ from app.api_keys import Scope
 from app.privacy import retention
 from app.privacy.retention import PurgeKind
 from app.resources import resources_of
-from tests.features.test_reading_never_writes import everything
-from tests.service import ADA, Service
+from tests.refusing import refusing
+from tests.service import ADA, Service, everything
 
 EVIDENCE = {"consent_events", "unsealed_events"}
-REFUSE = {
-    "sqlite": [
-        f"CREATE TRIGGER refuse_{verb} BEFORE {verb} ON {{table}} BEGIN SELECT RAISE(ABORT, 'not today'); END"
-        for verb in ("INSERT", "UPDATE", "DELETE")
-    ],
-    "postgresql": [
-        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
-        "AS 'BEGIN RAISE EXCEPTION ''not today''; END'",
-        "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()",
-    ],
-}
-ALLOW = {
-    "sqlite": [f"DROP TRIGGER refuse_{verb}" for verb in ("INSERT", "UPDATE", "DELETE")],
-    "postgresql": ["DROP TRIGGER refuse ON {table}"],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +137,3 @@ def carry_out(service: Service, kind: PurgeKind) -> None:
     for chore in retention.chores(resources.catalogue.get()):
         if chore.kind is kind:
             retention.carry_out(resources.database, chore)
-
-
-@contextmanager
-def refusing(service: Service, table: str) -> Iterator[None]:
-    """From here on no row of the table is written, by whatever statement."""
-    engine = service.database.writer.dialect.name
-    for statements in (REFUSE, ALLOW):
-        with service.database.writer.begin() as connection:
-            for statement in statements[engine]:
-                connection.exec_driver_sql(statement.format(table=table))
-        if statements is REFUSE:
-            yield

@@ -15,8 +15,8 @@ from app.ledger.verifier import InclusionProof
 from tests import timestamps
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
-from tests.features.test_receipts import KEY, receipt, receipt_text
 from tests.log import newest
+from tests.receipts import KEY, receipt, receipt_text
 from tests.service import Service
 from tests.timestamps import Authority
 

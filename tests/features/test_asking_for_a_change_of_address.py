@@ -11,10 +11,10 @@ from app.abuse import recipient_limit
 from app.suppressions import Reason
 from tests.clocks import Clock
 from tests.features.conftest import OpenService
-from tests.features.test_letters_on_the_wire import header
-from tests.features.test_no_oracle import assert_alike, watched
 from tests.moving import HALF_AN_HOUR, INTRUDER, NEW, ask, asked, digest, digests, fresh, main
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
+from tests.watching import assert_alike, watched
+from tests.wire import header
 
 
 def test_only_a_fresh_link_may_ask(service: Service, moved: Clock) -> None:

@@ -18,16 +18,15 @@ from app.abuse.attack_detection.model import BreakerMinute
 from app.abuse.attack_detection.rules import Counts, judge, sign_of_attack
 from app.resources import resources_of
 from app.worker import attack_loop
-from tests.clocks import Clock
+from tests.catalogues import NEVER
+from tests.clocks import HOUR, Clock
 from tests.commands import Jawel
+from tests.concurrency import at_once
 from tests.features.conftest import OpenService
-from tests.features.test_metrics import figure
-from tests.features.test_races import at_once
-from tests.features.test_rate_limits import NEVER
+from tests.figures import figure
 from tests.log import log_of, seal, write_events
 from tests.service import Service
 
-HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 NOW = clock.now()
 

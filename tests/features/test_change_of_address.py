@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import event, text
 
 from app.api_keys import Scope
-from tests.features.test_races import REFUSE, at_once
-from tests.features.test_receipts import receipt_text
+from tests.concurrency import at_once
 from tests.log import audited
 from tests.moving import NEW, ask, asked, findings, fresh, gone, main, person, wrong
+from tests.receipts import receipt_text
+from tests.refusing import REFUSE_EVIDENCE
 from tests.service import ADA, BROWSER, Service
 from tests.tombstones import assert_each_blank_event_is_named, erase
 
@@ -203,7 +204,7 @@ def test_nothing_is_half_moved(service: Service) -> None:
     link = asked(service).link
     before = service.status(), service.events()
     with service.database.transaction() as session:
-        session.execute(text(REFUSE[session.connection().dialect.name]))
+        session.execute(text(REFUSE_EVIDENCE[session.connection().dialect.name]))
     assert service.post(link).status_code == 500
     assert (service.status(), service.events()) == before
     assert service.status(NEW) is None

@@ -10,12 +10,13 @@ import time_machine
 from werkzeug.test import TestResponse
 
 from app.resources import resources_of
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import CATALOGUE
+from tests.clocks import EVENING
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
 ATTEMPT = "an-attempt-of-22-chars"
 OTHER = "another-attempt-chosen-at-random"
-EVENING = "2026-11-23 20:00:00+00:00"
 BOTH = ["events", "weekly"]
 
 

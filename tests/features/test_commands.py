@@ -16,13 +16,13 @@ import pytest
 import config
 from app import api_keys
 from app.api_keys import Scope
-from tests.commands import ROOT, VARIABLES, Jawel, answers, eventually, serving
+from tests.commands import ROOT, VARIABLES, Jawel, answers, eventually, findings, serving
+from tests.engines import on_sqlite
 from tests.service import ADA, Service
 from tests.smtp import MailServer
 
 IN_TIME_SECONDS = 120
 """Reached only by what hangs: a busy machine is no fault."""
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 
 def test_a_new_key_is_printed_alone_and_only_its_digest_is_kept(service: Service, jawel: Jawel) -> None:
@@ -99,11 +99,6 @@ def test_secrets_are_lines_that_settings_accept(monkeypatch: pytest.MonkeyPatch,
     for line in (*first.splitlines(), *told):
         monkeypatch.setenv(*line.split("=", 1))
     assert config.load(tmp_path).secret_keys[0] in first
-
-
-def findings(result: Any) -> dict[str, str]:
-    """What the doctor said of each thing: `ok`, `warn` or `fail`."""
-    return {line[6:].partition(":")[0]: line[:6].strip() for line in result.stdout.splitlines()}
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service, jawel: Jawel) -> None:

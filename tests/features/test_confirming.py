@@ -9,11 +9,12 @@ import time_machine
 from werkzeug.test import TestResponse
 
 from app.api_keys import Scope
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_races import at_once
+from tests.catalogues import CATALOGUE
+from tests.clocks import EVENING
+from tests.concurrency import at_once
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
-EVENING = "2026-11-23 20:00:00+00:00"
 BOTH = ["events", "weekly"]
 SEEN = re.compile(r"<(?:button|select|a|input(?![^>]*hidden))\b[^>]*>[^<]*")
 """What can be pressed or filled in."""

@@ -32,20 +32,14 @@ from app.web import health
 from app.web.http import retry
 from app.worker import housekeeping, mail_loop, sealer
 from tests import machine
+from tests.catalogues import CATALOGUE
 from tests.commands import PATIENCE_SECONDS, Jawel, eventually
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_all_or_nothing import refusing
-from tests.features.test_races import BOTH, await_lock
-from tests.features.test_reading_never_writes import everything
+from tests.concurrency import await_lock
+from tests.engines import on_postgresql, on_sqlite
+from tests.features.conftest import OpenService
 from tests.postgresql import MortalServer, mortal_server
-from tests.service import BROWSER, COOL_DOWN, Service
-
-on_postgresql = pytest.mark.parametrize("engine", ["postgresql"])
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
-
-
-def away(answer: TestResponse) -> bool:
-    return answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
+from tests.refusing import refusing
+from tests.service import BOTH, BROWSER, COOL_DOWN, Service, away, everything
 
 
 @on_postgresql

@@ -13,8 +13,8 @@ from app.api_keys import Scope
 from app.database import schema
 from tests import clocks
 from tests.commands import ROOT, Jawel
-from tests.features.test_feedback import COMPLAINT, id_of, take
 from tests.postgresql import Cluster
+from tests.reports import COMPLAINT, id_of, take
 from tests.service import ADA, Service
 
 SECTION = re.search(

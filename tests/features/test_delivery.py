@@ -20,12 +20,12 @@ from app.suppressions import Reason, suppress
 from config import Settings
 from tests import smtp
 from tests.certificates import ELSEWHERE, Authority
+from tests.clocks import HOUR
 from tests.features.conftest import OpenService
 from tests.service import ADA, Letter, Service
 
 START = datetime(2026, 11, 23, 20, tzinfo=UTC)
 STEPS = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600)]
-HOUR = timedelta(hours=1)
 
 
 def state(service: Service, email: str = ADA) -> Any:

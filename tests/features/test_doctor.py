@@ -13,11 +13,9 @@ import pytest
 from app import database as databases
 from app.mail.delivery import cleartext
 from config import Environment, Settings
-from tests.commands import ROOT, Jawel
-from tests.features.test_commands import findings
+from tests.commands import ROOT, Jawel, findings
+from tests.engines import on_sqlite
 from tests.service import ADA, Service
-
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 
 @pytest.fixture

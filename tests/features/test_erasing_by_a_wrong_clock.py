@@ -14,11 +14,9 @@ from app.privacy import clock_check
 from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
 from tests import clocks
-from tests.clocks import Clock
-from tests.commands import Jawel
+from tests.clocks import HOUR, Clock, by_hour_or_day, either_way
+from tests.commands import Jawel, findings
 from tests.features.conftest import OpenService
-from tests.features.test_commands import findings
-from tests.features.test_jumping_clocks import HOUR, by_hour_or_day, either_way
 from tests.service import Service
 
 LAPSE = timedelta(hours=96)

@@ -9,12 +9,9 @@ from sqlalchemy import text
 
 from app.addresses import EmailAddress
 from app.api_keys import Scope
-from tests.features.test_races import at_once, await_lock
-from tests.service import ADA, BROWSER, COOL_DOWN, Service
+from tests.concurrency import at_once, await_lock
+from tests.service import ADA, BOTH, BROWSER, COOL_DOWN, GRACE, Service
 from tests.tombstones import assert_each_blank_event_is_named, erase, tombstones
-
-GRACE = "grace@example.org"
-BOTH = ["weekly", "events"]
 
 
 def of(service: Service, email: str = ADA) -> str:

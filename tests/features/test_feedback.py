@@ -1,59 +1,21 @@
 """What becomes of subscriptions by what mail systems report: once, at once, everywhere."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import pytest
 import time_machine
 
-from app import feedback
 from app.addresses import EmailAddress
 from app.api_keys import Scope
-from app.feedback import FeedbackKind, Outcome, Report
-from app.newsletters import load
+from app.feedback import Outcome, Report
 from app.privacy import access
-from app.resources import resources_of
-from tests.features.test_races import at_once
+from tests.concurrency import at_once
 from tests.moving import NEW, gone
+from tests.reports import COMPLAINT, HARD, SOFT, UNSUBSCRIBE, id_of, status_of, take
 from tests.service import ADA, COOL_DOWN, Letter, Service
-
-HARD = Report(FeedbackKind.HARD_BOUNCE, "dsn", "hard", code="5.1.1")
-SOFT = Report(FeedbackKind.SOFT_BOUNCE, "dsn", "soft", code="5.2.2")
-COMPLAINT = Report(FeedbackKind.COMPLAINT, "arf", "complaint")
-UNSUBSCRIBE = Report(FeedbackKind.UNSUBSCRIBE, "mail", "unsubscribe")
-
-
-def take(service: Service, report: Report, **more: Any) -> Outcome:
-    with service.database.transaction() as session:
-        return feedback.take(
-            session,
-            replace(report, **more),
-            catalogue=load.catalogue(session.connection()),
-            suppression_key=resources_of(service.app).settings.suppression_key,
-        )
-
-
-def id_of(letter: Letter) -> UUID:
-    return UUID(str(letter.delivered.message["Message-ID"])[1:37])
-
-
-def status_of(service: Service, newsletter: str = "weekly", email: str = ADA) -> dict[str, Any]:
-    found = service.status(email)
-    assert found
-    entry: dict[str, Any] = found[newsletter]
-    return entry
-
-
-def known_by(email: str = ADA) -> set[str]:
-    digests = EmailAddress.parse(email).digests("a suppression key for tests, of some length")
-    return {digests.address, digests.mailbox}
-
-
-def suppressed(service: Service) -> set[str]:
-    return {row.digest for row in service.rows("SELECT digest FROM suppressions")}
+from tests.suppressions import known_by, suppressed
 
 
 def test_a_pending_subscription_ends_at_once_when_its_letter_bounces(service: Service) -> None:

@@ -21,7 +21,7 @@ from config import FeedbackChannels, Settings
 from tests import sns as servers
 from tests.features.conftest import OpenService
 from tests.feedback_samples import Sample, sample
-from tests.service import ADA, BROWSER, Letter, Service
+from tests.service import ADA, BROWSER, Letter, Service, everything
 
 SECRET = "a-secret-of-32-letters-and-digits"
 CHANNELS = FeedbackChannels(None, SECRET, None, None, None)
@@ -58,10 +58,6 @@ def weekly(service: Service, who: str = ADA) -> dict[str, Any]:
     found = status["weekly"]
     assert isinstance(found, dict)
     return found
-
-
-def everything(service: Service) -> dict[str, list[str]]:
-    return {table: sorted(map(str, service.rows(f"SELECT * FROM {table}"))) for table in service.counts()}
 
 
 @pytest.mark.parametrize("provider", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid"])

@@ -27,9 +27,8 @@ from app.ledger.verifier import (
     read_authorities,
 )
 from tests import timestamps
-from tests.features.test_receipts import KEY, receipt_text
-from tests.features.test_verifier import SIGNER, signed_anew, wrong
 from tests.moving import gone
+from tests.receipts import KEY, SIGNER, receipt_text, signed_anew, wrong
 from tests.service import ADA, COOL_DOWN, Service
 
 Part = dict[str, Any]

@@ -12,7 +12,7 @@ from app import clock
 from app.resources import resources_of
 from app.tokens import Purpose
 from tests.features.conftest import OpenService
-from tests.features.test_proof_of_work import NOW, checks, errors, opened, rendered, unproven
+from tests.forms import NOW, checks, errors, opened, rendered, unproven
 from tests.service import ADA, BROWSER, Service
 
 QUICK = "That was quick. Please tick your choice and press the button once more."

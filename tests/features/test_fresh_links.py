@@ -11,25 +11,18 @@ import time_machine
 from werkzeug.test import TestResponse
 
 from app import clock, suppressions
-from app.addresses import EmailAddress
-from app.resources import resources_of
 from app.suppressions import Reason
+from tests.concurrency import at_once
 from tests.features.conftest import OpenService
-from tests.features.test_letters_on_the_wire import Links, header
-from tests.features.test_no_oracle import STATES, assert_alike, watched
-from tests.features.test_races import at_once
-from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
+from tests.preferences import forwarded
+from tests.service import ADA, BOTH, BROWSER, COOL_DOWN, Letter, Service
+from tests.states import STATES
+from tests.suppressions import digest
 from tests.tombstones import erase
+from tests.watching import assert_alike, watched
+from tests.wire import Links, header
 
-BOTH = ["weekly", "events"]
 AGREED = "Yes, send me the weekly letter by e-mail."
-
-
-def forwarded(service: Service) -> str:
-    """The link that letters carry, which never expires."""
-    status = service.status()
-    assert status
-    return str(next(iter(status.values()))["links"]["preferences"].removeprefix("https://subscribe.example.org"))
 
 
 def ask(service: Service, email: str = ADA, **options: Any) -> TestResponse:
@@ -193,10 +186,6 @@ def test_no_state_shows_in_answer_or_work(service: Service, arrange: Callable[[S
     assert len(work) >= 2
     (budget,) = service.rows(f"SELECT linked_at FROM mail_budgets WHERE digest = '{digest(service)}'")
     assert budget.linked_at
-
-
-def digest(service: Service) -> str:
-    return EmailAddress.parse(ADA).digest(resources_of(service.app).settings.suppression_key)
 
 
 @pytest.mark.parametrize("email", ["ada", "", "ada@example.org\r\nBcc: eve@example.org", "ada@localhost"])

@@ -11,15 +11,13 @@ from sqlalchemy import event, text
 from app import database as databases
 from app.database import schema, write_check
 from tests import machine
-from tests.commands import Jawel, eventually
+from tests.commands import Jawel, eventually, findings
 from tests.disks import Disk, small_disk
+from tests.engines import on_sqlite
 from tests.features.conftest import OpenService
-from tests.features.test_commands import findings
-from tests.features.test_reading_never_writes import everything, refusing_writes
 from tests.postgresql import mortal_server
-from tests.service import Service
-
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
+from tests.refusing import refusing_writes
+from tests.service import Service, everything
 
 
 @pytest.fixture

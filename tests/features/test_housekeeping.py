@@ -22,13 +22,12 @@ from app.worker.housekeeping import Housekeeper
 from tests import clocks
 from tests.clocks import Clock
 from tests.commands import Jawel, eventually
+from tests.concurrency import holding
+from tests.engines import on_postgresql
 from tests.features.conftest import OpenService
-from tests.features.test_database_faults import on_postgresql
-from tests.features.test_locks_that_are_not_given_up import holding
-from tests.service import ADA, COOL_DOWN, Service
+from tests.service import ADA, BOTH, COOL_DOWN, Service
 from trials import filling
 
-BOTH = ["weekly", "events"]
 LAPSE = timedelta(hours=97)
 AN_AGE = 1e6
 """In the time that a step takes."""

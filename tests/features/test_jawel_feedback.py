@@ -20,11 +20,11 @@ from app.tokens import Signer
 from config import FeedbackChannels, Settings
 from tests.commands import ROOT, Jawel
 from tests.costly_mails import COSTLY
+from tests.engines import on_sqlite
 from tests.service import ADA, Letter, Service
 
 BOUNCES = ROOT / "tests" / "bounces"
 MAILBOX = "bounces@example.net"
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 
 @pytest.fixture

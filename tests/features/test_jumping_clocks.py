@@ -17,18 +17,12 @@ from app.mail.circuit_breaker import CircuitBreaker
 from app.mail.send import LEASE
 from app.worker import mail_loop
 from config import SendLimits
-from tests.clocks import Clock
+from tests.clocks import DAY, HOUR, Clock, by_hour_or_day, either_way
 from tests.commands import Jawel, eventually
 from tests.features.conftest import OpenService
 from tests.service import ADA, COOL_DOWN, Service
 
 START = "2026-11-23 20:00:00+00:00"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-by_hour_or_day = pytest.mark.parametrize("jump", [HOUR, DAY], ids=["an_hour", "a_day"])
-either_way = pytest.mark.parametrize(
-    "jump", [HOUR, DAY, -HOUR, -DAY], ids=["an_hour_forward", "a_day_forward", "an_hour_back", "a_day_back"]
-)
 
 
 @either_way

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.features.conftest import CATALOGUE
+from tests.catalogues import CATALOGUE
 from tests.service import BROWSER, Service
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from app import clock as clocks
 from app.resources import resources_of
 from app.subscriptions import transitions
-from tests.features.test_database_faults import on_postgresql
-from tests.features.test_races import BOTH, await_lock
-from tests.service import ADA, COOL_DOWN, Service
+from tests.concurrency import await_lock
+from tests.engines import on_postgresql
+from tests.service import ADA, BOTH, COOL_DOWN, Service
 
 pytestmark = on_postgresql
 HOLD_UP = """

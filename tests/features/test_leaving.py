@@ -8,36 +8,14 @@ from typing import Any
 
 import pytest
 import time_machine
-from werkzeug.test import TestResponse
 
 from app.ledger.verifier import Trust, examine_receipt
-from tests.features.test_receipts import KEY, receipt_text, state
+from tests.clocks import EVENING
+from tests.leaving import FORM, leave, leave_link, undo, undo_token
+from tests.receipts import KEY, receipt_text, state
 from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
 
-EVENING = "2026-11-23 20:00:00+00:00"
 BOTH = ["events", "weekly"]
-FORM = {"from": "page"}
-
-
-def leave_link(service: Service, email: str = ADA, newsletter: str = "weekly") -> str:
-    link: str = service.status(email)[newsletter]["links"]["unsubscribe"]
-    return link.removeprefix("https://subscribe.example.org")
-
-
-def leave(service: Service, link: str, **fields: str) -> TestResponse:
-    """The button on the page."""
-    return service.post(f"{link}?language=en", data={**FORM, **fields}, headers=BROWSER)
-
-
-def undo_token(page: TestResponse) -> str:
-    """Of the page that answered a press; empty where it offers no way back."""
-    found = re.findall(r'name="undo" value="([^"]+)"', page.text)
-    assert len(found) < 2
-    return "".join(found)
-
-
-def undo(service: Service, link: str, token: str) -> TestResponse:
-    return service.post(f"{link}/undo?language=en", data={"undo": token}, headers=BROWSER)
 
 
 def test_the_page_has_one_button_first_and_asks_for_nothing(service: Service) -> None:

@@ -12,10 +12,11 @@ from sqlalchemy import text
 
 from app import clock
 from app.ledger.verifier import Trust, examine_receipt
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_receipts import KEY, ask
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
 from tests.log import audited
 from tests.moving import ask as ask_to_move
+from tests.receipts import KEY, ask
 from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
 
 MALLORY, VICTIM = "mallory@example.org", "victim@example.org"

@@ -3,11 +3,9 @@
 import re
 import socket
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -19,8 +17,10 @@ from app.mail.delivery.failures import LetterRefused
 from app.mail.message import ComposedLetter
 from app.newsletters import parsing
 from tests import smtp
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import catalogue, titled
+from tests.features.conftest import OpenService
 from tests.service import ADA, COOL_DOWN, Letter, Service
+from tests.wire import Links, header
 
 FORM = {"Origin": "https://example.org", "Referer": "https://example.org/books?utm=1"}
 
@@ -29,24 +29,6 @@ FORM = {"Origin": "https://example.org", "Referer": "https://example.org/books?u
 def engine() -> str:
     """What is on the wire does not depend on the database."""
     return "sqlite"
-
-
-def header(letter: Letter, name: str) -> str:
-    """As it stands on the wire, line breaks and all; there is exactly one of that name."""
-    head = letter.delivered.raw.partition(b"\r\n\r\n")[0] + b"\r\n"
-    (found,) = re.findall(rf"^{name}: (.*?)\r\n(?![ \t])".encode(), head, re.MULTILINE | re.DOTALL)
-    return bytes(found).decode("ascii")
-
-
-def catalogue(**changes: Any) -> dict[str, Any]:
-    """The example with another `weekly`."""
-    changed = deepcopy(CATALOGUE)
-    changed["newsletter"][0].update(changes)
-    return changed
-
-
-def titled(title: str) -> dict[str, Any]:
-    return catalogue(title=dict.fromkeys(CATALOGUE["newsletter"][0]["title"], title))
 
 
 @pytest.mark.parametrize("length", [5, 60, 86, 400, 850])
@@ -303,19 +285,6 @@ def test_writing_and_handing_over_a_letter_asks_dns_for_no_name_of_this_host(
         assert service.letter().link
         assert server.greeted_by == ["subscribe.example.org"]
     assert asked == []
-
-
-class Links(HTMLParser):
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.addresses: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        names = ("href", "src", "background", "action", "srcset", "style")
-        self.addresses += [str(value) for name, value in attrs if name in names]
 
 
 def test_the_confirmation_letter_is_bare(service: Service) -> None:

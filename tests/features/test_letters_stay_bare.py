@@ -13,8 +13,8 @@ import time_machine
 
 from app import clock
 from app.newsletters.definitions import LANGUAGES
+from tests.catalogues import CATALOGUE
 from tests.correspondence import LETTERS, SHOP
-from tests.features.conftest import CATALOGUE
 from tests.service import ADA, COOL_DOWN, Letter, Service
 
 TEMPLATES = Path(__file__).parents[2] / "app/templates/letters"

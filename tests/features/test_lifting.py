@@ -16,12 +16,12 @@ from app.ledger.verifier import Trust, examine_receipt
 from app.newsletters import load
 from app.privacy import retention
 from tests.commands import Jawel, eventually
-from tests.features.test_feedback import COMPLAINT, HARD, id_of, status_of, take
-from tests.features.test_receipts import KEY, receipt
+from tests.engines import on_sqlite
+from tests.receipts import KEY, receipt
+from tests.reports import COMPLAINT, HARD, id_of, status_of, take
 from tests.service import ADA, COOL_DOWN, Service
 
 WHY = "asked for it by telephone"
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 
 def lift(jawel: Jawel, address: str = ADA, *more: str) -> str:

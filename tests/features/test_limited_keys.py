@@ -15,9 +15,10 @@ from werkzeug.test import TestResponse
 from app import clock
 from app.api_keys import Scope
 from config import Settings
+from tests.catalogues import CATALOGUE
 from tests.commands import Jawel
 from tests.correspondence import HOST
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
 PERSON = f"/api/v1/subscribers/{ADA}"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.web import rate_limits
 from tests.correspondence import HOST
 from tests.features.conftest import OpenService
-from tests.features.test_leaving import leave_link
+from tests.leaving import leave_link
 from tests.service import ADA, BROWSER, Service
 
 REFUSED: dict[str, dict[str, str]] = {

@@ -15,10 +15,10 @@ from sqlalchemy import text
 
 from app import logs, metrics_counters, worker
 from tests.commands import ROOT, Jawel, Running, eventually, serving
-from tests.features.test_metrics import figure
+from tests.engines import on_sqlite
+from tests.figures import figure
 from tests.service import Service
 
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 LOGGED = """
 import logging, resource, sys
 import structlog

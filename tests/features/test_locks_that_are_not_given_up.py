@@ -1,11 +1,8 @@
 """Somebody keeps a lock for long: who waits for it is sent away by the database itself, so that nothing comes of it
 later; and of a worker's chores only that one is put off."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-import psycopg
 import pytest
 import time_machine
 
@@ -14,20 +11,12 @@ from app.resources import resources_of
 from app.web.http import retry
 from app.worker import housekeeping
 from tests.commands import eventually
+from tests.concurrency import holding
+from tests.engines import on_postgresql
 from tests.features.conftest import OpenService
-from tests.features.test_database_faults import away, on_postgresql
-from tests.features.test_reading_never_writes import everything
-from tests.service import COOL_DOWN, Service
+from tests.service import COOL_DOWN, Service, away, everything
 
 pytestmark = on_postgresql
-
-
-@contextmanager
-def holding(service: Service, statement: str) -> Iterator[None]:
-    """Somebody else has what the statement locks."""
-    with psycopg.connect(resources_of(service.app).settings.database_url) as connection:
-        assert connection.execute(statement.encode()).fetchall()
-        yield
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from prometheus_client.parser import text_string_to_metric_families as parsed
 from sqlalchemy import Connection, event, text
 
 from app import clock, create_app, outbox
@@ -20,30 +19,15 @@ from app.ledger.audit import results
 from app.resources import resources_of
 from config import SendLimits, Settings
 from tests import timestamps
+from tests.catalogues import CATALOGUE
 from tests.commands import ROOT, Jawel
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.features.conftest import OpenService
+from tests.figures import figure, figures
 from tests.log import grow, without_triggers, write_events
 from tests.service import ADA, Service
 
-Labels = tuple[str, ...]
-
 GROWING = set(Base.metadata.tables) - {"unsealed_events", "checkpoints", "breakers"}
 """Of the first two SQLite reads the first or last rows by their key, and says SCAN of it. Few breakers have tripped."""
-
-
-def figures(service: Service) -> dict[tuple[str, Labels], float]:
-    """By name and the values of its labels."""
-    answer = service.get("/metrics", headers=service.key(Scope.METRICS_READ))
-    assert answer.status_code == 200
-    assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
-    samples = [sample for family in parsed(answer.text) for sample in family.samples]
-    found = {(sample.name, tuple(sample.labels.values())): sample.value for sample in samples}
-    assert len(found) == len(samples), "no figure stands there twice"
-    return found
-
-
-def figure(service: Service, name: str, *labels: str) -> float:
-    return figures(service)[f"jawel_{name}", labels]
 
 
 def test_before_anything_has_happened_all_is_zero(service: Service) -> None:

@@ -10,9 +10,7 @@ import pytest
 from tests.clocks import Clock
 from tests.log import audited
 from tests.moving import ask, asked, gone, left
-from tests.service import ADA, BROWSER, COOL_DOWN, Service
-
-GRACE = "grace@example.org"
+from tests.service import ADA, BROWSER, COOL_DOWN, GRACE, Service
 
 
 def somebody_left_and_asked_again(service: Service, clock: Clock, email: str) -> None:

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from app import cache
 from app.ledger.verifier import Trust, examine_receipt
 from app.newsletters import load, notice
+from tests.catalogues import CATALOGUE
 from tests.commands import ROOT, Jawel
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_receipts import KEY, ask, receipt_text, subscription
-from tests.features.test_verifier import wrong
+from tests.features.conftest import OpenService
+from tests.receipts import KEY, ask, receipt_text, subscription, wrong
 from tests.service import BROWSER, Service
 
 EXAMPLE = (ROOT / "newsletters.example.toml").read_text(encoding="utf-8")

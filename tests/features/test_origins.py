@@ -4,7 +4,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from config import Environment
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
 SITE = "https://example.org"

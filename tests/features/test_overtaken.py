@@ -17,11 +17,10 @@ from app.ledger import anchors
 from app.ledger.anchors import Anchor
 from app.resources import resources_of
 from migrations import signup_functions
-from tests.features.test_no_oracle import watched
-from tests.features.test_races import await_lock
+from tests.concurrency import await_lock
+from tests.engines import on_postgresql
 from tests.service import ADA, COOL_DOWN, Service
-
-on_postgresql = pytest.mark.parametrize("engine", ["postgresql"])
+from tests.watching import watched
 
 MISFITS = {
     "a column that no row gives": "ALTER TABLE letters ADD COLUMN extra text NOT NULL",

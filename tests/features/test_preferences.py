@@ -16,27 +16,13 @@ from app.addresses import EmailAddress
 from app.resources import resources_of
 from app.subscriptions import requests
 from app.subscriptions.decision import HoneypotResult, Signup
+from tests.catalogues import titled
+from tests.concurrency import at_once, await_lock
 from tests.features.conftest import OpenService
-from tests.features.test_erasure import GRACE
-from tests.features.test_fresh_links import digest, forwarded
-from tests.features.test_letters_on_the_wire import titled
-from tests.features.test_races import at_once, await_lock
-from tests.service import ADA, BROWSER, COOL_DOWN, Service
+from tests.preferences import JOIN, forwarded, fresh, send
+from tests.service import ADA, BOTH, BROWSER, COOL_DOWN, GRACE, Service
+from tests.suppressions import digest
 from tests.tombstones import assert_each_blank_event_is_named, tombstones
-
-BOTH = ["weekly", "events"]
-JOIN = {"join": "events", "consent": "yes"}
-
-
-def fresh(service: Service) -> str:
-    """A fresh link, from the letter that was asked for."""
-    service.work()
-    assert service.post("/preferences", json={"email": ADA}).status_code == 202
-    return service.letter().link
-
-
-def send(service: Service, link: str, **wish: str) -> TestResponse:
-    return service.post(link, data=wish, headers=BROWSER)
 
 
 def evidence(service: Service, type: str) -> list[dict[str, Any]]:

@@ -18,59 +18,14 @@ from werkzeug.test import TestResponse
 from app.abuse import proof_of_work
 from app.cache import FRESH_FOR_SECONDS
 from tests import attack
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_no_oracle import assert_alike, assert_as_much, confirmed, pending, watched
-from tests.features.test_preferences import JOIN, fresh
-from tests.features.test_races import at_once
+from tests.catalogues import CATALOGUE
+from tests.concurrency import at_once
+from tests.features.conftest import OpenService
+from tests.forms import EVE, NOW, READ, assert_asks_once_more, checks, errors, opened, rendered, unproven
+from tests.preferences import JOIN, fresh
 from tests.service import ADA, BROWSER, Service
-
-EVE = "eve@example.org"
-NOW = "2026-11-23 20:00:00+00:00"
-READ = timedelta(seconds=3)
-"""What it takes to fill in a form."""
-
-
-@pytest.fixture
-def attacked(service: Service) -> Service:
-    """The service while somebody attacks the newsletter `weekly`."""
-    attack.begin(service.database)
-    return service
-
-
-def rendered(page: TestResponse) -> str:
-    (token,) = re.findall('<input type="hidden" name="rendered" value="([a-z0-9]+)">', page.text)
-    return str(token)
-
-
-def opened(service: Service, path: str = "/newsletters/weekly") -> str:
-    """The token of our own page, opened just now."""
-    return rendered(service.get(f"{path}?language=en", headers=BROWSER))
-
-
-def checks(service: Service) -> list[dict[str, Any]]:
-    found = service.rows(
-        "SELECT evidence FROM consent_events WHERE type = 'subscription.requested' ORDER BY occurred_at"
-    )
-    return [json.loads(row.evidence)["checks"] for row in found]
-
-
-def unproven(service: Service) -> list[bool]:
-    return [bool(row.is_unproven) for row in service.rows("SELECT is_unproven FROM letters ORDER BY due_at")]
-
-
-def errors(answer: TestResponse) -> dict[str, list[str]]:
-    assert answer.status_code == 422, answer.text
-    return dict(answer.get_json()["errors"])
-
-
-def assert_asks_once_more(answer: TestResponse, email: str = ADA) -> None:
-    """Our own page, with what was typed, and one sentence."""
-    assert answer.status_code == 422
-    assert f'value="{email}"' in answer.text
-    (told,) = re.findall(r'<div class="problem" role="alert".*?</div>', answer.text, re.DOTALL)
-    assert told.count("<p>") == 1
-    assert "press the button once more." in told
-    assert "jawel-signup.js" in answer.text
+from tests.states import confirmed, pending
+from tests.watching import assert_alike, assert_as_much, watched
 
 
 def test_a_program_is_told_what_to_do_and_gets_through_when_it_has_done_it(attacked: Service) -> None:

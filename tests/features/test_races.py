@@ -1,12 +1,8 @@
 """Things that happen at the same instant: whatever comes first, the outcome is one that could have come in turn."""
 
-import threading
-import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 import time_machine
@@ -18,25 +14,16 @@ from app.newsletters import apply
 from app.resources import resources_of
 from app.subscriptions import transitions
 from app.worker import housekeeping
+from tests.catalogues import CATALOGUE
 from tests.commands import ROOT, Jawel
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.service import ADA, COOL_DOWN, Service
+from tests.concurrency import at_once, await_lock
+from tests.features.conftest import OpenService
+from tests.refusing import REFUSE_EVIDENCE
+from tests.service import ADA, BOTH, COOL_DOWN, Service
 
 ROUNDS = 5
 ATTEMPT = "an-attempt-of-22-chars"
 EXAMPLE = ROOT / "newsletters.example.toml"
-
-
-def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Each in a thread of its own, all let go together; what they returned, in the order given."""
-    gate = threading.Barrier(len(acts))
-
-    def passing(act: Callable[[], Any]) -> Any:
-        gate.wait()
-        return act()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(passing, acts))
 
 
 def kinds(service: Service) -> list[str]:
@@ -196,9 +183,6 @@ def test_whoever_erases_a_person_and_whoever_marks_their_letter_lock_in_one_orde
     assert "letter.accepted" not in service.events()
 
 
-BOTH = ["weekly", "events"]
-
-
 @pytest.mark.parametrize("engine", ["postgresql"])
 @pytest.mark.parametrize("act", ["ask again", "confirm", "leave"])
 def test_whoever_changes_several_subscriptions_of_a_person_takes_them_in_one_order(service: Service, act: str) -> None:
@@ -291,31 +275,15 @@ def test_a_database_that_has_become_read_only_is_one_to_come_back_to(service: Se
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
-def await_lock(service: Service) -> None:
-    deadline = time.monotonic() + 60
-    while not service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
-        assert time.monotonic() < deadline, "nobody waits for anybody"
-        time.sleep(0.01)
-
-
 def test_no_step_without_its_event_and_no_event_without_its_step(service: Service) -> None:
     service.subscribe()
     link = service.letter().link
     before = service.status(), service.events()
     with service.database.transaction() as session:
-        session.execute(text(REFUSE[session.connection().dialect.name]))
+        session.execute(text(REFUSE_EVIDENCE[session.connection().dialect.name]))
     assert service.post(link).status_code == 500
     assert service.post(f"{link}/decline").status_code == 500
     assert service.subscribe("grace@example.org").status_code == 500
     assert (service.status(), service.events()) == before
     assert service.status("grace@example.org") is None
     assert service.work() == []
-
-
-REFUSE = {
-    "sqlite": """CREATE TRIGGER refuse BEFORE INSERT ON consent_events
-        BEGIN SELECT RAISE(ABORT, 'no evidence today'); END""",
-    "postgresql": """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
-        AS 'BEGIN RAISE EXCEPTION ''no evidence today''; END';
-        CREATE TRIGGER refuse BEFORE INSERT ON consent_events FOR EACH ROW EXECUTE FUNCTION refuse()""",
-}

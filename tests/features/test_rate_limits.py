@@ -13,8 +13,9 @@ from app.database import Database
 from app.resources import resources_of
 from app.web import rate_limits
 from tests import attack
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_races import at_once
+from tests.catalogues import NEVER
+from tests.concurrency import at_once
+from tests.features.conftest import OpenService
 from tests.service import ADA, Service
 
 
@@ -152,9 +153,6 @@ def test_a_client_is_whom_the_outermost_trusted_proxy_saw(
         for number in (1, 2)
     ]
     assert answers == [202, 202 if counted == "each" else 429]
-
-
-NEVER = {**CATALOGUE, "newsletter": [{**each, "proof_of_work": "never"} for each in CATALOGUE["newsletter"]]}
 
 
 def crowded(service: Service, client: str, *newsletters: str) -> frozenset[str]:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import time_machine
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -19,46 +18,11 @@ from app.api_keys import Scope
 from app.clock import now
 from app.consent import Act, Actor, ConsentEvent, EventType, Step, timestamp
 from app.ledger import verifier
-from app.ledger.verifier import Key, Trust
+from app.ledger.verifier import Trust
 from app.resources import resources_of
-from tests.commands import ROOT
-from tests.features.conftest import CATALOGUE
+from tests.catalogues import CATALOGUE
+from tests.receipts import KEY, SCHEMA, ask, receipt, receipt_text, state, subscription
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
-
-SCHEMA = Draft202012Validator(
-    json.loads((ROOT / "docs/receipt.schema.json").read_text(encoding="utf-8")), format_checker=FormatChecker()
-)
-
-KEY = Key.of("subscribe.example.org", bytes.fromhex("03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"))
-"""Of the seed that tests sign with: the bytes 0 to 31."""
-
-
-def subscription(service: Service, newsletter: str = "weekly") -> str:
-    (row,) = service.rows(f"SELECT DISTINCT subscription_id FROM consent_events WHERE newsletter = '{newsletter}'")
-    return str(row.subscription_id)
-
-
-def ask(service: Service, identity: str, accept: str = "application/json") -> TestResponse:
-    headers = {**service.key(Scope.RECEIPTS_READ), "Accept": accept}
-    return service.get(f"/api/v1/subscriptions/{identity}/receipt", headers=headers)
-
-
-def receipt_text(service: Service, newsletter: str = "weekly") -> str:
-    """The controller's, once all is sealed; of whatever shape the schema says."""
-    service.work()
-    answer = ask(service, subscription(service, newsletter))
-    assert answer.status_code == 200
-    SCHEMA.validate(answer.get_json())
-    return answer.text
-
-
-def receipt(service: Service, newsletter: str = "weekly") -> dict[str, Any]:
-    return dict(json.loads(receipt_text(service, newsletter)))
-
-
-def state(found: dict[str, Any]) -> tuple[str, list[str]]:
-    """Where the consent stands, and where it stood after each event."""
-    return found["record"]["consent_state"], [each["event_state"] for each in found["record"]["events"]]
 
 
 def test_it_tells_the_whole_story_in_the_exact_words(service: Service) -> None:

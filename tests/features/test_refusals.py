@@ -17,7 +17,7 @@ from app.resources import resources_of
 from app.web.security_log import REFUSED
 from config import Settings
 from tests.features.conftest import OpenService
-from tests.features.test_metrics import figure
+from tests.figures import figure
 from tests.service import ADA, BROWSER, Service
 
 SECRET = "a-secret-for-tests-of-some-length"

@@ -8,11 +8,12 @@ from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.feedback import Report
 from app.subscriptions.address_change import completion
-from tests.features.test_database_faults import on_postgresql
-from tests.features.test_feedback import COMPLAINT, HARD, UNSUBSCRIBE, known_by, suppressed, take
-from tests.features.test_races import await_lock
+from tests.concurrency import await_lock
+from tests.engines import on_postgresql
 from tests.moving import NEW, asked
+from tests.reports import COMPLAINT, HARD, UNSUBSCRIBE, take
 from tests.service import ADA, Service
+from tests.suppressions import known_by, suppressed
 
 
 @on_postgresql

@@ -12,18 +12,17 @@ from app.privacy.retention import Pace
 from app.resources import resources_of
 from app.worker import housekeeping
 from tests import clocks
-from tests.clocks import Clock
+from tests.catalogues import CATALOGUE
+from tests.clocks import HOUR, Clock
 from tests.commands import Jawel
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_races import at_once
-from tests.service import ADA, COOL_DOWN, Service
+from tests.concurrency import at_once
+from tests.features.conftest import OpenService
+from tests.service import ADA, BOTH, COOL_DOWN, Service
 from tests.tombstones import assert_each_blank_event_is_named, tombstones
 
-BOTH = ["weekly", "events"]
 LAPSE = timedelta(hours=97)
 """Three days to confirm, one more until it is purged, and an hour."""
 KEPT = timedelta(days=3 * 365)
-HOUR = timedelta(hours=1)
 CROWD = 5
 
 

@@ -16,21 +16,14 @@ from app.api_keys import Scope
 from app.database import Base
 from app.newsletters.definitions import LANGUAGES
 from app.privacy.access import PARTS, WORKINGS
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_preferences import fresh, send
-from tests.service import ADA, BROWSER, COOL_DOWN, Service
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
+from tests.preferences import download, fresh, send
+from tests.service import ADA, BOTH, BROWSER, COOL_DOWN, Service
 from tests.tombstones import tombstones
 
-BOTH = ["weekly", "events"]
 PERSONAL = {"subscriber_id", "subscription_id", "digest"}
 NOT_OF_PEOPLE = {"api_keys": "its digest is of the key of another service"}
-
-
-def download(service: Service, link: str) -> dict[str, Any]:
-    answer = service.get(f"{link}/data.json", headers=BROWSER)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="my-data.json"'
-    return dict(json.loads(answer.text))
 
 
 def press(service: Service, path: str) -> TestResponse:

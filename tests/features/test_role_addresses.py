@@ -10,10 +10,11 @@ import pytest
 from app.addresses import EmailAddress
 from app.newsletters import fields
 from app.subscriptions.address_policy import is_disposable, is_role
+from tests.catalogues import CATALOGUE
 from tests.commands import ROOT, Jawel
-from tests.features.conftest import CATALOGUE, OpenService
-from tests.features.test_no_oracle import asks, assert_alike, watched
+from tests.features.conftest import OpenService
 from tests.service import Service
+from tests.watching import asks, assert_alike, watched
 
 EXAMPLE = (ROOT / "newsletters.example.toml").read_text(encoding="utf-8")
 

@@ -10,7 +10,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from app.web.signup import webmail
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
 OWN = "https://subscribe.example.org"

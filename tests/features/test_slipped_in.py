@@ -18,9 +18,9 @@ from app.ledger.verifier import Trust, examine_receipt
 from app.worker.sealer import Sealer
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
-from tests.features.test_receipts import KEY, receipt_text
 from tests.log import audited, grow, log_of, seal, without_triggers, write_events
 from tests.moving import asked
+from tests.receipts import KEY, receipt_text
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
 OLD_KEY = "a secret key for tests that is of some length"

@@ -15,11 +15,10 @@ from app.api_keys import Scope
 from app.feedback import Outcome
 from app.resources import resources_of
 from tests.clocks import Clock
-from tests.features.test_feedback import COMPLAINT, HARD, id_of, take
-from tests.features.test_preferences import send
-from tests.features.test_races import at_once
-from tests.features.test_rights import download
+from tests.concurrency import at_once
 from tests.moving import ask, asked, fresh, gone
+from tests.preferences import download, send
+from tests.reports import COMPLAINT, HARD, id_of, take
 from tests.service import ADA, BROWSER, COOL_DOWN, Letter, Service
 from tests.tombstones import erase
 

@@ -7,7 +7,8 @@ import pytest
 import time_machine
 from werkzeug.datastructures import MultiDict
 
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
 THANKS = "https://example.org/thanks"

@@ -5,8 +5,8 @@ import json
 from app import clock, suppressions
 from app.suppressions import Reason
 from tests.clocks import Clock
-from tests.features.test_receipts import receipt_text
 from tests.moving import NEW, asked, digest, findings, gone, left, wrong
+from tests.receipts import receipt_text
 from tests.service import ADA, BROWSER, COOL_DOWN, Service
 
 

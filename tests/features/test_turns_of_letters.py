@@ -12,8 +12,9 @@ from app.mail import send
 from app.mail.send import AT_MOST
 from app.worker import mail_loop
 from config import SendLimits
+from tests.catalogues import CATALOGUE
 from tests.clocks import Clock
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.features.conftest import OpenService
 from tests.service import Letter, Service
 
 BACKLOG = 100

@@ -19,9 +19,10 @@ from app.api_keys import Scope
 from app.feedback.report import FeedbackKind
 from app.resources import resources_of
 from app.subscriptions.model import Subscription
+from tests.clocks import EVENING
 from tests.correspondence import HOST
-from tests.features.test_leaving import BOTH, EVENING, leave, leave_link, undo, undo_token
-from tests.service import ADA, Letter, Service
+from tests.leaving import leave, leave_link, undo, undo_token
+from tests.service import ADA, BOTH, Letter, Service
 
 
 def one_click(service: Service, _letter: Letter) -> None:

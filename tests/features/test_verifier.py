@@ -13,14 +13,12 @@ import pytest
 
 from app.api_keys import Scope
 from app.ledger import verifier
-from app.ledger.signing import LogSigner, sign
-from app.ledger.verifier import Finding, Key, Trust, examine_receipt
+from app.ledger.signing import sign
+from app.ledger.verifier import Key, Trust, examine_receipt
 from tests.commands import ROOT, Jawel
 from tests.features.conftest import OpenService
-from tests.features.test_receipts import KEY, receipt_text
+from tests.receipts import KEY, SIGNER, receipt_text, signed_anew, wrong
 from tests.service import Service
-
-SIGNER = LogSigner.of(KEY.name, bytes(range(32)))
 
 
 @pytest.fixture
@@ -28,10 +26,6 @@ def text(service: Service) -> str:
     """The receipt of somebody who confirmed, as a file holds it."""
     service.confirmed(language="en")
     return receipt_text(service)
-
-
-def wrong(findings: list[Finding]) -> list[str]:
-    return [finding.text for finding in findings if finding.holds is False]
 
 
 def test_a_receipt_convinces_who_has_the_key(text: str, tmp_path: Path, jawel: Jawel) -> None:
@@ -89,11 +83,6 @@ def test_a_key_of_somebody_else_shows_nothing(text: str) -> None:
     assert len(wrong(examine_receipt(text, Trust([other])))) >= 4
     renamed = Key.of("elsewhere.example.org", KEY.public)
     assert len(wrong(examine_receipt(text, Trust([renamed])))) >= 4
-
-
-def signed_anew(receipt: dict[str, Any]) -> str:
-    """As only the holder of the log's own key could: a forger of another kind, whom the log must stop."""
-    return json.dumps({**receipt, "signature": sign(verifier.receipt_text(receipt), [SIGNER])})
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -10,8 +10,9 @@ from app.feedback import FeedbackKind, inbound
 from app.links import Links
 from app.tokens import Purpose, Signer
 from config import FeedbackChannels
+from tests.catalogues import CATALOGUE
 from tests.commands import Jawel
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.features.conftest import OpenService
 from tests.service import Service
 
 LETTER = UUID("5f0c1ddc-8e0b-4d3c-9a3e-2f4b6c8d0e1f")

@@ -28,7 +28,8 @@ from app.outbox import Letter as OwedLetter
 from app.resources import resources_of
 from app.worker import mail_loop
 from config import Settings
-from tests.features.conftest import CATALOGUE, OpenService
+from tests.catalogues import CATALOGUE
+from tests.features.conftest import OpenService
 from tests.service import ADA, Letter, Service
 
 PEOPLE = 100

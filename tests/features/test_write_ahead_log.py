@@ -10,8 +10,7 @@ import structlog
 from sqlalchemy import text
 
 from app.database import Database, sqlite
-from tests.commands import Jawel, eventually
-from tests.features.test_commands import findings
+from tests.commands import Jawel, eventually, findings
 from tests.service import Service
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
