@@ -1,12 +1,17 @@
 """Catalogues that services are opened with: the example, and those that differ from it."""
 
 import tomllib
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-CATALOGUE = tomllib.loads((Path(__file__).parents[1] / "newsletters.example.toml").read_text())
+from tests.commands import ROOT
+
+EXAMPLE = (ROOT / "newsletters.example.toml").read_text(encoding="utf-8")
+CATALOGUE = tomllib.loads(EXAMPLE)
 NEVER = {**CATALOGUE, "newsletter": [{**each, "proof_of_work": "never"} for each in CATALOGUE["newsletter"]]}
+Write = Callable[[str, str], Path]
 
 
 def catalogue(**changes: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from app.database import Database, schema
 from config import ClientIp, Environment, LogPublish, Settings
 from tests import machine, smtp
 from tests.commands import Jawel, environment
+from tests.deployments import Deployment
 from tests.emptied import Turns
 from tests.postgresql import Cluster, running_cluster
 
@@ -156,6 +157,11 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
 def jawel(settings: Settings, tmp_path: Path) -> Jawel:
     """The command line, on the same database and mail server."""
     return Jawel(environment(settings), tmp_path)
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deployment:
+    return Deployment(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -33,3 +33,13 @@ def download(service: Service, link: str) -> dict[str, Any]:
     assert answer.status_code == 200
     assert answer.headers["Content-Disposition"] == 'attachment; filename="my-data.json"'
     return dict(json.loads(answer.text))
+
+
+def ask(service: Service, email: str = ADA, **options: Any) -> TestResponse:
+    return service.post("/preferences", data={"email": email, "language": "en"}, headers=BROWSER, **options)
+
+
+def press(service: Service, link: str) -> str:
+    answer = service.post(f"{link}/link", headers=BROWSER)
+    assert answer.status_code == 200
+    return answer.text

@@ -1,6 +1,5 @@
-"""How mail providers prove that a post is theirs, and that nothing else will do."""
+"""How Amazon SNS and Mailgun prove that a post is theirs, and that nothing else will do."""
 
-import base64
 import hmac
 import json
 from collections.abc import Iterator
@@ -8,29 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.feedback import Report, providers
-from app.feedback.providers import Ours
-from app.feedback.providers.post import Forged, Post, ProofOutOfReach
-from config import FeedbackChannels
+from app.feedback.providers.post import Forged, ProofOutOfReach
 from tests import sns as servers
 from tests.feedback_samples import sample
+from tests.proofs import CHANNELS, read
 from tests.sns import DAY, HOST, TOPIC, Sns
 
-CHANNELS = FeedbackChannels(None, None, None, None, None)
 ANOTHER = "arn:aws:sns:eu-west-1:999999999999:bounces"
-
-
-def read(
-    provider: str, body: bytes, headers: dict[str, str] | None = None, channels: FeedbackChannels = CHANNELS
-) -> list[Report]:
-    known = Ours(channels, "a key", lambda _sender: None)
-    return providers.read(provider, Post.of(body, (headers or {}).items()), known)
 
 
 @pytest.fixture
@@ -265,52 +251,3 @@ def test_a_text_that_has_no_utf8_is_as_wrong_as_any_other(sns: Sns) -> None:
 
 def test_where_no_key_is_set_the_secret_path_is_proof_enough() -> None:
     assert read("mailgun", sample("mailgun/hard_bounce").filled_in().encode())
-
-
-# SendGrid
-
-
-@pytest.fixture(scope="module")
-def sendgrid_key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def with_sendgrid(key: ec.EllipticCurvePrivateKey) -> FeedbackChannels:
-    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return replace(CHANNELS, sendgrid_public_key=base64.b64encode(der).decode())
-
-
-def signed_by_sendgrid(key: ec.EllipticCurvePrivateKey, body: bytes) -> dict[str, str]:
-    signature = key.sign(b"1795186434" + body, ec.ECDSA(hashes.SHA256()))
-    return {
-        "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
-        "X-Twilio-Email-Event-Webhook-Timestamp": "1795186434",
-    }
-
-
-def test_sendgrid_signs_the_body_as_it_came(sendgrid_key: ec.EllipticCurvePrivateKey) -> None:
-    body = sample("sendgrid/hard_bounce").filled_in().encode()
-    headers = signed_by_sendgrid(sendgrid_key, body)
-    ours = with_sendgrid(sendgrid_key)
-    assert read("sendgrid", body, headers, ours)
-    for other in (body + b" ", body.replace(b"ada@", b"eve@")):
-        with pytest.raises(Forged):
-            read("sendgrid", other, headers, ours)
-
-
-def test_nobody_else_can(sendgrid_key: ec.EllipticCurvePrivateKey) -> None:
-    body = sample("sendgrid/hard_bounce").filled_in().encode()
-    genuine = signed_by_sendgrid(sendgrid_key, body)
-    ours = with_sendgrid(sendgrid_key)
-    forgeries: list[dict[str, str]] = [
-        {},
-        signed_by_sendgrid(ec.generate_private_key(ec.SECP256R1()), body),
-        *({**genuine, name: value} for name in genuine for value in ("", "1", "not base64 \u00e9")),
-    ]
-    for headers in forgeries:
-        with pytest.raises(Forged):
-            read("sendgrid", body, headers, ours)
-
-
-def test_where_no_key_of_sendgrid_is_set_the_secret_path_is_proof_enough() -> None:
-    assert read("sendgrid", sample("sendgrid/hard_bounce").filled_in().encode())

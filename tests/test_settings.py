@@ -1,65 +1,13 @@
 """Settings: what a deployment may say, and what it is told when it says something else."""
 
 import base64
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 import config
-from config import ClientIp, Environment, LogPublish, MailServer, Settings, SettingsError
-from tests.commands import ROOT, VARIABLES
-
-SEED = base64.b64encode(bytes(range(32))).decode()
-SESAME = "sesame"
-LONG = "0123456789abcdef0123456789abcdef"
-PRODUCTION = {
-    "PUBLIC_URL": "https://subscribe.example.org",
-    "DATABASE_URL": "postgresql://jawel:open-sesame@db1,db2:5433/jawel",
-    "SECRET_KEYS": "a secret key for tests of 32 letters",
-    "SUPPRESSION_KEY": "a suppression key of some 32 letters",
-    "LOG_SIGNING_KEY": SEED,
-    "MAIL_SERVER": "mail.example.org",
-}
-
-
-class Deployment:
-    """An environment with nothing in it but what is said here, and a folder for `instance`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        self._monkeypatch = monkeypatch
-        self.folder = folder
-        for name in VARIABLES:
-            monkeypatch.delenv(name, raising=False)
-            monkeypatch.delenv(f"{name}_FILE", raising=False)
-
-    def settings(self, **variables: str) -> Settings:
-        for name, value in variables.items():
-            self._monkeypatch.setenv(name, value)
-        return config.load(self.folder / "instance")
-
-    def refusal(self, **variables: str) -> str:
-        with pytest.raises(SettingsError) as refused:
-            self.settings(**variables)
-        return str(refused.value)
-
-    def forget(self, name: str) -> None:
-        self._monkeypatch.delenv(name)
-
-    def file(self, content: str | bytes) -> str:
-        path = self.folder / "value"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-
-def named_in(refusal: str) -> list[str]:
-    return [line.partition(":")[0].strip() for line in refusal.splitlines()[1:]]
-
-
-@pytest.fixture
-def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deployment:
-    return Deployment(monkeypatch, tmp_path)
+from config import ClientIp, Environment, LogPublish, MailServer
+from tests.commands import ROOT
+from tests.deployments import LONG, PRODUCTION, SEED, SESAME, Deployment, named_in
 
 
 def test_what_production_must_be_told_and_what_it_need_not(deployment: Deployment) -> None:
@@ -193,22 +141,6 @@ def test_one_text_is_no_two_secrets(deployment: Deployment, name: str, other: st
     assert text not in refusal
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://subscribe.example.org", "https://subscribe.example.org", "http://192.168.1.5:8000", "http://0.0.0.0"],
-)
-def test_development_is_for_this_machine_alone(deployment: Deployment, url: str) -> None:
-    """It shows every letter to everybody."""
-    refusal = deployment.refusal(JAWEL_ENV="development", PUBLIC_URL=url)
-    assert named_in(refusal) == ["PUBLIC_URL"]
-    assert "JAWEL_ENV" in refusal
-
-
-@pytest.mark.parametrize("url", ["http://localhost:8765", "http://127.0.0.1", "http://[::1]:8000", "http://127.0.0.2"])
-def test_development_takes_every_name_of_this_machine(deployment: Deployment, url: str) -> None:
-    assert deployment.settings(JAWEL_ENV="development", PUBLIC_URL=url).public_url == url
-
-
 def test_starttls_and_tls_from_the_start_exclude_each_other(deployment: Deployment) -> None:
     refusal = deployment.refusal(**PRODUCTION, MAIL_USE_TLS="true", MAIL_USE_SSL="true")
     assert "MAIL_USE_TLS: cannot be true together with MAIL_USE_SSL" in refusal
@@ -279,50 +211,6 @@ def test_no_secret_shows_when_settings_are_printed(deployment: Deployment) -> No
     printed = repr(settings) + str(settings) + repr(settings.mail_server)
     secrets = (SESAME, PRODUCTION["SECRET_KEYS"], PRODUCTION["SUPPRESSION_KEY"], SEED, repr(bytes(range(32))))
     assert [secret for secret in secrets if secret in printed] == []
-
-
-def test_a_development_checkout_needs_to_be_told_nothing(deployment: Deployment) -> None:
-    settings = deployment.settings(JAWEL_ENV="development")
-    assert settings.public_url == "http://127.0.0.1:8000"
-    assert settings.log_origin == "127.0.0.1"
-    assert settings.database_url == f"sqlite:///{deployment.folder / 'instance' / 'jawel.sqlite'}"
-    assert settings.mail_server is None
-    assert settings.log_format == "console"
-
-
-def test_development_makes_its_secrets_once_and_keeps_them_to_itself(deployment: Deployment) -> None:
-    first = deployment.settings(JAWEL_ENV="development")
-    assert deployment.settings() == first
-    kept = deployment.folder / "instance" / "secrets.json"
-    assert (kept.stat().st_mode | kept.parent.stat().st_mode) & 0o077 == 0
-    assert [path.name for path in kept.parent.iterdir()] == ["secrets.json"]
-    elsewhere = config.load(deployment.folder / "another")
-    for ours, theirs in (
-        (first.secret_keys, elsewhere.secret_keys),
-        (first.suppression_key, elsewhere.suppression_key),
-        (first.log_signing_keys, elsewhere.log_signing_keys),
-    ):
-        assert ours != theirs
-
-
-def test_processes_that_start_at_the_same_instant_choose_the_same_secrets(tmp_path: Path) -> None:
-    load = "import config, sys; settings = config.load(); print(settings.secret_keys, settings.suppression_key)"
-    command = [sys.executable, "-c", load]
-    environment = {"JAWEL_ENV": "development"}
-    processes = [
-        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
-    chosen = [process.communicate()[0] for process in processes]
-    assert chosen[0]
-    assert set(chosen) == {chosen[0]}
-
-
-def test_a_folder_that_cannot_be_made_is_told_like_the_rest(deployment: Deployment) -> None:
-    (deployment.folder / "instance").write_text("in the way")
-    rest = {name: value for name, value in PRODUCTION.items() if name not in {"DATABASE_URL", "PUBLIC_URL"}}
-    assert named_in(deployment.refusal(**rest, JAWEL_ENV="development")) == ["DATABASE_URL"]
-    refusal = deployment.refusal(SECRET_KEYS="", SUPPRESSION_KEY="", LOG_SIGNING_KEY="")
-    assert named_in(refusal) == ["DATABASE_URL", "LOG_SIGNING_KEY", "SECRET_KEYS", "SUPPRESSION_KEY"]
 
 
 def test_a_link_never_gets_two_slashes(deployment: Deployment) -> None:

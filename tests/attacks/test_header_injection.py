@@ -1,6 +1,6 @@
 """Line breaks in whatever a request says never start a header of an answer, nor of a letter.
 
-Of the texts of the catalogue, tests/features/test_letters_on_the_wire.py has the same to say.
+Of the texts of the catalogue, tests/features/test_texts_in_letters.py has the same to say.
 """
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,9 +18,11 @@ from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
 from config import Settings
 from tests import attack, smtp, timestamps
-from tests.catalogues import CATALOGUE
+from tests.catalogues import CATALOGUE, EXAMPLE, Write
 from tests.clocks import Clock
+from tests.forged_logs import Part
 from tests.moving import asked, gone
+from tests.receipts import receipt_text
 from tests.service import ADA, Service
 from tests.timestamps import Authority
 
@@ -105,6 +108,27 @@ def attacked(service: Service) -> Service:
     """The service while somebody attacks the newsletter `weekly`."""
     attack.begin(service.database)
     return service
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """The example catalogue, with one text in it replaced by another."""
+
+    def write(old: str, new: str) -> Path:
+        assert old in EXAMPLE
+        path = tmp_path / "newsletters.toml"
+        path.write_text(EXAMPLE.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def receipt(service: Service) -> Part:
+    """Of somebody who confirmed, as its JSON is read."""
+    service.confirmed(language="en")
+    found: Part = json.loads(receipt_text(service))
+    return found
 
 
 @contextmanager

@@ -6,18 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app.api_keys import Scope
+from tests.bodies import DEEP, FORM, JSON
 from tests.features.conftest import OpenService
 from tests.service import ADA, BROWSER, Service
 
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
 GOOD = {"email": ADA, "newsletters": "weekly", "consent": True}
-DEEP = "[" * 15_000
 MULTIPART_LATIN1 = (
     b"".join(
         b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % each
@@ -199,77 +195,6 @@ def test_a_bad_question_about_a_page_names_the_parameter(service: Service, query
     assert list(answer.get_json()["errors"]) == [name]
 
 
-ANY_BODY = [
-    (b"", ""),
-    (DEEP.encode(), JSON),
-    (b"[]", JSON),
-    (b"null", JSON),
-    (b'{"all": ' + b"1" * 5000 + b"}", JSON),
-    (b'{"all": [1]}', JSON),
-    (b"\xff\xfe", JSON),
-    (b"a" * 1_000_000, JSON),
-    (b"all=0&x=" + b"a" * 1_000_000, FORM),
-    (b"all=%00&List-Unsubscribe=%ff", FORM),
-    (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
-    (b"--x", "multipart/form-data"),
-    (b"<xml/>", "text/xml"),
-]
-
-
-@pytest.mark.parametrize(("body", "content_type"), ANY_BODY)
-def test_leaving_takes_any_body(service: Service, body: bytes, content_type: str) -> None:
-    service.confirmed()
-    leave = service.status()["weekly"]["links"]["unsubscribe"].removeprefix("https://subscribe.example.org")
-    assert service.post(leave, data=body, content_type=content_type or None).status_code == 200
-    assert service.status()["weekly"]["status"] == "unsubscribed"
-
-
-@pytest.mark.parametrize(("body", "content_type"), ANY_BODY)
-def test_declining_takes_any_body(service: Service, body: bytes, content_type: str) -> None:
-    service.subscribe()
-    assert service.post(service.letter().one_click, data=body, content_type=content_type or None).status_code == 200
-    assert service.status() is None
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        ("{", JSON, 422),
-        ("[]", JSON, 422),
-        (DEEP, JSON, 422),
-        ('{"newsletters": []}', JSON, 422),
-        ('{"newsletters": [["weekly"]]}', JSON, 422),
-        ('{"newsletters": [{}]}', JSON, 422),
-        ('{"newsletters": {"weekly": 1}}', JSON, 422),
-        ('{"newsletters": null}', JSON, 422),
-        ('{"newsletters": "events"}', JSON, 422),
-        ('{"newsletters": ["weekly", "\\u0000"]}', JSON, 422),
-        ("newsletters=%00", FORM, 422),
-        ("newsletters=&choose=1", FORM, 422),
-        ("a" * 1_000_000, JSON, 413),
-        ("<xml/>", "text/xml", 415),
-    ],
-)
-def test_a_bad_press_confirms_nothing(service: Service, body: str, content_type: str, status: int) -> None:
-    service.subscribe()
-    link = service.letter().link
-    before = service.counts()
-    assert service.post(link, data=body, content_type=content_type).status_code == status
-    page = service.post(link, data=body, content_type=content_type, headers=BROWSER)
-    assert (page.status_code, page.mimetype) == (status, "text/html")
-    assert service.counts() == before
-    assert service.status()["weekly"]["status"] == "pending"
-
-
-@pytest.mark.parametrize("body", ["leave=%00", "leave=nothing", "all=yes", "all=%00", "%ff", ""])
-def test_a_bad_wish_on_the_preferences_page_ends_nothing(service: Service, body: str) -> None:
-    service.confirmed()
-    path = service.status()["weekly"]["links"]["preferences"].removeprefix("https://subscribe.example.org")
-    before = service.counts()
-    assert service.post(path, data=body, content_type=FORM, headers=BROWSER).status_code == 200
-    assert service.counts() == before
-
-
 METHODS: list[tuple[str, str, Callable[[TestResponse], bool]]] = [
     ("PUT", "/subscribe", lambda answer: {"POST", "OPTIONS"} == set(answer.allow)),
     ("GET", "/subscribe", lambda answer: {"POST", "OPTIONS"} == set(answer.allow)),
@@ -302,45 +227,6 @@ def assert_problem(answer: TestResponse, bad: Bad) -> None:
     errors = problem.get("errors", {})
     assert sorted(errors) == sorted(bad.errors)
     assert all(errors.values())
-
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
-    max_leaves=5,
-)
-ADDRESS_LIKE = st.builds("{}@{}".format, st.text(max_size=70), st.text(max_size=70) | st.just("example.org"))
-
-
-@given(
-    email=ADDRESS_LIKE | ANYTHING,
-    newsletters=st.just("weekly") | ANYTHING,
-    rest=st.dictionaries(
-        st.sampled_from(["language", "redirect", "website", "attempt", "rendered", "proof_of_work"]),
-        ANYTHING,
-        max_size=2,
-    ),
-)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_field_however_odd_breaks_the_service(
-    service: Service, email: object, newsletters: object, rest: dict[str, object]
-) -> None:
-    body = json.dumps({"email": email, "newsletters": newsletters, "consent": True, **rest})
-    answer = service.post("/subscribe", data=body, content_type=JSON)
-    assert answer.status_code in {202, 413, 422, 429}
-
-
-@given(
-    email=ADDRESS_LIKE | st.text(),
-    headers=st.fixed_dictionaries(
-        {name: st.text(st.characters(min_codepoint=32, max_codepoint=255)) for name in ("Referer", "Accept-Language")}
-    ),
-)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_form_however_odd_breaks_the_service(service: Service, email: str, headers: dict[str, str]) -> None:
-    form = {"email": email.encode("utf-8", "replace"), "newsletters": "weekly", "consent": "yes"}
-    answer = service.post("/subscribe", data=form, headers={**BROWSER, **headers})
-    assert answer.status_code in {303, 413, 422, 429}
 
 
 @pytest.mark.parametrize("consent", ["true", 1, "yes", [True], {}])

@@ -1,14 +1,10 @@
-"""A database at fault: people get 503 and are told when to come back, nothing is half-written, nobody restarts us."""
+"""A database at fault: people get 503 and are told when to come back, and nothing is half-written."""
 
 import gc
-import os
-import signal
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,30 +12,23 @@ import psycopg
 import pytest
 import time_machine
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from app import cache, worker
-from app import database as databases
-from app.cache import TtlCache
 from app.database import connection_cache as resources
-from app.database import schema, sqlite
+from app.database import sqlite
 from app.database.postgresql import POOL_SIZE
 from app.ledger import audit
 from app.ledger.audit.stored import stream
 from app.resources import resources_of
-from app.web import health
 from app.web.http import retry
-from app.worker import housekeeping, mail_loop, sealer
-from tests import machine
-from tests.catalogues import CATALOGUE
-from tests.commands import PATIENCE_SECONDS, Jawel, eventually
+from app.worker import housekeeping
+from tests.commands import eventually
 from tests.concurrency import await_lock
 from tests.engines import on_postgresql, on_sqlite
 from tests.features.conftest import OpenService
-from tests.postgresql import MortalServer, mortal_server
 from tests.refusing import refusing
-from tests.service import BOTH, BROWSER, COOL_DOWN, Service, away, everything
+from tests.service import BOTH, COOL_DOWN, Service, away, everything
 
 
 @on_postgresql
@@ -232,154 +221,6 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_written(service: Service,
 def pragma(service: Service, setting: str) -> None:
     with closing(service.database.writer.raw_connection()) as connection:
         connection.cursor().execute(f"PRAGMA {setting}").close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MortalServer]:
-    with mortal_server(machine.require(machine.POSTGRESQL)) as server:
-        server.execute("CREATE DATABASE jawel")
-        opened = databases.connect(server.url("jawel"))
-        schema.migrate(opened)
-        opened.dispose()
-        yield server
-
-
-@pytest.fixture
-def mortal(open_service: OpenService, server: MortalServer) -> Service:
-    """A service whose database server may be stopped."""
-    return open_service(database_url=f"{server.url('jawel')}&connect_timeout=2")
-
-
-@on_sqlite
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_a_restart_of_the_server_costs_an_answer_and_no_restart_of_ours(
-    mortal: Service, server: MortalServer, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Else whoever looks for the catalogue anew may find out first, and then it costs no answer.
-    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 3600.0)
-    email = f"ada@{mode}.example.org"
-    assert mortal.subscribe(f"grace@{mode}.example.org").status_code == 202
-    server.restart(mode)
-    assert away(mortal.subscribe(email))
-    assert mortal.subscribe(email).status_code == 202
-    assert email in {letter.delivered.recipient for letter in mortal.deliver()}
-
-
-@on_sqlite
-def test_worker_and_sealer_outlive_the_server(
-    mortal: Service, server: MortalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (mail_loop, housekeeping, sealer):
-        monkeypatch.setattr(module, "TROUBLE_SECONDS", 0.1)
-    stop = threading.Event()
-    working = threading.Thread(target=worker.run, args=(mortal.app, stop))
-    working.start()
-    try:
-        server.restart("immediate")
-        time.sleep(0.3)
-        eventually(lambda: mortal.subscribe("ada@worker.example.org").status_code == 202)
-        eventually(lambda: "ada@worker.example.org" in {each.recipient for each in mortal.mail.letters})
-        eventually(lambda: mortal.rows("SELECT count(*) FROM unsealed_events")[0][0] == 0)
-    finally:
-        stop.set()
-        working.join()
-
-
-@on_sqlite
-def test_a_server_that_hangs_is_waited_for_in_vain_and_not_for_ever(
-    mortal: Service, server: MortalServer, jawel: Jawel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200
-    with hanging(server), monkeypatch.context() as impatient:
-        impatient.setattr(retry, "PATIENCE_SECONDS", 1.0)
-        impatient.setattr(health, "PATIENCE_SECONDS", 1.0)
-        impatient.setattr(cache, "GOOD_FOR_SECONDS", 3600.0)
-        assert away(mortal.subscribe("ada@hanging.example.org"))
-        assert mortal.get("/readyz").status_code == 503
-        assert mortal.get("/healthz").status_code == 200
-        # What the catalogue says is known yet.
-        time.sleep(cache.FRESH_FOR_SECONDS)
-        assert mortal.get("/newsletters/weekly", headers=BROWSER).status_code == 200
-        result = jawel("doctor", DATABASE_URL=f"{server.url('jawel')}&connect_timeout=2")
-        assert result.exit_code == 1
-        assert "fail  database: postgresql, jawel on " in result.stdout
-        assert "the database does not answer" in result.stdout
-        assert "ok    mail" in result.stdout
-    assert mortal.get("/readyz").status_code == 200
-    assert mortal.subscribe("ada@hanging.example.org").status_code == 202
-
-
-@contextmanager
-def hanging(server: MortalServer) -> Iterator[None]:
-    pids = server.pids()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-def test_while_one_looks_anew_the_others_make_do_with_what_was_known(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0.0)
-    looking, go_on, looks = threading.Event(), threading.Event(), []
-
-    def look(_connection: object) -> int:
-        looks.append(1)
-        if len(looks) > 1:
-            looking.set()
-            go_on.wait(PATIENCE_SECONDS)
-        return len(looks)
-
-    known = TtlCache(service.database, look)
-    assert known.get() == 1
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(known.get)
-        assert looking.wait(PATIENCE_SECONDS)
-        # Whoever waited for the one who looks would come back with what it found.
-        assert [known.get(), known.get()] == [1, 1]
-        go_on.set()
-        assert slow.result() == 2
-
-
-def test_what_was_known_holds_for_a_minute_and_then_nobody_queues_for_it(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[int] = []
-
-    def look(connection: Any) -> str:
-        looks.append(1)
-        return str(connection.execute(text("SELECT 1 FROM subscribers" if len(looks) == 1 else "SELECT no")))
-
-    known = TtlCache(service.database, look)
-    value = known.get()
-    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 600.0)
-    known._read_at -= cache.FRESH_FOR_SECONDS
-    monkeypatch.setattr(cache, "GOOD_FOR_SECONDS", 3600.0)
-    assert [known.get(), known.get()] == [value, value]
-    assert len(looks) == 2
-    monkeypatch.setattr(cache, "GOOD_FOR_SECONDS", 0.0)
-    with pytest.raises(SQLAlchemyError):
-        known.get()
-    assert len(looks) == 2
-
-
-def test_a_newsletter_that_another_process_has_just_added_is_a_reason_to_come_back(
-    open_service: OpenService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = open_service()
-    key = old.key()
-    assert old.get("/newsletters/weekly").status_code == 200
-    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 3600.0)
-    template = CATALOGUE["newsletter"][0]
-    new = open_service({**CATALOGUE, "newsletter": [*CATALOGUE["newsletter"], {**template, "slug": "brand-new"}]})
-    assert new.subscribe(newsletters="brand-new").status_code == 202
-    assert away(old.get("/api/v1/subscribers/ada@example.org", headers=key))
-    monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0.0)
-    assert old.get("/api/v1/subscribers/ada@example.org", headers=key).status_code == 200
 
 
 def test_a_chore_that_fails_keeps_no_other_waiting(service: Service) -> None:

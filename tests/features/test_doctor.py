@@ -1,7 +1,8 @@
-"""What the doctor says of what works and may not be as it should: which database, who reads the files, mail."""
+"""What the doctor says: of a service in order, of what fails, and of what works and may not be as it should."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,3 +144,68 @@ def test_else_the_doctor_and_a_worker_warn_and_work_on(service: Service, jawel: 
     jawel.environment |= {"MAIL_USE_TLS": "true"}
     assert findings(jawel("doctor"))["mail encryption"] == "ok"
     assert "in_the_clear" not in run(jawel, "worker", "--once")
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service, jawel: Jawel) -> None:
+    result = jawel("doctor")
+    assert result.exit_code == 0, result.output
+    things = [
+        "settings",
+        "database",
+        "writing",
+        "schema",
+        "catalogue",
+        "clock",
+        "mail",
+        "mail encryption",
+        "file permissions",
+        "feedback",
+        "keys",
+        "log",
+        "audit",
+    ]
+    assert findings(result) == dict.fromkeys(things, "ok")
+    assert [value for name, value in jawel.environment.items() if "KEY" in name and value in result.output] == []
+    assert service.database.writer.dialect.name in result.stdout
+
+
+def test_the_doctor_finds_a_mail_server_that_is_down(service: Service, jawel: Jawel) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        result = jawel("doctor", MAIL_PORT=str(nobody.getsockname()[1]))
+    assert result.exit_code == 1
+    assert [thing for thing, state in findings(result).items() if state == "fail"] == ["mail"]
+
+
+def test_the_doctor_finds_a_schema_that_is_not_current(jawel: Jawel, empty_database_url: str) -> None:
+    result = jawel("doctor", DATABASE_URL=empty_database_url)
+    assert result.exit_code == 1
+    assert findings(result)["database"] == "ok"
+    assert "fail  schema: not the newest; run `jawel migrate`" in result.stdout
+    assert "does not answer" not in result.stdout
+
+
+def test_the_doctor_finds_a_catalogue_that_is_empty(jawel: Jawel) -> None:
+    result = jawel("doctor")
+    assert result.exit_code == 1
+    assert "fail  catalogue: no newsletter yet; run `jawel newsletters apply FILE`" in result.stdout
+
+
+@on_sqlite
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/jawel.sqlite", "postgresql://jawel:open-sesame@127.0.0.1:1/jawel"])
+def test_the_doctor_finds_a_database_that_is_away_and_keeps_its_password(jawel: Jawel, url: str) -> None:
+    result = jawel("doctor", DATABASE_URL=url)
+    assert result.exit_code == 1
+    assert findings(result)["database"] == "fail"
+    assert findings(result)["mail"] == "ok"
+    assert "sesame" not in result.output
+    assert jawel("migrate", DATABASE_URL=url).stderr.startswith("Error: The database does not answer")
+
+
+@on_sqlite
+def test_the_doctor_names_every_setting_that_is_wrong(jawel: Jawel) -> None:
+    result = jawel("doctor", MAIL_PORT="sesame", SECRET_KEYS="open sesame")
+    assert result.exit_code == 1
+    assert "MAIL_PORT: " in result.stderr
+    assert "SECRET_KEYS: " in result.stderr
+    assert "sesame" not in result.output

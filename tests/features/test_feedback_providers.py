@@ -1,30 +1,20 @@
 """Mail providers report by HTTP what became of letters; the status of a subscription tells it at once."""
 
-import base64
-import hmac
 import json
 import threading
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
-from werkzeug.test import TestResponse
 
 from app import create_app
 from app.feedback import FeedbackKind
-from config import FeedbackChannels, Settings
-from tests import sns as servers
+from config import Settings
 from tests.features.conftest import OpenService
-from tests.feedback_samples import Sample, sample
-from tests.service import ADA, BROWSER, Letter, Service, everything
+from tests.feedback_samples import sample
+from tests.providers import CHANNELS, SECRET, about, post, weekly
+from tests.service import ADA, BROWSER, Service, everything
 
-SECRET = "a-secret-of-32-letters-and-digits"
-CHANNELS = FeedbackChannels(None, SECRET, None, None, None)
 BECOMES = {
     FeedbackKind.HARD_BOUNCE: "bounced",
     FeedbackKind.COMPLAINT: "complained",
@@ -40,24 +30,6 @@ PEOPLE = {
 @pytest.fixture
 def service(open_service: OpenService) -> Service:
     return open_service(feedback=CHANNELS)
-
-
-def about(letter: Letter, each: Sample) -> str:
-    return each.filled_in(
-        sender=letter.delivered.sender, message_id=str(letter.delivered.message["Message-ID"]).strip()
-    )
-
-
-def post(service: Service, provider: str, body: str | bytes, secret: str = SECRET, **options: Any) -> TestResponse:
-    return service.post(f"/feedback/{provider}/{secret}", data=body, **options)
-
-
-def weekly(service: Service, who: str = ADA) -> dict[str, Any]:
-    status = service.status(who)
-    assert status is not None
-    found = status["weekly"]
-    assert isinstance(found, dict)
-    return found
 
 
 @pytest.mark.parametrize("provider", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid"])
@@ -109,79 +81,6 @@ def test_nothing_happens_for_what_is_about_nobody_or_of_no_interest(service: Ser
     for name in ("brevo/nothing-delivered", "mailgun/nothing-will-be-tried-again", "postmark/nothing-reactivated"):
         assert post(service, sample(name).provider, sample(name).filled_in()).status_code == 200
     assert everything(service) == before
-
-
-def test_amazon_reports_by_way_of_a_topic(
-    open_service: OpenService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    service = open_service(feedback=replace(CHANNELS, ses_topic=servers.TOPIC))
-    service.subscribe()
-    letter = service.letter()
-    with servers.running(tmp_path, monkeypatch) as sns:
-        sns.pages[f"/?Action=ConfirmSubscription&TopicArn={servers.TOPIC}&Token=2336412f37fb687f"] = b"<Confirmed/>"
-        plain = {"content_type": "text/plain; charset=UTF-8"}
-        asked = post(service, "ses", servers.body(sns.subscription_confirmation()), **plain)
-        assert (asked.status_code, asked.json) == (200, {"reports": 0})
-        assert sns.asked[-1].startswith("/?Action=ConfirmSubscription")
-
-        # Without the original headers, and of somebody else's address: the envelope sender alone leads to the letter.
-        bounce = about(letter, sample("ses/hard_bounce-suppressed")).replace(ADA, "list@example.net")
-        genuine = sns.notification(bounce, SignatureVersion="2")
-        forged = {**genuine, "Message": genuine["Message"].replace("2026", "2027")}
-        before = everything(service)
-        assert post(service, "ses", servers.body(forged), **plain).status_code == 403
-        assert everything(service) == before
-        assert weekly(service)["status"] == "pending"
-
-        assert post(service, "ses", servers.body(genuine), **plain).status_code == 200
-        assert weekly(service)["status"] == "bounced"
-        assert weekly(service)["confirmation_mail"]["state"] == "bounced"
-        before = everything(service)
-        assert post(service, "ses", servers.body(genuine), **plain).status_code == 200
-        assert everything(service) == before
-
-
-def test_amazon_is_to_post_again_while_its_certificate_is_out_of_reach(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with servers.running(tmp_path, monkeypatch) as sns:
-        message = sns.notification(sample("ses/hard_bounce").filled_in())
-        sns.pages.clear()
-        answer = post(service, "ses", servers.body(message))
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-
-
-def test_with_the_key_of_mailgun_what_it_has_not_signed_changes_nothing(open_service: OpenService) -> None:
-    service = open_service(feedback=replace(CHANNELS, mailgun_signing_key="the key of mailgun"))
-    letter = service.confirmed()
-    body = about(letter, sample("mailgun/complaint"))
-    before = everything(service)
-    assert post(service, "mailgun", body).status_code == 403
-    assert everything(service) == before
-    block = json.loads(body)["signature"]
-    signature = hmac.digest(b"the key of mailgun", (block["timestamp"] + block["token"]).encode(), "sha256").hex()
-    assert post(service, "mailgun", body.replace("SIGNATURE", signature)).status_code == 200
-    assert weekly(service)["status"] == "complained"
-
-
-def test_with_the_key_of_sendgrid_what_it_has_not_signed_changes_nothing(open_service: OpenService) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    service = open_service(feedback=replace(CHANNELS, sendgrid_public_key=base64.b64encode(der).decode()))
-    letter = service.confirmed()
-    body = about(letter, sample("sendgrid/complaint")).encode()
-    signature = base64.b64encode(key.sign(b"1795186434" + body, ec.ECDSA(hashes.SHA256()))).decode()
-    headers = {
-        "X-Twilio-Email-Event-Webhook-Signature": signature,
-        "X-Twilio-Email-Event-Webhook-Timestamp": "1795186434",
-    }
-    before = everything(service)
-    assert post(service, "sendgrid", body).status_code == 403
-    assert post(service, "sendgrid", body + b"\n", headers=headers).status_code == 403
-    assert everything(service) == before
-    assert post(service, "sendgrid", body, headers=headers).status_code == 200
-    assert weekly(service)["status"] == "complained"
 
 
 def test_whoever_does_not_know_the_secret_finds_nothing(service: Service, open_service: OpenService) -> None:

@@ -1,75 +1,24 @@
 """A log whose own keeper forges: they may sign and seal whatever they like, and must still tell one story."""
 
-import copy
 import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 import time_machine
 
 from app import clock, consent
-from app.ledger import anchors, tree
-from app.ledger.signing import sign
-from app.ledger.tree import Edge, Node
-from app.ledger.verifier import (
-    Checkpoint,
-    Finding,
-    InclusionProof,
-    Trust,
-    encode,
-    evidence_hash,
-    examine_receipt,
-    leaf_hash,
-    read_authorities,
-)
+from app.ledger import anchors
+from app.ledger.verifier import Trust, encode, read_authorities
 from tests import timestamps
+from tests.forged_logs import CONFIRMATION, LETTER, REQUEST, Part, judge, lines, says, sealed
 from tests.moving import gone
-from tests.receipts import KEY, SIGNER, receipt_text, signed_anew, wrong
+from tests.receipts import KEY, receipt_text, wrong
 from tests.service import ADA, COOL_DOWN, Service
 
-Part = dict[str, Any]
-REQUEST, LETTER, CONFIRMATION = range(3)
-
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
-
-
-@pytest.fixture
-def receipt(service: Service) -> Part:
-    service.confirmed(language="en")
-    found: Part = json.loads(receipt_text(service))
-    return found
-
-
-def says(event: Part, **evidence: object) -> None:
-    """Write the evidence anew, and what the receipt shows of it."""
-    said = {**json.loads(event["evidence"]), **evidence}
-    event["evidence"] = consent.canonical(said).decode()
-    event.update(event_id=said["event"], type=said["type"], event_time=said["occurred_at"], entity_id=said["actor"])
-
-
-def sealed(events: list[Part], *, fillers: int = 0) -> str:
-    """Put events into a log of their own, at the positions that they name; its signed checkpoint."""
-    for event in events:
-        if event["evidence"] is not None:
-            event["evidence_hash"] = evidence_hash(event["evidence"], bytes.fromhex(event["salt"])).hex()
-    at = {event["position"]: leaf_hash(bytes.fromhex(event["evidence_hash"])) for event in events}
-    leaves = [at.get(number, bytes([number]) * 32) for number in range(max(at) + 1 + fillers)]
-    edge, hashes = Edge(0, {}), {Node(0, number): leaf for number, leaf in enumerate(leaves)}
-    hashes.update(edge.extend(leaves))
-    note = sign(str(Checkpoint(KEY.name, edge.size, edge.root)), [SIGNER])
-    for event in events:
-        spans = tree.inclusion_spans(event["position"], edge.size)
-        path = tuple(tree.span_hash(span, hashes) for span in spans)
-        event["tlog_proof"] = str(InclusionProof(event["position"], path, note))
-    return note
-
-
-def judge(receipt: Part, trust: Trust | None = None) -> list[Finding]:
-    return examine_receipt(signed_anew(receipt), trust or Trust([KEY]))
 
 
 def test_a_log_made_anew_of_the_same_events_holds(receipt: Part) -> None:
@@ -234,119 +183,6 @@ def test_what_was_recorded_before_evidence_named_letters_and_addresses_holds(rec
         events[event]["evidence"] = consent.canonical(evidence).decode()
         sealed(events)
         assert wrong(judge(receipt)) == []
-
-
-def test_a_log_that_is_split_is_found_out_in_one_receipt(receipt: Part) -> None:
-    for number, event in enumerate(receipt["record"]["events"]):
-        sealed([event], fillers=2 - number)
-    assert wrong(judge(receipt)) == [
-        "The log behind them: two checkpoints of one size differ: the log was split in two, and this proves it"
-    ]
-
-
-def forked(events: list[Part]) -> list[tuple[str, list[bytes]]]:
-    """Each event in a history of its own, of another size; with the checkpoint, the leaves of each."""
-    found = []
-    for number, event in enumerate(events):
-        note = sealed([event], fillers=3)
-        leaves = [bytes([each]) * 32 for each in range(event["position"] + 4)]
-        leaves[number] = leaf_hash(bytes.fromhex(event["evidence_hash"]))
-        found.append((note, leaves))
-    return found
-
-
-def consistency(leaves: list[bytes], older: int) -> Part:
-    """That the first so many of them are where these began: as true as can be."""
-    edge, hashes = Edge(0, {}), {Node(0, number): leaf for number, leaf in enumerate(leaves)}
-    hashes.update(edge.extend(leaves))
-    path = [tree.span_hash(span, hashes) for span in tree.consistency_spans(older, edge.size)]
-    return {"from": older, "to": edge.size, "proof": [encode(each) for each in path]}
-
-
-def lines(receipt: Part, about: str) -> list[str]:
-    return [str(each) for each in judge(receipt) if each.text.startswith(about)]
-
-
-@pytest.mark.parametrize("is_old", [True, False])
-def test_events_of_histories_that_exclude_each_other_are_not_said_to_be_of_one_log(
-    receipt: Part, *, is_old: bool
-) -> None:
-    """By the log's own keeper, who has signed them all. Receipts from before have no field for what would tie them."""
-    forked(receipt["record"]["events"])
-    receipt["consistency_proofs"] = []
-    if is_old:
-        del receipt["consistency_proofs"]
-    (line,) = lines(receipt, "The log behind them")
-    assert line.startswith("note   The log behind them: the events are proven under checkpoints of 4, 5, 6 entries")
-    assert "they may be of histories that exclude each other" in line
-
-
-def test_no_proof_ties_histories_that_exclude_each_other(receipt: Part) -> None:
-    histories = forked(receipt["record"]["events"])
-    pairs = zip(histories[1:], (4, 5), strict=True)
-    receipt["consistency_proofs"] = [consistency(leaves, older) for (_note, leaves), older in pairs]
-    assert wrong(judge(receipt)) == ["The log behind them: the later log does not hold the earlier one unchanged"]
-
-
-@pytest.fixture
-def grown(receipt: Part) -> Part:
-    """Its events under three checkpoints of one history."""
-    events = receipt["record"]["events"]
-    for event in reversed(events):
-        sealed(events[: event["position"] + 1])
-    for older in events[:-1]:
-        kept = copy.deepcopy(events)
-        sealed(kept[: older["position"] + 1])
-        older["tlog_proof"] = kept[older["position"]]["tlog_proof"]
-    leaves = [leaf_hash(bytes.fromhex(each["evidence_hash"])) for each in events]
-    sealed_last = copy.deepcopy(events)
-    sealed(sealed_last)
-    events[-1]["tlog_proof"] = sealed_last[-1]["tlog_proof"]
-    receipt["consistency_proofs"] = [consistency(leaves[:newer], newer - 1) for newer in (2, 3)]
-    return receipt
-
-
-def test_checkpoints_that_are_tied_together_are_of_one_log(grown: Part) -> None:
-    assert wrong(judge(grown)) == []
-    assert lines(grown, "The log behind them") == [
-        "ok     The log behind them: one and the same for all; each of its 3 checkpoints holds the one before unchanged"
-    ]
-
-
-def _another_hash(proofs: list[Part]) -> None:
-    proofs[1]["proof"][0] = encode(bytes(32))
-
-
-def _a_hash_less(proofs: list[Part]) -> None:
-    proofs[1]["proof"].pop()
-
-
-def _between_other_sizes(proofs: list[Part]) -> None:
-    proofs[1].update({"from": 1})
-
-
-def _to_a_size_that_is_not_there(proofs: list[Part]) -> None:
-    proofs[1].update({"to": 7})
-
-
-def _without_hashes(proofs: list[Part]) -> None:
-    proofs[1]["proof"] = None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [_another_hash, _a_hash_less, _between_other_sizes, _to_a_size_that_is_not_there, _without_hashes],
-    ids=lambda change: change.__name__,
-)
-def test_a_proof_that_was_changed_is_wrong(grown: Part, change: Callable[[list[Part]], None]) -> None:
-    change(grown["consistency_proofs"])
-    assert [each for each in wrong(judge(grown)) if each.startswith("The log behind them: ")]
-
-
-def test_a_pair_that_nothing_ties_is_told(grown: Part) -> None:
-    grown["consistency_proofs"].pop()
-    (line,) = lines(grown, "The log behind them")
-    assert line.startswith("note ")
 
 
 def _never_noted(confirmation: Part) -> None:

@@ -5,25 +5,18 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from email.message import EmailMessage
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
-from app.feedback import inbound
 from app.feedback.parsers import limits
-from app.links import Links
-from app.tokens import Signer
 from config import FeedbackChannels, Settings
 from tests.commands import ROOT, Jawel
 from tests.costly_mails import COSTLY
 from tests.engines import on_sqlite
-from tests.service import ADA, Letter, Service
+from tests.returned_mails import absence, complained, returned
+from tests.service import ADA, Service
 
-BOUNCES = ROOT / "tests" / "bounces"
 MAILBOX = "bounces@example.net"
 
 
@@ -35,30 +28,6 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 def jawel(settings: Settings, jawel: Jawel) -> Jawel:
     return replace(jawel, environment={**jawel.environment, "FEEDBACK_ADDRESS": MAILBOX})
-
-
-def returned(letter: Letter, status: str = "5.1.1", action: str = "failed") -> bytes:
-    """The letter as a mail server sends it back."""
-    report = (
-        f"Reporting-MTA: dns; mx.example.com\r\n\r\nFinal-Recipient: rfc822; {letter.delivered.recipient}\r\n"
-        f"Action: {action}\r\nStatus: {status}\r\n"
-    )
-    return multipart("delivery-status", letter.delivered.sender, report, letter.delivered.raw)
-
-
-def complained(letter: Letter, said: str = "abuse") -> bytes:
-    report = f"Feedback-Type: {said}\r\nUser-Agent: loop/1.0\r\nVersion: 1\r\n"
-    return multipart("feedback-report", "abuse@example.org", report, letter.delivered.raw)
-
-
-def multipart(kind: str, to: str, report: str, original: bytes) -> bytes:
-    head = (
-        f"From: MAILER-DAEMON@mx.example.com\r\nTo: {to}\r\nAuto-Submitted: auto-replied\r\n"
-        f'Content-Type: multipart/report; report-type={kind}; boundary="b"\r\n\r\n'
-        f"--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n--b\r\nContent-Type: message/{kind}\r\n\r\n{report}\r\n"
-        "--b\r\nContent-Type: message/rfc822\r\n\r\n"
-    )
-    return head.encode() + original + b"\r\n--b--\r\n"
 
 
 def status(service: Service) -> str | None:
@@ -192,15 +161,6 @@ def test_a_letter_with_more_than_is_read_is_known_all_the_same(service: Service,
     assert status(service) == "bounced"
 
 
-def absence(letter: Letter) -> bytes:
-    mail = EmailMessage()
-    mail["From"], mail["To"] = ADA, letter.delivered.sender
-    mail["Subject"], mail["Auto-Submitted"] = "Out of office", "auto-replied"
-    mail["In-Reply-To"] = str(letter.delivered.message["Message-ID"])
-    mail.set_content("I am away. The user ada@example.org is unknown here until Monday. 550 5.1.1 User unknown.")
-    return mail.as_bytes()
-
-
 @on_sqlite
 def test_an_absence_changes_nothing(service: Service, jawel: Jawel) -> None:
     service.subscribe()
@@ -312,18 +272,3 @@ def test_as_a_process_of_its_own_it_reads_to_the_end(service: Service, jawel: Ja
     )
     assert (process.returncode, process.stderr) == (0, b"")
     assert status(service) == "bounced"
-
-
-LINKS = Links("", Signer(("a secret key for tests that is of some length",)), MAILBOX)
-SAMPLES = sorted(BOUNCES.glob("*.eml"))
-
-
-@given(some.binary(max_size=2000) | some.text(max_size=500).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_no_bytes_are_a_report(raw: bytes) -> None:
-    assert inbound.read(raw, None, LINKS) == []
-
-
-@given(sample=some.sampled_from(SAMPLES), cut=some.integers(0, 3000), noise=some.binary(max_size=20))
-def test_a_mail_that_is_damaged_is_read_as_far_as_it_goes(sample: Path, cut: int, noise: bytes) -> None:
-    raw = sample.read_bytes()
-    inbound.read(raw[:cut] + noise + raw[cut + len(noise) :], None, LINKS)

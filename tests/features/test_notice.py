@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,30 +12,14 @@ from sqlalchemy import text
 from app import cache
 from app.ledger.verifier import Trust, examine_receipt
 from app.newsletters import load, notice
-from tests.catalogues import CATALOGUE
-from tests.commands import ROOT, Jawel
+from tests.catalogues import CATALOGUE, Write
+from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.receipts import KEY, ask, receipt_text, subscription, wrong
 from tests.service import BROWSER, Service
 
-EXAMPLE = (ROOT / "newsletters.example.toml").read_text(encoding="utf-8")
 NOTICE = "/privacy/weekly?language=en"
 TEXT = {"Accept": "text/plain"}
-
-Write = Callable[[str, str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """The example catalogue, with one text in it replaced by another."""
-
-    def write(old: str, new: str) -> Path:
-        assert old in EXAMPLE
-        path = tmp_path / "newsletters.toml"
-        path.write_text(EXAMPLE.replace(old, new, 1), encoding="utf-8")
-        return path
-
-    return write
 
 
 @pytest.fixture
@@ -257,72 +239,3 @@ def test_the_page_is_made_of_headings_lists_and_paragraphs(open_service: OpenSer
     assert '<a href="mailto:privacy@example.org">privacy@example.org</a>' in page
     assert "Voorbeeld &lt;b&gt;&amp; Co&lt;/b&gt;" in page
     assert "## " not in page
-
-
-HEADER = 'authority = "Gegevensbeschermingsautoriteit"\n'
-PURPOSE = "One mail a week with news about our books."
-GAPS = {
-    "recipients in one language": (
-        HEADER,
-        f'{HEADER}[controller.recipients]\nnl = ["Postbode BV"]\nfr = ["Postbode BV"]\nen = ["Postbode BV"]\n',
-        "[controller.recipients]",
-        "controller.recipients.de is missing (the privacy notice has to say it: GDPR Art. 13(1)(e))",
-    ),
-    "transfers in one language": (
-        HEADER,
-        f'{HEADER}[controller.transfers]\nnl = "Zwitserland"\nde = "Schweiz"\nen = "Switzerland"\n',
-        "[controller.transfers]",
-        "controller.transfers.fr is missing (the privacy notice has to say it: GDPR Art. 13(1)(f))",
-    ),
-    "nobody among the recipients": (
-        HEADER,
-        f"{HEADER}[controller.recipients]\nnl = []\n",
-        "nl = []",
-        "controller.recipients.nl needs at least one line",
-    ),
-    "a purpose that is none": (PURPOSE, "Direct marketing!", 'en = "Direct', "newsletter.purpose.en is too vague"),
-    "a purpose that is none, in Dutch": (PURPOSE, "Promotie.", 'en = "Promotie', "newsletter.purpose.en is too vague"),
-    "no authority": (HEADER, 'authority = " "\n', "authority =", "controller.authority needs a text that is not empty"),
-    "no address": ("Kerkstraat 1, 9000 Gent, Belgium", "", "address =", "controller.address needs a text"),
-    "no officer": ("# dpo = ", 'dpo = "" #', "dpo =", "controller.dpo needs a text that is not empty"),
-    "no duration": (
-        '# keep_evidence = "3y"',
-        'keep_evidence = ""',
-        "keep_evidence =",
-        "newsletter.keep_evidence needs a duration",
-    ),
-    "no language": (
-        'languages = ["nl", "fr", "de", "en"]',
-        "",
-        "[[newsletter]]",
-        "newsletter.languages is missing",
-    ),
-    "a language that nobody knows": (
-        HEADER,
-        f'{HEADER}[controller.transfers]\nes = "Suiza"\n',
-        'es = "Suiza"',
-        "controller.transfers.es is not known here; known are de, en, fr, nl",
-    ),
-}
-
-
-@pytest.mark.parametrize("gap", GAPS)
-@pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_newsletter_whose_notice_would_have_a_gap_is_refused(jawel: Jawel, write: Write, gap: str) -> None:
-    old, new, at, problem = GAPS[gap]
-    file = write(old, new)
-    found = file.read_text(encoding="utf-8")
-    line = found[: found.index(f"\n{at}") + 1].count("\n") + 1
-    result = jawel("newsletters", "apply", file)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert f"{file}:{line}: {problem}" in result.stderr
-    assert jawel("newsletters", "list").stdout == ""
-
-
-@pytest.mark.parametrize("engine", ["sqlite"])
-def test_only_languages_that_are_spoken_are_asked_for(jawel: Jawel, tmp_path: Path) -> None:
-    events = EXAMPLE[EXAMPLE.index('[[newsletter]]\nslug = "events"') :]
-    recipients = '[controller.recipients]\nnl = ["Postbode BV"]\nen = ["Postbode BV"]\n'
-    file = tmp_path / "newsletters.toml"
-    file.write_text(EXAMPLE[: EXAMPLE.index("[[newsletter]]")] + recipients + events, encoding="utf-8")
-    assert jawel("newsletters", "apply", file).exit_code == 0

@@ -15,6 +15,7 @@ from app.resources import resources_of
 from app.subscriptions import transitions
 from app.worker import housekeeping
 from tests.catalogues import CATALOGUE
+from tests.codes import ATTEMPT
 from tests.commands import ROOT, Jawel
 from tests.concurrency import at_once, await_lock
 from tests.features.conftest import OpenService
@@ -22,7 +23,6 @@ from tests.refusing import REFUSE_EVIDENCE
 from tests.service import ADA, BOTH, COOL_DOWN, Service
 
 ROUNDS = 5
-ATTEMPT = "an-attempt-of-22-chars"
 EXAMPLE = ROOT / "newsletters.example.toml"
 
 

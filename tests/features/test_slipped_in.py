@@ -1,6 +1,5 @@
-"""What somebody writes into the database by themselves: it is not sealed, and the audit names it."""
+"""Events that somebody writes into the database by themselves: they are not sealed, and the audit names them."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,22 +11,17 @@ from structlog.testing import capture_logs
 
 from app import clock, consent, worker
 from app.consent import Act, Actor, ConsentEvent, EventType, Step
-from app.event_macs import Macs
 from app.ledger import refused
 from app.ledger.verifier import Trust, examine_receipt
 from app.worker.sealer import Sealer
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
 from tests.log import audited, grow, log_of, seal, without_triggers, write_events
-from tests.moving import asked
+from tests.macs import OLD_KEY, Forge, by_another_key, of_another_event, of_other_evidence
 from tests.receipts import KEY, receipt_text
-from tests.service import ADA, BROWSER, COOL_DOWN, Service
+from tests.service import ADA, Service
 
-OLD_KEY = "a secret key for tests that is of some length"
 NEW_KEY = "a newer secret key for tests, of some length"
-FORGERS_KEY = "a secret key of somebody else, and long enough"
-
-Forge = Callable[[UUID, str], str | None]
 
 
 def invented(service: Service, number: int = 1, *, mac: Forge = lambda _id, _hash: None) -> list[str]:
@@ -39,18 +33,6 @@ def invented(service: Service, number: int = 1, *, mac: Forge = lambda _id, _has
         forged = [{**row, "mac": mac(row["id"], row["evidence_hash"])} for row in rows]
         session.execute(insert(ConsentEvent), forged)
     return [str(row["id"]) for row in forged]
-
-
-def by_another_key(event_id: UUID, evidence_hash: str) -> str:
-    return Macs.of([FORGERS_KEY]).make(event_id, evidence_hash)
-
-
-def of_another_event(_event_id: UUID, evidence_hash: str) -> str:
-    return Macs.of([OLD_KEY]).make(uuid4(), evidence_hash)
-
-
-def of_other_evidence(event_id: UUID, _evidence_hash: str) -> str:
-    return Macs.of([OLD_KEY]).make(event_id, "00" * 32)
 
 
 def sealed(service: Service) -> set[str]:
@@ -176,84 +158,6 @@ def test_more_than_can_be_looked_at_again_at_once_come_back_in_turns(
             after = refused.reconsider(session, after)
     assert after is None
     assert seal(first.database, log_of(first)) == 5
-
-
-# Those whom nobody has confirmed
-
-
-def flip(service: Service, statement: str) -> list[str]:
-    """Change the database as somebody with a console would; what the audit says of subscriptions."""
-    with without_triggers(service.database) as connection:
-        assert connection.execute(text(statement)).rowcount == 1
-    return [line for line in audited(service) if line.startswith("subscription ")]
-
-
-CONFIRM = "UPDATE subscriptions SET status = 'confirmed', expires_at = NULL, lapses_at = NULL, ended_as = NULL"
-NOBODY_SAYS = "it is confirmed, but no event of this application says that anybody confirmed it"
-HAS_ENDED = "it is confirmed, but by its events it has ended, and nobody has confirmed it since"
-ANOTHER = "it is confirmed, but its newest request is about another address than the person has"
-
-
-def test_a_request_that_somebody_made_a_subscription_is_named(service: Service, jawel: Jawel) -> None:
-    service.subscribe()
-    service.work()
-    service.confirmed("grace@example.org")
-    (found,) = flip(service, f"{CONFIRM} WHERE status = 'pending'")
-    assert found.endswith(NOBODY_SAYS)
-    assert jawel("ledger", "audit").exit_code == 1
-
-
-@pytest.mark.parametrize("is_sealed", [True, False])
-def test_somebody_who_left_and_was_put_back_is_named(service: Service, *, is_sealed: bool) -> None:
-    service.post(service.confirmed().one_click)
-    if is_sealed:
-        service.work()
-    (found,) = flip(service, CONFIRM)
-    assert found.endswith(HAS_ENDED)
-
-
-def test_a_confirmation_that_was_inserted_confirms_nobody(service: Service) -> None:
-    service.subscribe()
-    service.work()
-    (row,) = service.rows("SELECT id, subscriber_id FROM subscriptions")
-    step = Step(EventType.CONFIRMED, UUID(str(row.subscriber_id)), UUID(str(row.id)), "weekly", clock.now())
-    with service.database.transaction() as session:
-        forged = consent.row(session.connection(), step, Act(Actor.MAILBOX_HOLDER, {"method": "page"}))
-        session.execute(insert(ConsentEvent), {**forged, "mac": by_another_key(forged["id"], forged["evidence_hash"])})
-    service.work()
-    (found,) = flip(service, CONFIRM)
-    assert found.endswith(NOBODY_SAYS)
-
-
-def test_a_subscription_that_was_handed_to_another_address_is_named(service: Service) -> None:
-    service.confirmed()
-    moved = "UPDATE subscribers SET address = 'eve@example.org', canonical = 'eve@example.org'"
-    (found,) = flip(service, moved)
-    assert found.endswith(ANOTHER)
-
-
-def test_a_subscription_that_was_handed_to_another_person_is_named(service: Service) -> None:
-    service.confirmed(newsletters="events")
-    service.subscribe("eve@example.org")
-    service.work()
-    eve = "(SELECT id FROM subscribers WHERE canonical = 'eve@example.org')"
-    (found,) = flip(service, f"UPDATE subscriptions SET subscriber_id = {eve} WHERE newsletter = 'events'")
-    assert found.endswith(NOBODY_SAYS)
-
-
-def test_who_left_and_came_back_and_moved_and_was_half_erased_is_confirmed_by_right(service: Service) -> None:
-    with time_machine.travel(clock.now(), tick=True) as time:
-        service.post(service.confirmed().one_click)
-        service.work()
-        time.shift(COOL_DOWN)
-        service.confirmed(newsletters=["weekly", "events"])
-        time.shift(COOL_DOWN)
-        letter = asked(service)
-        time.shift(timedelta(hours=71))
-        assert service.post(letter.link, headers=BROWSER).status_code == 200
-        assert audited(service) == []
-        service.work()
-        assert audited(service) == []
 
 
 # Dated back
