@@ -17,6 +17,7 @@ from app.database import Base, locks
 from tests.commands import ROOT, VARIABLES
 
 LONGEST_FILE = 260
+LONGEST_TEST_FILE = 300
 ONE_FILE_FOR_STRANGERS = "app/ledger/verifier.py"
 """Whoever is to trust nothing but what they read gets all of the verifier in one file."""
 
@@ -141,6 +142,31 @@ def test_no_file_grows_beyond_what_one_reads_in_a_sitting() -> None:
     assert [str(path.relative_to(ROOT)) for path, length in lengths.items() if length > LONGEST_FILE] == [
         ONE_FILE_FOR_STRANGERS
     ]
+
+
+def test_no_test_file_grows_beyond_one_subject() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert [str(path.relative_to(ROOT)) for path, length in lengths.items() if length > LONGEST_TEST_FILE] == []
+
+
+def test_no_test_file_is_imported_by_another_file() -> None:
+    """Else a test could not move without those that lean on its file: what several need has a module of its own."""
+    paths = [path for folder in ("tests", "trials", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    imported = {str(path.relative_to(ROOT)): imports(path) for path in paths}
+    assert "tests.service" in imported["tests/test_routes.py"]
+    found = [(path, name) for path, names in imported.items() for name in names if re.search(r"(^|\.)test_", name)]
+    assert found == []
+
+
+def imports(path: Path) -> set[str]:
+    """Modules that a file imports, and what it takes from them."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(f"{node.module or ''}.{each.name}" for each in node.names)}
+    return found
 
 
 def test_whoever_waits_for_rows_cites_the_one_order_in_which_they_are_locked() -> None:
