@@ -34,8 +34,8 @@ HANG_UP = "hang up"
 class MailServer(Controller):
     """`letters` are those it took; `answers` are replies it gives to RCPT or DATA before it takes any more.
 
-    `on_rcpt` and `on_taken` are called in its own thread: before it answers RCPT, and when it has a letter but has not
-    said so yet.
+    `on_rcpt` and `on_taken` are called in a thread of their own, so that others are served meanwhile: before it answers
+    RCPT, and when it has a letter but has not said so yet.
     """
 
     def __init__(self, *, port: int = 0, **options: Any) -> None:
@@ -72,7 +72,7 @@ class MailServer(Controller):
         return "250 2.1.0 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        self.on_rcpt()
+        await asyncio.to_thread(self.on_rcpt)
         if self.answers_to_rcpt:
             return _told(server, self.answers_to_rcpt.pop(0))
         envelope.rcpt_tos.append(address)
@@ -82,7 +82,7 @@ class MailServer(Controller):
         if self.answers_to_data:
             return _told(server, self.answers_to_data.pop(0))
         self.letters.append(Delivered(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content))
-        self.on_taken()
+        await asyncio.to_thread(self.on_taken)
         return "250 2.0.0 taken"
 
 

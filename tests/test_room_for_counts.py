@@ -27,7 +27,8 @@ def test_whoever_comes_from_everywhere_does_not_fill_the_memory(counter: Counter
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=False):
         for number in range(20 * FEW):
             assert counter.hit(Limit("client", 60), f"client {number}")
-            assert counted() - before <= FEW + 1
+            # To look through all objects of the process takes a while.
+            assert number % FEW or counted() - before <= FEW + 1
 
 
 def test_whom_there_was_no_room_for_gets_a_lot_more_and_no_fresh_limit(counter: Counter) -> None:
