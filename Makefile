@@ -8,10 +8,10 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint format letters screenshots bench trial migration messages lock clean
+.PHONY: help run setup test test-fast lint format letters screenshots bench trial migration messages lock clean
 
 help: ## list these
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 run: setup ## install, migrate, load the example newsletters, and serve on port 8000
 	@JAWEL_ENV=$${JAWEL_ENV:-development} sh -ec '\
@@ -21,8 +21,14 @@ run: setup ## install, migrate, load the example newsletters, and serve on port 
 
 setup: .venv/installed ## install into .venv, and nothing more
 
+# Half of a test's time is waiting, for answers and for processes.
+TEST_PROCESSES ?= $(shell n=$$(( $$(nproc) * 2 )); echo $$(( n < 8 ? n : 8 )))
+
 test: .venv/installed-dev ## the whole test suite; ARGS go to pytest
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 $(ARGS)
+	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) $(ARGS)
+
+test-fast: .venv/installed-dev ## the quick loop of work: SQLite alone, no browser, no program that is started
+	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --fast $(ARGS)
 
 lint: .venv/installed-dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check $(SOURCES)

@@ -31,6 +31,23 @@ BROWSER_FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+STARTS_PROGRAMS = frozenset({"authority", "cluster", "jawel"})
+"""Fixtures. What else takes long is in the files and folders below."""
+TAKES_LONG = frozenset(
+    {
+        "browser",
+        "test_audit_mutations",
+        "test_drafts",
+        "test_failed_connects",
+        "test_failover",
+        "test_heartbeats",
+        "test_kills",
+        "test_migrations",
+        "test_sbom",
+        "test_soak",
+        "test_verifier_mutations",
+    }
+)
 # Else an example that takes 200 ms is an error, and so is data that takes long to make: both on a busy machine.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
@@ -39,6 +56,20 @@ hypothesis.settings.load_profile("patient")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", metavar="FOLDER", help="keep what each page looks like on a phone")
     parser.addoption("--write-letters", action="store_true", help="write tests/letters anew")
+    parser.addoption("--fast", action="store_true", help="leave out PostgreSQL, browsers and whatever starts programs")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=[each for each in items if _is_slow(each)])
+        items[:] = [each for each in items if not _is_slow(each)]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    on_postgresql = hasattr(item, "callspec") and item.callspec.params.get("engine") == "postgresql"
+    takes_long = not TAKES_LONG.isdisjoint({item.path.stem, item.path.parent.name})
+    return on_postgresql or takes_long or not STARTS_PROGRAMS.isdisjoint(item.fixturenames)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
