@@ -30,6 +30,15 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class Envelope(StrEnum):
+    """The sender in the SMTP envelope, to which a letter bounces."""
+
+    SIGNED = "signed"
+    """It says which letter it was (VERP)."""
+    PLAIN = "plain"
+    """The newsletter's own sender: for a relay that lets an account send only as itself."""
+
+
 class ClientIp(StrEnum):
     """How much of a client address evidence keeps: nothing, the /24 or /48 around it, or all."""
 
@@ -59,7 +68,8 @@ class MailServer:
     username: str | None
     password: str | None = field(repr=False)
     timeout: float
-    """Seconds, for connecting and for every single reply."""
+    """Seconds, for connecting and for every single reply but the one to a letter's final dot."""
+    envelope: Envelope = Envelope.SIGNED
 
     @property
     def is_encrypted(self) -> bool:
@@ -234,7 +244,8 @@ class _Reader(FileAwareEnv):
             tls=bool(self.bool("MAIL_USE_SSL", False)),
             username=self.str("MAIL_USERNAME", None),
             password=self.str("MAIL_PASSWORD", None),
-            timeout=self.float("MAIL_TIMEOUT", 10.0, validate=Range(min=0.1)) or 10.0,
+            timeout=self.float("MAIL_TIMEOUT", 60.0, validate=Range(0.1, 300)) or 60.0,
+            envelope=self.enum("MAIL_ENVELOPE", Envelope.SIGNED, enum=Envelope, by_value=True),
         )
         if server.starttls and server.tls:
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"

@@ -7,8 +7,7 @@ Invariant: a letter is claimed under a lease before it is sent and marked after;
 lease expires, and the letter is sent again under the same Message-ID. At least once, never silently lost.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -16,11 +15,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
-    Connection,
     ForeignKey,
     Index,
     Select,
-    bindparam,
     exists,
     false,
     func,
@@ -64,12 +61,10 @@ class State(StrEnum):
 _IS_OWED = "state IN ('queued', 'deferred')"
 IS_OWED = text(_IS_OWED)
 _IS_FAILED = "state = 'failed'"
+IS_FAILED = text(_IS_FAILED)
 
 LONGEST_LEASE = timedelta(hours=1)
 """Default longest lease. One that runs for longer was taken while a clock was ahead."""
-
-COUNTED = 100_000
-"""Counting of owed letters stops here, in order of when they are due."""
 
 
 class Letter(Base):
@@ -110,6 +105,8 @@ class Letter(Base):
     state: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(Instant)
     due_at: Mapped[datetime] = mapped_column(Instant)
+    unanswered: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often its content was sent and no reply came: it may have arrived as often."""
     deliveries: Mapped[int] = mapped_column("attempts")
     """How often it was claimed to be sent; a claim that failed through no fault of the letter is subtracted."""
     lease: Mapped[UUID | None]
@@ -170,19 +167,6 @@ def owed_lately(session: Session, kind: LetterKind, subscriber_id: UUID) -> int:
     return session.scalar(select(func.count()).select_from(Letter).where(theirs, lately)) or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    by_state: Mapping[State, int]
-    first_due_at: datetime | None
-    """May be in the future. None if no letter is owed."""
-
-
-def backlog(connection: Connection) -> Backlog:
-    counted = {row.state: row.letters for row in connection.execute(_OWED_BY_STATE, {"at_most": COUNTED})}
-    by_state = {state: counted.get(state, 0) for state in (State.QUEUED, State.DEFERRED)}
-    return Backlog(by_state, connection.scalar(_FIRST_DUE))
-
-
 def claim(session: Session, *, lease_for: timedelta, at_most: int) -> list[Letter]:
     """Claim the letters that have waited longest, until the lease expires. Other workers skip them."""
     now = clock.now()
@@ -209,6 +193,12 @@ def release(session: Session, letters: Sequence[Letter]) -> None:
     session.execute(update(Letter).where(ours).values(**FREE, deliveries=Letter.deliveries - 1))
 
 
+def renew(session: Session, letter: Letter, lease_for: timedelta) -> None:
+    """Keep a claimed letter for that long from now. Nothing happens if another worker has claimed it since."""
+    letter.leased_until = clock.now() + lease_for
+    write(session, letter, leased_until=letter.leased_until)
+
+
 def put_off(session: Session, letter: Letter, due_at: datetime) -> None:
     """Give back a claimed letter until `due_at`. Its state does not change."""
     write(session, letter, **FREE, deliveries=letter.deliveries - 1, due_at=due_at)
@@ -217,11 +207,6 @@ def put_off(session: Session, letter: Letter, due_at: datetime) -> None:
 def mark(session: Session, letter: Letter, state: State, reply: str) -> bool:
     """Record a claimed letter's new state. Returns False as `write` does."""
     return write(session, letter, **FREE, state=state, state_at=clock.now(), reply=reply)
-
-
-def failed(connection: Connection) -> int:
-    """How many letters were given up or refused for good, up to COUNTED."""
-    return connection.scalar(_FAILED) or 0
 
 
 def record_bounce(session: Session, letter_id: UUID, state: State, code: str) -> None:
@@ -251,8 +236,3 @@ def write(session: Session, letter: Letter, **values: object) -> bool:
 
 
 FREE: dict[str, None] = {"lease": None, "leased_until": None}
-_FAILED_FIRST = select(Letter.id).where(text(_IS_FAILED)).order_by(Letter.state_at).limit(COUNTED).subquery()
-_FAILED = select(func.count()).select_from(_FAILED_FIRST)
-_FIRST_DUE = select(Letter.due_at).where(text(_IS_OWED)).order_by(Letter.due_at).limit(1)
-_COUNTED = select(Letter.state).where(text(_IS_OWED)).order_by(Letter.due_at).limit(bindparam("at_most")).subquery()
-_OWED_BY_STATE = select(_COUNTED.c.state, func.count().label("letters")).group_by(_COUNTED.c.state)

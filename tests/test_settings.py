@@ -17,7 +17,7 @@ def test_what_production_must_be_told_and_what_it_need_not(deployment: Deploymen
     assert settings.log_origin == "subscribe.example.org"
     assert settings.log_signing_keys == (bytes(range(32)),)
     assert settings.mail_server == MailServer(
-        host="mail.example.org", port=25, starttls=False, tls=False, username=None, password=None, timeout=10
+        host="mail.example.org", port=25, starttls=False, tls=False, username=None, password=None, timeout=60
     )
     assert settings.client_ip is ClientIp.TRUNCATED
     assert (settings.trusted_proxies, settings.log_format, settings.rate_limit_storage) == (0, "json", None)

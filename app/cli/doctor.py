@@ -10,17 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, private_files
+from app.cli import doctor_mail
+from app.cli.findings import CheckFailed, CheckWarning
 from app.database import Database, described, schema, sqlite, write_check
 from app.database.postgresql import answering_within
 from app.database.write_check import NotWritable
-from app.errors import JawelError
 from app.ledger import refused
 from app.ledger.audit import results
 from app.ledger.last_written import last_written
-from app.links import LONGEST_MAILBOX, can_be_signed
-from app.mail import delivery
-from app.mail.delivery import cleartext
-from app.mail.delivery.failures import TemporaryFailure
 from app.newsletters import load
 from app.privacy import clock_check
 from config import Settings
@@ -29,20 +26,6 @@ PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE_SECONDS = 5
 AUDIT_EVERY = timedelta(days=2)
 """The audit is nightly, and one night may be missed."""
-REMEDIES = {
-    "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
-    "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
-    "timeout": "the server does not answer in time; see MAIL_SERVER, MAIL_PORT and MAIL_TIMEOUT",
-    "tls": "the server offers no TLS, or no valid certificate; see MAIL_SERVER, MAIL_USE_TLS and MAIL_USE_SSL",
-}
-
-
-class CheckFailed(JawelError):
-    """A failed check: the fault and its remedy."""
-
-
-class CheckWarning(JawelError):
-    """A warning: a part that works but is not as it should be, and the remedy."""
 
 
 @click.command()
@@ -53,8 +36,8 @@ def doctor(context: Any) -> None:
     click.echo(f"ok    settings: {settings.environment}, {settings.public_url}")
     database = context.database
     checks: list[tuple[str, Callable[[], str]]] = [
-        ("mail", lambda: _mail(settings)),
-        ("mail encryption", lambda: _mail_encryption(settings)),
+        ("mail", lambda: doctor_mail.mail(database, settings)),
+        ("mail encryption", lambda: doctor_mail.encryption(settings)),
         ("file permissions", lambda: _file_permissions(settings)),
         ("keys", lambda: _keys(settings)),
     ]
@@ -62,7 +45,8 @@ def doctor(context: Any) -> None:
         ("writing", lambda: _writing(database, settings)),
         ("schema", lambda: _schema(database)),
         ("catalogue", lambda: _catalogue(database)),
-        ("feedback", lambda: _feedback(database, settings)),
+        ("feedback", lambda: doctor_mail.feedback(database, settings)),
+        ("relay", lambda: doctor_mail.relay(database, settings)),
         ("clock", lambda: _clock(database)),
         ("log", lambda: _log(database)),
         ("audit", lambda: _audit(database)),
@@ -154,22 +138,6 @@ def _clock(database: Database) -> str:
     return f"within {CLOCK_TOLERANCE_SECONDS} s of the database's"
 
 
-def _mail(settings: Settings) -> str:
-    try:
-        return delivery.check(settings)
-    except TemporaryFailure as failure:
-        raise CheckFailed(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
-
-
-def _mail_encryption(settings: Settings) -> str:
-    server = settings.mail_server
-    if server is None:
-        return "nothing leaves this machine"
-    if cleartext.is_exposed(settings):
-        raise CheckWarning(f"letters go to {server.host} in the clear, over networks of others; {cleartext.REMEDY}")
-    return "TLS" if server.is_encrypted else "none, and none is needed within one's own network"
-
-
 def _file_permissions(settings: Settings) -> str:
     """A closed folder also protects the files in it."""
     files = sqlite.files(settings.database_url) if settings.database_url.startswith("sqlite") else []
@@ -179,22 +147,6 @@ def _file_permissions(settings: Settings) -> str:
         remedy = shlex.join(["chmod", "go=", *wide])
         raise CheckWarning(f"other users of this machine can read what is in them; run `{remedy}`")
     return "nobody else on this machine can read its files" if files or made else "it has no files here"
-
-
-def _feedback(database: Database, settings: Settings) -> str:
-    if settings.feedback.address:
-        return f"letters come back to {settings.feedback.address}, with a `+` and a token before the @"
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
-        found = load.catalogue(connection)
-    unsigned = [each.slug for each in found.open.values() if not can_be_signed(each.mailbox)]
-    if unsigned:
-        raise CheckFailed(
-            f"nothing tells which letter bounced for {', '.join(unsigned)}: the sender has more than"
-            f" {LONGEST_MAILBOX} characters before its @; set FEEDBACK_ADDRESS to a shorter one"
-        )
-    return "letters come back to the sender of each newsletter, with a `+` and a token before the @"
 
 
 def _keys(settings: Settings) -> str:

@@ -60,7 +60,7 @@ def retry(context: Any, letter_ids: tuple[UUID, ...], all_of_them: bool, state: 
         raise click.UsageError("Give ids, or --all with --state.")
     chosen = Letter.state == state if state else Letter.id.in_(letter_ids)
     now = clock.now()
-    anew = update(Letter).values(**FREE, state=State.QUEUED, state_at=now, due_at=now, deliveries=0)
+    anew = update(Letter).values(**FREE, state=State.QUEUED, state_at=now, due_at=now, deliveries=0, unanswered=0)
     changed = _change(context, anew.where(chosen, Letter.state.in_((*OWED, *DEAD))))
     click.echo(f"{_count(changed)} owed anew.")
     _insist_on(letter_ids, changed)

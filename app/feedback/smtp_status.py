@@ -41,8 +41,12 @@ def kind(code: str, text: str = "") -> FeedbackKind:
     if enhanced in GONE:
         # Google's 5.2.1 is also for a mailbox that gets too many letters at the moment.
         return FeedbackKind.SOFT_BOUNCE if _TOO_FAST.search(text) else FeedbackKind.HARD_BOUNCE
-    says_gone = enhanced in UNSPECIFIC and _NO_SUCH_MAILBOX.search(text)
-    return FeedbackKind.HARD_BOUNCE if says_gone else FeedbackKind.SOFT_BOUNCE
+    return FeedbackKind.HARD_BOUNCE if says_gone(enhanced, text) else FeedbackKind.SOFT_BOUNCE
+
+
+def says_gone(enhanced: str, text: str) -> bool:
+    """Whether the text says that there is no such mailbox; a specific code wins over it."""
+    return enhanced in UNSPECIFIC and _NO_SUCH_MAILBOX.search(text) is not None
 
 
 def specific(code: str, text: str) -> str:

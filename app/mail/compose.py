@@ -75,6 +75,7 @@ def compose(owed: Owed, links: Links) -> Composition:
     letter = ComposedLetter(
         sender=owed.first.sender,
         envelope_sender=links.envelope_sender(owed.letter.id, owed.first.mailbox),
+        plain_sender=owed.first.mailbox,
         reply_to=owed.first.reply_to,
         recipient=owed.address,
         subject=parts["subject.txt"].strip(),

@@ -10,7 +10,9 @@ from app.addresses import EmailAddress
 class ComposedLetter:
     sender: str
     envelope_sender: str
-    """The address to which the letter bounces."""
+    """The address to which the letter bounces; it identifies the letter."""
+    plain_sender: str
+    """The same without the letter: for relays that let an account send only as itself."""
     reply_to: str | None
     recipient: EmailAddress
     subject: str

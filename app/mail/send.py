@@ -19,9 +19,19 @@ from app.links import Links
 from app.mail import acceptance, claim, lookup, retry
 from app.mail.circuit_breaker import CircuitBreaker
 from app.mail.claim import Measure
-from app.mail.compose import compose
+from app.mail.compose import Owed, compose
 from app.mail.delivery import Transport
-from app.mail.delivery.failures import LetterRefused, RecipientRefused, RelayAway, RelayBusy, TemporaryFailure
+from app.mail.delivery.failures import (
+    AnswerMissing,
+    LetterRefused,
+    RecipientRefused,
+    RelayAway,
+    RelayBusy,
+    RelayRefused,
+    TemporaryFailure,
+)
+from app.mail.envelope import EnvelopeMemory
+from app.mail.lease_keeper import LEASE, LeaseKeeper
 from app.mail.recall import Recall
 from app.newsletters.definitions import Catalogue
 from app.outbox import Letter, State
@@ -29,7 +39,8 @@ from app.outbox import Letter, State
 log = structlog.get_logger()
 
 AT_MOST = 20
-LEASE = timedelta(minutes=5)
+TO_BEGIN = timedelta(minutes=1)
+"""No letter is begun with less than that left on its lease."""
 RETRY_PAUSE = timedelta(milliseconds=500)
 LAST_TRIES = timedelta(seconds=4)
 """For a process that is told to stop, and has ten seconds in all."""
@@ -43,8 +54,7 @@ class SendingContext:
     links: Links
     catalogue: Callable[[], Catalogue]
     measure: Measure
-    slowest: timedelta
-    """How long one letter can take at worst; no letter is begun with less than that left on its lease."""
+    envelope: EnvelopeMemory
     circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recall: Recall = field(default_factory=Recall)
     stop: Event = field(default_factory=Event)
@@ -57,14 +67,14 @@ def deliver_due(database: Database, context: SendingContext) -> int:
     Returns how many were claimed or put off; 0 means there is nothing to do for now.
     """
     context.recall.call(database)
+    context.envelope.restore()
     at_most = context.circuit_breaker.room(AT_MOST)
     if not at_most:
         return 0
-    lease_for = max(LEASE, 2 * context.slowest)
     with database.transaction() as session:
-        admitted = claim.claim(session, context.measure, lease_for=lease_for, at_most=at_most)
+        admitted = claim.claim(session, context.measure, lease_for=LEASE, at_most=at_most)
     for begun, letter in enumerate(admitted.letters):
-        is_too_late = not outbox.is_held(letter, lease_for, at_least=context.slowest)
+        is_too_late = not outbox.is_held(letter, LEASE, at_least=TO_BEGIN)
         if is_too_late or context.stop.is_set() or not context.circuit_breaker.room(AT_MOST):
             with database.transaction() as session:
                 outbox.release(session, admitted.letters[begun:])
@@ -74,16 +84,21 @@ def deliver_due(database: Database, context: SendingContext) -> int:
 
 
 def _deliver(database: Database, context: SendingContext, letter: Letter) -> None:
+    keeper = LeaseKeeper(database, letter)
     try:
-        with database.read_only() as connection:
-            owed = lookup.look_up(connection, letter, context.catalogue())
+        owed = _look_up(database, context, letter)
         if owed is None:
-            _settle(database, letter, State.DROPPED, "")
             return
         composition = compose(owed, context.links)
-        reply = context.transport.deliver(composition.letter)
-    except (RelayAway, RelayBusy) as failure:
+        context.transport.open()
+        if not _is_still_held(database, letter):
+            return
+        with keeper:
+            reply = context.transport.deliver(composition.letter, keeper)
+    except (RelayAway, RelayBusy, RelayRefused) as failure:
         _back_off(database, context, letter, failure)
+    except AnswerMissing as failure:
+        _leave_unanswered(database, context, keeper, failure)
     except TemporaryFailure as failure:
         _postpone(database, letter, failure)
     except RecipientRefused as failure:
@@ -98,8 +113,30 @@ def _deliver(database: Database, context: SendingContext, letter: Letter) -> Non
     else:
         _record_acceptance(context.stop, letter, lambda: acceptance.record(database, owed, composition, reply))
         log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
+        context.envelope.note()
         if context.circuit_breaker.worked():
             _resume(database)
+
+
+def _look_up(database: Database, context: SendingContext, letter: Letter) -> Owed | None:
+    """None if the letter is not owed any more, or was sent often enough: it is marked as such."""
+    with database.read_only() as connection:
+        owed = lookup.look_up(connection, letter, context.catalogue())
+    if owed is None:
+        _settle(database, letter, State.DROPPED, "")
+    elif letter.unanswered >= retry.MOST_UNANSWERED:
+        _settle(database, letter, State.FAILED, retry.NO_ANSWER)
+        return None
+    return owed
+
+
+def _is_still_held(database: Database, letter: Letter) -> bool:
+    """Connecting may have taken longer than the lease. If so, the letter is given back."""
+    if outbox.is_held(letter, LEASE, at_least=TO_BEGIN):
+        return True
+    with database.transaction() as session:
+        outbox.release(session, [letter])
+    return False
 
 
 def _record_acceptance(stop: Event, letter: Letter, record: Callable[[], None]) -> None:
@@ -126,10 +163,24 @@ def _back_off(database: Database, context: SendingContext, letter: Letter, failu
     rest = context.circuit_breaker.failed()
     with database.transaction() as session:
         if isinstance(failure, RelayAway):
-            retry.keep_in_place(session, letter, failure.code)
+            state = retry.keep_in_place(session, letter, failure.code)
+        elif isinstance(failure, RelayRefused):
+            state = retry.step_back(session, letter, failure.code)
         else:
-            retry.hold(session, letter, failure.code, failure.wait)
-    log.warning("mail_server.away", reply=failure.code, letter=str(letter.id), rest_seconds=rest.total_seconds())
+            state = retry.hold(session, letter, failure.code, failure.wait)
+    event = "mail_server.refuses" if isinstance(failure, RelayRefused) else "mail_server.away"
+    rest_seconds = rest.total_seconds()
+    log.warning(event, reply=failure.code, letter=str(letter.id), state=state, rest_seconds=rest_seconds)
+
+
+def _leave_unanswered(database: Database, context: SendingContext, keeper: LeaseKeeper, failure: AnswerMissing) -> None:
+    letter = keeper.letter
+    context.circuit_breaker.failed()
+    with database.transaction() as session:
+        if not keeper.is_noted:
+            retry.note_unanswered(session, letter)
+        state = retry.leave_unanswered(session, letter)
+    log.warning("letter.unanswered", state=state, letter=str(letter.id), reply=failure.code)
 
 
 def _resume(database: Database) -> None:

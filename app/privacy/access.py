@@ -29,7 +29,19 @@ from app.subscriptions.model import Subscriber, Subscription
 from app.suppressions import Suppression
 
 WORKINGS = frozenset(
-    {"attempt", "digest", "lease", "leased_until", "mac", "mailbox_digest", "nonce", "tries", "undo_id", "version"}
+    {
+        "attempt",
+        "digest",
+        "lease",
+        "leased_until",
+        "mac",
+        "mailbox_digest",
+        "nonce",
+        "tries",
+        "unanswered",
+        "undo_id",
+        "version",
+    }
 )
 """Internal columns: link security and concurrency control. They say nothing about anyone."""
 

@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
-from app import clock, metrics_counters, outbox
+from app import clock, metrics_counters
 from app.abuse import attack_detection
 from app.abuse.attack_detection import counting
 from app.abuse.attack_detection.rules import NOTHING
@@ -25,7 +25,7 @@ from app.ledger import anchors, sealing
 from app.ledger.audit import results
 from app.ledger.log import newest_checkpoint
 from app.logs import LINES_DROPPED
-from app.mail import throttle
+from app.mail import backlog, throttle
 from app.web import current
 from app.web.api import access
 from app.web.security_log import REFUSED, Refusal
@@ -109,7 +109,7 @@ class _Figures(Collector):
         yield family
 
     def _letters(self) -> Iterator[Metric]:
-        owed = outbox.backlog(self._connection)
+        owed = backlog.owed(self._connection)
         family = GaugeMetricFamily("jawel_letters_owed", "Letters to be sent, by state.", labels=["state"])
         for state, letters in owed.by_state.items():
             family.add_metric([state], letters)
@@ -118,6 +118,12 @@ class _Figures(Collector):
             "jawel_letters_oldest_due_age_seconds",
             "How long the first letter that is due has been; 0 where none is.",
             self._age(owed.first_due_at),
+        )
+        refused = backlog.refused_by_relay(self._connection)
+        yield _gauge(
+            "jawel_letters_refused_by_relay",
+            "Letters that wait because the mail server refuses us.",
+            refused.letters if refused else 0,
         )
 
     def _breakers(self) -> Iterator[Metric]:
@@ -140,7 +146,7 @@ class _Figures(Collector):
         yield _gauge(
             "jawel_letters_failed",
             "Letters given up, or refused for good, that are kept.",
-            outbox.failed(self._connection),
+            backlog.failed(self._connection),
         )
         family = GaugeMetricFamily(
             "jawel_allowances_used_up",

@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import structlog
 from flask import Flask
 
 from app.mail import delivery, send
 from app.mail.claim import Measure
+from app.mail.envelope import EnvelopeMemory
 from app.mail.send import SendingContext
 from app.resources import Resources, resources_of
 
@@ -17,8 +17,6 @@ log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 TROUBLE_SECONDS = 5
-REPLIES_A_LETTER = 7
-"""Connecting, STARTTLS, AUTH, MAIL, RCPT, DATA and its end: each may take as long as the time-out."""
 
 
 def run_once(app: Flask) -> None:
@@ -46,8 +44,6 @@ def run(app: Flask, stop: threading.Event) -> None:
 def sending_context(app: Flask, stop: threading.Event) -> Iterator[SendingContext]:
     resources: Resources = resources_of(app)
     transport = delivery.transport(resources.settings)
-    server = resources.settings.mail_server
-    slowest = timedelta(seconds=REPLIES_A_LETTER * server.timeout if server else 1)
     with app.app_context():
         try:
             yield SendingContext(
@@ -55,7 +51,7 @@ def sending_context(app: Flask, stop: threading.Event) -> Iterator[SendingContex
                 links=resources.links,
                 catalogue=resources.catalogue.get,
                 measure=Measure(resources.settings.send_limits, resources.settings.suppression_key),
-                slowest=slowest,
+                envelope=EnvelopeMemory(resources.database, resources.settings.mail_server, transport),
                 stop=stop,
             )
         finally:

@@ -13,16 +13,18 @@ import time_machine
 from jinja2 import FileSystemBytecodeCache
 
 from app import clock, create_app
+from app.mail.delivery import smtp as transport
 from app.newsletters import apply
 from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
 from config import Settings
-from tests import attack, smtp, timestamps
+from tests import attack, scripted_smtp, smtp, timestamps
 from tests.catalogues import CATALOGUE, EXAMPLE, Write
 from tests.clocks import Clock
 from tests.forged_logs import Part
 from tests.moving import asked, gone
 from tests.receipts import receipt_text
+from tests.scripted_smtp import ScriptedServer
 from tests.service import ADA, Service
 from tests.timestamps import Authority
 
@@ -141,3 +143,12 @@ def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]
         apply.apply(session, catalogue)
     yield Service(app, mail)
     resources_of(app).database.dispose()
+
+
+@pytest.fixture
+def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    # Ten minutes, in earnest.
+    monkeypatch.setattr(transport, "CONTENT_SECONDS", 3.0)
+    monkeypatch.setattr(transport, "SLICE_SECONDS", 0.2)
+    with scripted_smtp.scripted() as server:
+        yield server

@@ -160,6 +160,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_service_in_order(service: Service
         "mail encryption",
         "file permissions",
         "feedback",
+        "relay",
         "keys",
         "log",
         "audit",

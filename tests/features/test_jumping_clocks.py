@@ -14,7 +14,7 @@ from app.ledger.anchors import Anchor, Schedule
 from app.ledger.audit import results
 from app.mail import circuit_breaker, send, throttle
 from app.mail.circuit_breaker import CircuitBreaker
-from app.mail.send import LEASE
+from app.mail.lease_keeper import LEASE
 from app.worker import mail_loop
 from config import SendLimits
 from tests.clocks import DAY, HOUR, Clock, by_hour_or_day, either_way

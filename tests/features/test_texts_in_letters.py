@@ -119,6 +119,7 @@ def composed(**different: Any) -> ComposedLetter:
     plain: dict[str, Any] = {
         "sender": "Voorbeeld <news@example.org>",
         "envelope_sender": "news@example.org",
+        "plain_sender": "news@example.org",
         "reply_to": None,
         "recipient": EmailAddress.parse(ADA),
         "subject": "A letter",

@@ -23,7 +23,7 @@ from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
 from app import cache, clock, worker
-from app.mail.send import LEASE
+from app.mail.lease_keeper import LEASE
 from app.outbox import Letter as OwedLetter
 from app.resources import resources_of
 from app.worker import mail_loop

@@ -68,7 +68,7 @@ class TestWorkerTold:
     def test_it_does_not_wait_for_a_mail_server_that_hangs(
         self, service: Service, jawel: Jawel, mail_server: HesitantServer
     ) -> None:
-        jawel.environment["MAIL_TIMEOUT"] = "600"
+        jawel.environment["MAIL_TIMEOUT"] = "300"
         service.subscribe()
         with jawel.started("worker") as process:
             assert mail_server.reading.wait(PATIENCE_SECONDS)

@@ -6,13 +6,19 @@ from urllib.parse import urlsplit
 
 from app.mail import dev_mailbox
 from app.mail.delivery import flask_mail_fixes
-from app.mail.delivery.smtp import SmtpTransport
+from app.mail.delivery.smtp import SmtpTransport, Waiting
 from app.mail.message import ComposedLetter
-from config import Settings
+from config import Envelope, Settings
 
 
 class Transport(Protocol):
-    def deliver(self, letter: ComposedLetter) -> str:
+    envelope: Envelope
+    """Which sender the letters are sent from now."""
+
+    def open(self) -> None:
+        """Make sure of a connection. Raises RelayAway or RelayRefused."""
+
+    def deliver(self, letter: ComposedLetter, waiting: Waiting) -> str:
         """Return the reply's codes, such as `250 2.0.0`. Raise one of `failures`, and nothing else."""
 
     def close(self) -> None: ...
@@ -27,11 +33,16 @@ def transport(settings: Settings) -> Transport:
 class MailboxTransport:
     """The built-in mailbox of a development machine."""
 
+    envelope = Envelope.SIGNED
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         dev_mailbox.clear_drafts(folder)
 
-    def deliver(self, letter: ComposedLetter) -> str:
+    def open(self) -> None:
+        pass
+
+    def deliver(self, letter: ComposedLetter, waiting: Waiting) -> str:
         dev_mailbox.keep(self._folder, letter.message_id, flask_mail_fixes.as_bytes(letter))
         return "250 2.0.0"
 
@@ -39,11 +50,18 @@ class MailboxTransport:
         pass
 
 
-def check(settings: Settings) -> str:
-    """Open a connection and close it. Raises TemporaryFailure; for `jawel doctor`."""
-    if settings.mail_server is None:
+def check(settings: Settings, sender: str | None) -> str:
+    """Connect, log in, and begin a letter from `sender` that is abandoned; for `jawel doctor`.
+
+    Raises TemporaryFailure, of which RelayRefused means that the server wants no letters of ours.
+    """
+    server = settings.mail_server
+    if server is None:
         return "built-in mailbox; nothing leaves this machine"
-    transport = SmtpTransport(settings.mail_server, helo="localhost")
-    transport.connect()
-    transport.close()
-    return f"{settings.mail_server.host}:{settings.mail_server.port} answers"
+    transport = SmtpTransport(server, helo=urlsplit(settings.public_url).hostname or "localhost")
+    try:
+        offered = transport.check(sender or "")
+    finally:
+        transport.close()
+    told = [each for each in ("pipelining", "smtputf8", "dsn", "8bitmime") if each in offered]
+    return f"{server.host}:{server.port} answers" + (f", and offers {', '.join(told).upper()}" if told else "")

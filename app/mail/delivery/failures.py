@@ -28,11 +28,26 @@ class RelayBusy(TemporaryFailure):
 
 
 class RelayAway(TemporaryFailure):
-    """No connection for the letter: not reached, no TLS, not logged in. It does not count as a try."""
+    """No connection for the letter: not reached, or no TLS. It does not count as a try."""
+
+
+class RelayRefused(TemporaryFailure):
+    """The server refuses us: login, relaying, sender, blocklist, quota of the account. Other letters would fail too.
+
+    It says nothing about the letter or its recipient, so it is recorded for neither.
+    """
+
+
+class SenderRefused(RelayRefused):
+    """The server refuses our envelope sender: it may accept another one."""
+
+
+class AnswerMissing(Undelivered):
+    """The content was sent, its final dot included, and no reply came: the server may have accepted the letter."""
 
 
 class RecipientRefused(Undelivered):
-    """5xx to RCPT: the mailbox does not exist, or refuses this letter."""
+    """5xx about the mailbox, to RCPT or to the content: it does not exist, is full, or refuses this letter."""
 
     def __init__(self, code: str, kind: FeedbackKind) -> None:
         super().__init__(code)
@@ -40,4 +55,4 @@ class RecipientRefused(Undelivered):
 
 
 class LetterRefused(Undelivered):
-    """5xx to this letter's sender or content; trying again would not help."""
+    """5xx about this letter's content, or a header that cannot be sent; trying again would not help."""

@@ -6,6 +6,7 @@ extra headers, a DNS look-up for each message, and `quit()` on a dead connection
 bodies and lines of any length to servers that do not offer to accept them, and cannot send to a non-ASCII local part.
 """
 
+import base64
 import smtplib
 import ssl
 import unicodedata
@@ -24,7 +25,7 @@ from flask import Flask
 from flask_mail import Connection, Mail, Message
 
 from app import clock
-from app.mail.delivery.failures import LetterRefused, RelayAway
+from app.mail.delivery.failures import LetterRefused, RelayAway, RelayRefused
 from app.mail.message import ComposedLetter
 from config import MailServer
 
@@ -53,7 +54,7 @@ class MendedConnection(Connection):
     mail: MendedMail
 
     def configure_host(self) -> smtplib.SMTP:
-        """Raises RelayAway, and any error of smtplib or the network."""
+        """Raises RelayAway or RelayRefused, and any error of smtplib or the network."""
         host = self._greet()
         server = self.mail.server
         if server.starttls:
@@ -64,7 +65,10 @@ class MendedConnection(Connection):
                 raise RelayAway("tls") from None
         if server.username and server.password:
             try:
-                host.login(server.username, server.password)
+                _log_in(host, server.username, server.password)
+            except smtplib.SMTPAuthenticationError:
+                host.close()
+                raise RelayRefused("auth") from None
             except smtplib.SMTPException:
                 host.close()
                 raise RelayAway("auth") from None
@@ -85,6 +89,33 @@ class MendedConnection(Connection):
         except (OSError, smtplib.SMTPException):
             if self.host is not None:
                 self.host.close()
+
+
+def _log_in(host: smtplib.SMTP, username: str, password: str) -> None:
+    """smtplib encodes names and passwords as ASCII; RFC 4616 says UTF-8. Raises SMTPException.
+
+    Without ASCII there are PLAIN and LOGIN, which send the bytes as they are.
+    """
+    if username.isascii() and password.isascii():
+        host.login(username, password)
+        return
+    host.ehlo_or_helo_if_needed()
+    name, secret = username.encode(), password.encode()
+    offered = host.esmtp_features.get("auth", "").upper().split()
+    if "PLAIN" in offered:
+        code, reply = host.docmd("AUTH", "PLAIN " + _base64(b"\0" + name + b"\0" + secret))
+    elif "LOGIN" in offered:
+        code, reply = host.docmd("AUTH", f"LOGIN {_base64(name)}")
+        if code == 334:
+            code, reply = host.docmd(_base64(secret))
+    else:
+        raise smtplib.SMTPNotSupportedError("neither PLAIN nor LOGIN")
+    if code not in (235, 503):
+        raise smtplib.SMTPAuthenticationError(code, reply)
+
+
+def _base64(text: bytes) -> str:
+    return base64.b64encode(text).decode()
 
 
 class MendedMessage(Message):

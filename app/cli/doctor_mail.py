@@ -1,0 +1,93 @@
+"""What `jawel doctor` checks of mail: the server, what letters met there, encryption, and where bounces go."""
+
+from uuid import uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.cli.findings import CheckFailed, CheckWarning
+from app.database import Database, schema
+from app.links import LONGEST_MAILBOX, Links, can_be_signed
+from app.mail import backlog, delivery, envelope
+from app.mail.delivery import cleartext
+from app.mail.delivery.failures import RelayRefused, SenderRefused, TemporaryFailure
+from app.newsletters import load
+from app.tokens import Signer
+from config import Envelope, Settings
+
+REMEDIES = {
+    "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
+    "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
+    "timeout": "the server does not answer in time; see MAIL_SERVER, MAIL_PORT and MAIL_TIMEOUT",
+    "tls": "the server offers no TLS, or no valid certificate; see MAIL_SERVER, MAIL_USE_TLS and MAIL_USE_SSL",
+}
+
+
+def mail(database: Database, settings: Settings) -> str:
+    """As letters are sent: with a signed envelope sender, unless the plain one is set or in use."""
+    try:
+        return delivery.check(settings, _envelope_sender(database, settings))
+    except SenderRefused as failure:
+        raise CheckFailed(f"the server refuses our envelope sender ({failure.code}); set MAIL_ENVELOPE=plain") from None
+    except RelayRefused as failure:
+        refusal = f"the server wants no letters of ours ({failure.code}); see MAIL_USERNAME"
+        raise CheckFailed(REMEDIES.get(failure.code, refusal)) from None
+    except TemporaryFailure as failure:
+        raise CheckFailed(REMEDIES.get(failure.code, f"the server answers {failure.code}")) from None
+
+
+def _envelope_sender(database: Database, settings: Settings) -> str:
+    links = Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address)
+    mailbox, is_plain = settings.feedback.address or "", False
+    try:
+        with database.read_only() as connection:
+            mailbox = mailbox or next((each.mailbox for each in load.catalogue(connection).open.values()), "")
+            is_plain = bool(settings.mail_server and envelope.plain_since(connection, settings.mail_server))
+    except SQLAlchemyError:
+        pass  # told by another check
+    is_plain = is_plain or (settings.mail_server is not None and settings.mail_server.envelope is Envelope.PLAIN)
+    return mailbox if is_plain or not mailbox else links.envelope_sender(uuid4(), mailbox)
+
+
+def relay(database: Database, settings: Settings) -> str:
+    """What letters met, as opposed to `_mail`, which meets the server now."""
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
+        refused_us = backlog.refused_by_relay(connection)
+        plain = envelope.plain_since(connection, settings.mail_server) if settings.mail_server else None
+    if refused_us:
+        raise CheckFailed(
+            f"{refused_us.letters:,} letters wait, as the mail server refuses us ({refused_us.reply}): a wrong login,"
+            " relaying, a blocklist, or the quota of the account; they are tried for 7 days"
+        )
+    if plain:
+        raise CheckWarning(
+            f"the mail server refuses signed envelope senders, since {plain:%Y-%m-%d}, and the plain one is used;"
+            " bounces are known by their Message-ID. Set MAIL_ENVELOPE=plain"
+        )
+    return "it took what it was given"
+
+
+def encryption(settings: Settings) -> str:
+    server = settings.mail_server
+    if server is None:
+        return "nothing leaves this machine"
+    if cleartext.is_exposed(settings):
+        raise CheckWarning(f"letters go to {server.host} in the clear, over networks of others; {cleartext.REMEDY}")
+    return "TLS" if server.is_encrypted else "none, and none is needed within one's own network"
+
+
+def feedback(database: Database, settings: Settings) -> str:
+    if settings.feedback.address:
+        return f"letters come back to {settings.feedback.address}, with a `+` and a token before the @"
+    with database.read_only() as connection:
+        if not schema.is_current(connection):
+            raise CheckFailed("waits for the schema; run `jawel migrate`")
+        found = load.catalogue(connection)
+    unsigned = [each.slug for each in found.open.values() if not can_be_signed(each.mailbox)]
+    if unsigned:
+        raise CheckFailed(
+            f"nothing tells which letter bounced for {', '.join(unsigned)}: the sender has more than"
+            f" {LONGEST_MAILBOX} characters before its @; set FEEDBACK_ADDRESS to a shorter one"
+        )
+    return "letters come back to the sender of each newsletter, with a `+` and a token before the @"
