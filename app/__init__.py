@@ -23,7 +23,7 @@ from app.resources import Resources, install
 from app.tokens import Signer
 from app.web import api, feedback_webhooks, language, problems, rate_limits, rendering
 from app.web.health import blueprint as health
-from app.web.http import body, headers, retry
+from app.web.http import body, headers, retry, token_paths
 from app.web.metrics import blueprint as metrics
 from app.web.pages import (
     about,
@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> Flask:
     problems.register(app)
     rate_limits.register(app)
     retry.register(app)
+    app.wsgi_app = token_paths.cleaned(app.wsgi_app, app)  # type: ignore[assignment, method-assign]
     files = f"{app.static_url_path}/"
     app.wsgi_app = headers.added(app.wsgi_app, settings.public_url, files)  # type: ignore[assignment, method-assign]
     app.wsgi_app = body.in_one_piece(app.wsgi_app)  # type: ignore[assignment, method-assign]

@@ -1,8 +1,9 @@
 """Signed links, one purpose each.
 
-A token is base32 of `id ‖ expiry ‖ HMAC`: nothing is stored, nothing in it is personal, and a token made for one
-purpose is invalid for every other. Letters and digits only, because mail programs that turn text into links drop a
-trailing `-` or `_`.
+A token is base32 of `id ‖ HMAC`, or of `id ‖ expiry ‖ HMAC`: 45 letters and digits, so that a link fits on a line of a
+letter, without the `-` or `_` that mail programs drop from the end of a link. Nothing is stored, nothing in it is
+personal, and a token made for one purpose is invalid for every other. Tokens of the first version, which are longer,
+stay valid: links to unsubscribe never expire.
 
 Invariant: a token has one spelling, apart from case, so that code that compares, keeps or blocks it recognises it.
 """
@@ -19,13 +20,19 @@ from uuid import UUID
 
 from app.errors import JawelError
 
-_MAC_BYTES = 16
+_BYTES = 28
+"""Of a token: 16 of the id, then a MAC of 12; or an expiry of 4 and a MAC of 8, which nobody can guess: each guess is
+a request."""
+_EXPIRY_BYTES = 4
+_FIRST_VERSION_BYTES = 37
+_FIRST_VERSION_MAC_BYTES = 16
+LENGTHS = frozenset({45, 60})
+"""Of a token, in characters: of this version, and of the first."""
 _SHORT_MAC_BYTES = 10
 """For a token that must fit into a local part of 64 octets (RFC 5321): 80 bits, guessable only mail by mail."""
 _LONGEST_TEXT = 512
 """An address has up to 254 octets (RFC 5321); each possible start of a token costs a hash."""
 _SHORT = re.compile(r"(?=([A-Za-z2-7]{42}))")
-_NEVER = 0
 
 
 class TokenInvalid(JawelError):
@@ -72,20 +79,29 @@ class Signer:
     keys: tuple[str, ...]
 
     def sign(self, purpose: Purpose, subject: UUID, expires_at: datetime | None = None) -> str:
-        expiry = _NEVER if expires_at is None else int(expires_at.timestamp())
-        payload = subject.bytes + expiry.to_bytes(5, "big")
-        return _spelled(payload + _mac(self.keys[0], purpose, payload))
+        payload = subject.bytes
+        if expires_at is not None:
+            payload += int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES, "big")
+        return _spelled(payload + _mac_of(self.keys[0], purpose, payload))
 
     def read(self, purpose: Purpose, token: str) -> Claim:
         """Raises TokenInvalid if it was not signed here for this purpose. The caller checks expiry."""
         raw = _bytes_of(token)
-        payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        genuine = any(hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self.keys)
-        if not genuine or len(payload) != 21:
+        if len(raw) == _FIRST_VERSION_BYTES:
+            return self._read_first_version(purpose, raw)
+        if len(raw) == _BYTES:
+            # Without an expiry first: those are the links that letters carry most.
+            for length in (16, 16 + _EXPIRY_BYTES):
+                payload, mac = raw[:length], raw[length:]
+                if any(hmac.compare_digest(mac, _mac_of(key, purpose, payload)) for key in self.keys):
+                    return _claim(payload)
+        raise TokenInvalid("not signed here for this purpose")
+
+    def _read_first_version(self, purpose: Purpose, raw: bytes) -> Claim:
+        payload, mac = raw[:-_FIRST_VERSION_MAC_BYTES], raw[-_FIRST_VERSION_MAC_BYTES:]
+        if not any(hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in self.keys):
             raise TokenInvalid("not signed here for this purpose")
-        expiry = int.from_bytes(payload[16:], "big")
-        expires_at = None if expiry == _NEVER else datetime.fromtimestamp(expiry, UTC)
-        return Claim(UUID(bytes=payload[:16]), expires_at)
+        return _claim(payload)
 
     def sign_short(self, purpose: Purpose, subject: UUID) -> str:
         """42 letters and digits, for an address. Never expires."""
@@ -123,5 +139,17 @@ def _bytes_of(token: str) -> bytes:
     return raw
 
 
+def _claim(payload: bytes) -> Claim:
+    expiry = int.from_bytes(payload[16:], "big")
+    return Claim(UUID(bytes=payload[:16]), datetime.fromtimestamp(expiry, UTC) if expiry else None)
+
+
+def _mac_of(key: str, purpose: Purpose, payload: bytes) -> bytes:
+    """As long as there is room for. The length of the payload is in it: a MAC of one kind never fits the other."""
+    used = f"jawel/{purpose}/v2/{len(payload)}\n".encode()
+    return hmac.digest(key.encode(), used + payload, hashlib.sha256)[: _BYTES - len(payload)]
+
+
 def _mac(key: str, purpose: Purpose, payload: bytes) -> bytes:
-    return hmac.digest(key.encode(), f"jawel/{purpose}/v1\n".encode() + payload, hashlib.sha256)[:_MAC_BYTES]
+    used = f"jawel/{purpose}/v1\n".encode()
+    return hmac.digest(key.encode(), used + payload, hashlib.sha256)[:_FIRST_VERSION_MAC_BYTES]
