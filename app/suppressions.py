@@ -10,6 +10,7 @@ then no address of that mailbox gets a confirmation mail. A hard bounce is kept 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Index,
     ScalarSelect,
     SQLColumnExpression,
+    case,
     delete,
     exists,
     or_,
@@ -70,7 +72,7 @@ def digests(address: EmailAddress, key: str) -> tuple[str, str]:
 
 
 def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, until: datetime | None = None) -> None:
-    """Idempotent: the same reason again moves the end and adds no second row."""
+    """Idempotent: the same reason again may move the end to later, and adds no second row."""
     _write(session, {"digest": digest, "reason": reason, "since": since, "until": until, "asking_until": None})
 
 
@@ -109,7 +111,9 @@ def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: dat
 
 def _write(session: Session, row: Mapping[str, object]) -> None:
     written = insert_into(Suppression, session).values(**row)
-    again = {name: written.excluded[name] for name in ("since", "until", "asking_until")}
+    again: dict[str, ColumnElement[Any]] = {name: written.excluded[name] for name in ("since", "asking_until")}
+    # A cancelled request holds for a day only, and must not shorten a "this was not me".
+    again["until"] = case((Suppression.until > written.excluded.until, Suppression.until), else_=written.excluded.until)
     session.execute(written.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))
 
 

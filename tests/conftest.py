@@ -31,7 +31,7 @@ BROWSER_FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-STARTS_PROGRAMS = frozenset({"authority", "cluster", "jawel"})
+STARTS_PROGRAMS = frozenset({"authority", "browser", "cluster", "jawel"})
 """Fixtures. What else takes long is in the files and folders below."""
 TAKES_LONG = frozenset(
     {

@@ -22,5 +22,6 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        names = ("href", "src", "background", "action", "srcset", "style")
+        names = ("href", "src", "background", "action", "srcset")
         self.addresses += [str(value) for name, value in attrs if name in names]
+        self.addresses += [str(value) for name, value in attrs if name == "style" and "url" in str(value)]

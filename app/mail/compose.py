@@ -82,7 +82,12 @@ def compose(owed: Owed, links: Links) -> Composition:
         text=parts["body.txt"],
         html=parts["body.html"],
         message_id=f"<{owed.letter.id}@{owed.first.sender_domain}>",
-        headers={"List-Id": owed.first.list_id, "Auto-Submitted": "auto-generated", **one_click(exit_link)},
+        headers={
+            "List-Id": owed.first.list_id,
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "OOF, AutoReply",
+            **(one_click(exit_link) if exit_link else {}),
+        },
     )
     masked = "\n".join(parts.values())
     for secret in [*inner, code] if code else inner:
@@ -96,8 +101,11 @@ def _valid_for(owed: Owed) -> timedelta:
     return min(each.confirm_within for each in owed.newsletters.values())
 
 
-def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], str]:
-    """The links in the body, and the URL to which a mail program's own "unsubscribe" posts."""
+def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], str | None]:
+    """The links in the body, and the URL to which a mail program's own "unsubscribe" posts.
+
+    None in a notice to a former address: its reader may not be the person, whose subscriptions are elsewhere.
+    """
     if owed.letter.kind == LetterKind.CONFIRMATION:
         link = links.confirm(owed.letter.id, expires_at)
         return [link], f"{link}/decline"
@@ -107,9 +115,9 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
         return [link], f"{link}/decline"
     exit_link = links.unsubscribe(next(iter(owed.newsletters)))
     if owed.letter.kind == LetterKind.PREFERENCES:
-        return [links.manage(owed.letter.subscriber_id, expires_at)], exit_link
+        return [links.manage(owed.letter.subscriber_id, expires_at)], f"{exit_link}?all=1"
     if owed.move:
-        return [links.undo_address(owed.move.change_id, expires_at)], exit_link
+        return [links.undo_address(owed.move.change_id, expires_at)], None
     if owed.letter.kind == LetterKind.RESUBSCRIBED and len(owed.newsletters) == 1:
         return [exit_link], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link

@@ -7,7 +7,7 @@ Lock order: `database.locks`.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import cache
 from uuid import UUID
@@ -148,8 +148,10 @@ def _lift_hard_bounce(session: Session, subscription: Subscription) -> None:
     suppressions.lift(session, digest, Reason.HARD_BOUNCE)
 
 
-def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
-    """Lapse the letter's pending subscriptions, and send the mailbox no confirmation mail for 30 days. Idempotent.
+def decline(
+    session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act, quiet_for: timedelta = TRACES_KEPT_FOR
+) -> None:
+    """Lapse the letter's pending subscriptions, and send the mailbox no confirmation mail for `quiet_for`. Idempotent.
 
     Subscriptions confirmed meanwhile end as well, because "this was not me" applies to them too. Those that had ended
     stay ended: their undo is voided.
@@ -165,7 +167,7 @@ def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act
             step = transitions.step(EventType.DECLINED, subscription, now)
             consent.record(session, step, _after_letter(act, letter, now))
             known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
-            suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
+            suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + quiet_for)
             transitions.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
             transitions.end(session, subscription, Status.UNSUBSCRIBED, act)

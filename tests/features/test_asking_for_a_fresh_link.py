@@ -190,12 +190,18 @@ def test_the_letter_is_bare(service: Service) -> None:
         assert ADA not in part
     found = Links(letter.delivered.part("html"))
     assert found.addresses == [f"https://subscribe.example.org{letter.link}", "mailto:privacy@example.org"]
-    assert found.tags == {"html", "head", "meta", "title", "body", "p", "a", "br"}
+    assert found.tags == {"html", "head", "meta", "title", "body", "div", "p", "a", "br"}
     assert len(re.findall(r"https?://\S+", letter.text)) == 1
     assert header(letter, "Auto-Submitted") == "auto-generated"
     assert header(letter, "List-Id") == "events <events.example.org>"
     assert header(letter, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
     assert letter.one_click.startswith("/unsubscribe/")
+
+
+def test_its_one_click_leaves_everything_that_it_is_about(service: Service) -> None:
+    letter = asked_for(service, "en")
+    assert service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert {each["status"] for each in (service.status() or {}).values()} == {"unsubscribed"}
 
 
 def asked_for(service: Service, language: str) -> Letter:

@@ -95,6 +95,15 @@ def test_the_chain_of_evidence_goes_on_from_one_address_to_the_next(service: Ser
     assert audited(service) == []
 
 
+def test_a_notice_to_a_former_address_offers_no_one_click(service: Service) -> None:
+    """Its reader may be somebody else, and the subscriptions are at the new address."""
+    service.confirmed()
+    message = gone(service).delivered.message
+    assert "List-Unsubscribe" not in message
+    assert "List-Unsubscribe-Post" not in message
+    assert message["List-Id"]
+
+
 def test_one_press_in_the_old_mailbox_undoes_it(service: Service) -> None:
     service.confirmed(language="en")
     who = person(service)

@@ -86,8 +86,8 @@ def test_this_was_not_me_erases_the_address_and_silences_the_form_for_30_days(se
     with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
         service.subscribe()
         letter = service.letter()
-        assert service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
         assert service.post(letter.link + "/decline", headers=BROWSER).status_code == 200
+        assert service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
         assert service.status() is None
         assert service.rows("SELECT * FROM subscribers") == []
         clock.shift(timedelta(days=29))
@@ -180,6 +180,39 @@ def test_declining_after_all_is_acknowledged_like_any_leaving(service: Service) 
     assert service.letter().subject == "Je bent uitgeschreven: Weekbrief"
     service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"})
     assert service.work() == []
+
+
+def test_one_click_in_a_confirmation_mail_cancels_the_request_and_silences_the_form_for_a_day(
+    service: Service,
+) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        service.subscribe()
+        letter = service.letter()
+        assert service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+        assert service.status() is None
+        gone = service.get(letter.link, headers={**BROWSER, "Accept-Language": "en"})
+        assert gone.status_code == 410
+        assert "a new mail can be sent a day later" in gone.text
+        clock.shift(timedelta(hours=23))
+        assert service.subscribe().status_code == 202
+        assert service.work() == []
+        clock.shift(timedelta(hours=2))
+        service.subscribe()
+        assert service.letter().link
+
+
+def test_it_does_not_shorten_what_was_said_by_hand(service: Service) -> None:
+    with time_machine.travel("2026-11-23 20:00:00+00:00", tick=True) as clock:
+        service.subscribe(newsletters="weekly")
+        weekly = service.letter()
+        clock.shift(COOL_DOWN)
+        service.subscribe(newsletters="events")
+        events = service.letter()
+        service.post(weekly.link + "/decline", headers=BROWSER)
+        service.post(events.one_click, data={"List-Unsubscribe": "One-Click"})
+        clock.shift(timedelta(days=29))
+        service.subscribe()
+        assert service.work() == []
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_the_confirmation_letter_is_bare(service: Service) -> None:
         assert not re.search(r"welcome|thank|utm|\bfree\b|discount", part, re.IGNORECASE)
     found = Links(letter.delivered.part("html"))
     assert found.addresses == [f"https://subscribe.example.org{letter.link}", "mailto:privacy@example.org"]
-    assert found.tags == {"html", "head", "meta", "title", "body", "p", "ul", "li", "a", "br"}
+    assert found.tags == {"html", "head", "meta", "title", "body", "div", "p", "ul", "li", "a", "br"}
     assert re.findall(r"https?://\S+", letter.text) == [
         "https://example.org.",
         f"https://subscribe.example.org{letter.link}",
@@ -226,3 +226,32 @@ def test_a_name_beyond_ascii_is_given_up_at_a_relay_that_cannot(
     assert letter.delivered.recipient == "ada@xn--bcher-kva.example"
     status = service.status("jürgen@example.org")
     assert status["weekly"]["confirmation_mail"]["state"] == "failed"
+
+
+def test_ascii_is_no_encoded_word_and_no_encoded_word_is_too_long(open_service: OpenService) -> None:
+    service = open_service(catalogue(sender="Voorbeeld, the shop <news@example.org>", reply_to="help@example.org"))
+    service.subscribe()
+    letter = service.letter()
+    assert header(letter, "From") == '"Voorbeeld, the shop" <news@example.org>'
+    assert header(letter, "Reply-To") == "help@example.org"
+    assert "=?" not in header(letter, "Subject")
+    service = open_service(catalogue(sender=f"{'Één naam ' * 12}<news@example.org>"))
+    service.subscribe("grace@example.org")
+    letter = service.letter()
+    words = re.findall(r"=\?\S+\?=", header(letter, "From"))
+    assert len(words) > 1
+    assert max(map(len, words)) <= 75
+    assert str(letter.delivered.message["From"]).startswith("Één naam Één naam")
+
+
+def test_a_letter_in_ascii_is_sent_as_it_is_so_that_the_link_stays_in_one_piece(service: Service) -> None:
+    service.subscribe(language="en")
+    letter = service.letter()
+    assert f"\r\nhttps://subscribe.example.org{letter.link}\r\n".encode() in letter.delivered.raw
+    assert b"Content-Transfer-Encoding: 7bit" in letter.delivered.raw
+    service.subscribe("grace@example.org", language="fr")
+    assert b"Content-Transfer-Encoding: quoted-printable" in service.letter().delivered.raw
+
+
+def test_programs_that_answer_mail_by_themselves_are_told_not_to(service: Service) -> None:
+    assert header(service.confirmed(), "X-Auto-Response-Suppress") == "OOF, AutoReply"

@@ -63,7 +63,7 @@ class Seen(HTMLParser):
         for name, value in attrs:
             if name == "href":
                 self.targets.append(value or "")
-            elif name not in ALLOWED_ATTRIBUTES:
+            elif name not in ALLOWED_ATTRIBUTES and not (name == "style" and LAYOUT.fullmatch(value or "")):
                 self.found.append(f"{name}={value}")
 
     def handle_data(self, data: str) -> None:
@@ -71,8 +71,9 @@ class Seen(HTMLParser):
             self.texts.append(" ".join(data.split()))
 
 
-ALLOWED_TAGS = {"html", "head", "meta", "title", "body", "p", "ul", "li", "a", "br"}
+ALLOWED_TAGS = {"html", "head", "meta", "title", "body", "div", "p", "ul", "li", "a", "b", "br"}
 ALLOWED_ATTRIBUTES = {"lang", "charset", "name", "content"}
+LAYOUT = re.compile(r"((max-width|font|font-size|overflow-wrap|word-break|white-space): [\w .,/'-]+(; )?)+")
 
 
 def faults(subject: str, text: str, html: str) -> list[str]:
@@ -186,6 +187,7 @@ BARE = '<html lang="en"><head><title>t</title></head><body><p>Open this page:</p
         ("html", '<img src="https://subscribe.example.org/pixel.gif">'),
         ("html", '<p style="background: url(https://t.example/x)">x</p>'),
         ("html", "<style>p { background: url(https://t.example/x) }</style>"),
+        ("html", '<p style="display: none">x</p>'),
         ("html", '<a href="https://t.example/">x</a>'),
         ("html", '<a href="mailto:sales@example.org">x</a>'),
         ("html", '<link rel="stylesheet" href="https://subscribe.example.org/static/jawel.css">'),

@@ -5,6 +5,7 @@ button posts, and only a person presses it.
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.consent import Act, Actor
+from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import HoneypotResult, Signup
@@ -27,6 +29,10 @@ from app.web.problems import FieldErrors, InvalidFields
 from app.web.signup import intake
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
+
+
+CANCELLED_FOR = timedelta(hours=24)
+"""A mail program's "unsubscribe" in a confirmation mail only cancels the request: habit and scanners press it too."""
 
 
 @blueprint.get("")
@@ -81,9 +87,11 @@ def decline(token: str) -> Response:
     """ "This was not me": from the page's button, or as the one-click unsubscribe of the confirmation letter."""
     claim = _claim(token)
     asked = _asked(claim)
+    how = _how_declined()
+    act = Act(Actor.MAILBOX_HOLDER, {"method": how, **client.details()})
+    quiet_for = CANCELLED_FOR if how == "one_click" else TRACES_KEPT_FOR
     with current.database().transaction() as session:
-        act = Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **client.details()})
-        confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act)
+        confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act, quiet_for=quiet_for)
     if wants_page():
         return make_response(render_template("pages/declined.html", asked=asked))
     return jsonify(status="declined")

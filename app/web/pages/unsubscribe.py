@@ -58,7 +58,9 @@ def press(token: str) -> Response:
     act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family(), **_reason()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
-        if parsing.optional_field("all") == "1" and not is_about_one:
+        # A mail program adds nothing to the body of RFC 8058, so a letter says it in the URL.
+        is_all = "1" in (parsing.optional_field("all"), request.args.get("all"))
+        if is_all and not is_about_one:
             undo_id = withdrawal.leave_all_of(session, subscription_id, catalogue=catalogue, act=act)
         else:
             undo_id = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
