@@ -24,12 +24,15 @@ _GLUED = re.compile(r"[\W_]+\Z")
 
 def cleaned(application: "WSGIApplication", app: Flask) -> "WSGIApplication":
     """To be called once all routes are registered."""
-    clean = _cleaner(_endings(app))
+    endings = _endings(app)
+    clean, prefixes = _cleaner(endings), tuple(endings)
 
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        # WSGI hands over the bytes of the path as Latin-1 (PEP 3333).
-        path = str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
-        environ["PATH_INFO"] = clean(path).encode().decode("latin-1")
+        sent = str(environ.get("PATH_INFO", ""))
+        if sent.startswith(prefixes):
+            # WSGI hands over the bytes of the path as Latin-1 (PEP 3333).
+            path = sent.encode("latin-1").decode("utf-8", "replace")
+            environ["PATH_INFO"] = clean(path).encode().decode("latin-1")
         return application(environ, start_response)
 
     return answer
