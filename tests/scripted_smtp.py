@@ -4,7 +4,7 @@ import socketserver
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -93,10 +93,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def scripted(script: Mapping[str, Sequence[str]] | None = None) -> Iterator[ScriptedServer]:
+def scripted() -> Iterator[ScriptedServer]:
     told = ScriptedServer()
-    for stage, answers in (script or {}).items():
-        told.say(stage, *answers)
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.told = told  # type: ignore[attr-defined]
         told.port = server.server_address[1]

@@ -147,7 +147,7 @@ def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]
 
 @pytest.fixture
 def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    # Ten minutes, in earnest.
+    # They are ten minutes and five seconds.
     monkeypatch.setattr(transport, "CONTENT_SECONDS", 3.0)
     monkeypatch.setattr(transport, "SLICE_SECONDS", 0.2)
     with scripted_smtp.scripted() as server:

@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from uuid import UUID
 
 import pytest
 import time_machine
 
 from app import clock
+from app.mail import send
+from app.worker import mail_loop
 from config import Envelope, Settings
+from tests.commands import Jawel
 from tests.features.conftest import OpenService
+from tests.figures import figure
 from tests.outbox import replies, state
 from tests.scripted_smtp import ScriptedServer
 from tests.service import ADA, Service
@@ -94,6 +99,49 @@ def test_a_wrong_password_is_a_refusal_of_us(
     service.subscribe()
     service.deliver()
     assert (state(service), replies(service)) == ("deferred", ["relay auth"])
+    assert figure(service, "letters_refused_by_relay") == 1
+
+
+def test_the_doctor_tells_what_letters_met_though_the_server_is_well_now(
+    service: Service, relay: ScriptedServer, jawel: Jawel
+) -> None:
+    jawel.environment["MAIL_PORT"] = str(relay.port)
+    service.subscribe()
+    relay.say("RCPT", "550 5.7.1 Relaying denied")
+    service.deliver()
+    found = jawel("doctor")
+    assert found.exit_code == 1
+    assert "fail  relay: 1 letters wait, as the mail server refuses us (550 5.7.1)" in found.stdout
+    assert "ok    mail: " in found.stdout
+
+
+def test_the_doctor_warns_of_a_signed_sender_that_is_refused(
+    service: Service, relay: ScriptedServer, jawel: Jawel
+) -> None:
+    jawel.environment["MAIL_PORT"] = str(relay.port)
+    relay.say("MAIL", "550 5.7.60 This client may not send as this sender")
+    service.subscribe()
+    service.deliver()
+    found = jawel("doctor")
+    assert found.exit_code == 0, found.stdout
+    assert "warn  relay: the mail server refuses signed envelope senders" in found.stdout
+    assert relay.senders[-1] == "events@example.org", "unsigned"
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT"])
+def test_a_server_that_does_not_know_what_it_offers_gets_the_letter_without(
+    service: Service, relay: ScriptedServer, stage: str
+) -> None:
+    relay.usual["EHLO"] = "250-relay.example.org\r\n250-DSN\r\n250 8BITMIME"
+    relay.say(stage, "555 5.5.4 Unsupported option")
+    with time_machine.travel(clock.now()) as moved, mail_loop.sending_context(service.app, Event()) as context:
+        service.subscribe()
+        send.deliver_due(service.database, context)
+        assert (state(service), replies(service)) == ("deferred", ["555 5.5.4"])
+        moved.shift(timedelta(seconds=6))
+        send.deliver_due(service.database, context)
+    assert state(service) == "sent"
+    assert "NOTIFY" not in [each for each in relay.commands if each.startswith("RCPT")][-1]
 
 
 @pytest.mark.parametrize("offered", ["PLAIN LOGIN", "LOGIN"])

@@ -15,6 +15,7 @@ from app.mail.delivery.failures import (
     RelayAway,
     SenderRefused,
     TemporaryFailure,
+    Undelivered,
 )
 from app.mail.delivery.replies import Stage
 from app.mail.message import ComposedLetter
@@ -41,7 +42,7 @@ class SmtpTransport:
         self._connection: flask_mail_fixes.MendedConnection | None = None
         self._letters = 0
         self._used_at = 0.0
-        self._asks_dsn = True
+        self._has_refused_dsn = False
         self.envelope = server.envelope
 
     def open(self) -> None:
@@ -62,7 +63,7 @@ class SmtpTransport:
         self._letters += 1
         with self._translate_errors(TemporaryFailure):
             try:
-                return self._transact(_Exchange(self._host, self._mail.server.timeout, waiting), letter, content)
+                return self._transact(self._exchange(waiting), letter, content)
             except SenderRefused:
                 if self.envelope is Envelope.PLAIN or letter.envelope_sender == letter.plain_sender:
                     raise
@@ -73,7 +74,7 @@ class SmtpTransport:
         self.open()
         self.envelope = Envelope.PLAIN
         try:
-            return self._transact(_Exchange(self._host, self._mail.server.timeout, waiting), letter, content)
+            return self._transact(self._exchange(waiting), letter, content)
         except (RecipientRefused, AnswerMissing):
             raise
         except Exception:
@@ -87,12 +88,18 @@ class SmtpTransport:
         """
         self.open()
         with self._translate_errors(TemporaryFailure):
-            exchange = _Exchange(self._host, self._mail.server.timeout, lambda _stage: None)
-            code, reply = exchange.ask(Stage.MAIL, f"MAIL FROM:{smtplib.quoteaddr(sender)}")
+            code, reply = self._exchange(lambda _stage: None).ask(Stage.MAIL, f"MAIL FROM:{smtplib.quoteaddr(sender)}")
             if code != 250:
                 raise refusals.of(Stage.MAIL, code, reply)
             self._host.rset()
             return sorted(self._host.esmtp_features)
+
+    def _exchange(self, waiting: Waiting) -> "_Exchange":
+        return _Exchange(self._host, self._mail.server.timeout, waiting)
+
+    @property
+    def _asks_dsn(self) -> bool:
+        return self._host.has_extn("dsn") and not self._has_refused_dsn
 
     @property
     def _host(self) -> smtplib.SMTP:
@@ -128,9 +135,12 @@ class SmtpTransport:
         """Sends MAIL, RCPT and DATA separately: `sendmail` does not tell which of them was refused."""
         is_signed = self.envelope is Envelope.SIGNED
         sender = letter.envelope_sender if is_signed else letter.plain_sender
-        host = exchange.host
-        mail = [f"MAIL FROM:{smtplib.quoteaddr(sender)}", *_mail_options(letter, host, asks_dsn=self._asks_dsn)]
-        rcpt = [f"RCPT TO:{smtplib.quoteaddr(letter.recipient.typed)}", *_rcpt_options(host, asks_dsn=self._asks_dsn)]
+        mail = [f"MAIL FROM:{smtplib.quoteaddr(sender)}", *_beyond_ascii(letter, exchange.host)]
+        rcpt = [f"RCPT TO:{smtplib.quoteaddr(letter.recipient.typed)}"]
+        if self._asks_dsn:
+            # A bounce then names the letter, also if its envelope sender does not (RFC 3461 section 4.4).
+            mail.append(f"RET=HDRS ENVID={letter.message_id.strip('<>').partition('@')[0]}")
+            rcpt.append("NOTIFY=FAILURE")
         self._expect(exchange, Stage.MAIL, " ".join(mail), (250,))
         # 251 and 252: the server takes responsibility, though it forwards or cannot verify (RFC 5321 section 4.2.3).
         self._expect(exchange, Stage.RCPT, " ".join(rcpt), (250, 251, 252))
@@ -147,7 +157,8 @@ class SmtpTransport:
         if code not in accepted:
             raise self._refused(stage, code, reply)
 
-    def _refused(self, stage: Stage, code: int, reply: bytes) -> Exception:
+    def _refused(self, stage: Stage, code: int, reply: bytes) -> Undelivered:
+        asked_dsn = self._asks_dsn and stage in (Stage.MAIL, Stage.RCPT)
         try:
             # Behind DATA the server may be waiting for content: only a new connection is in a known state.
             if code == 421 or not 400 <= code < 600:
@@ -157,9 +168,9 @@ class SmtpTransport:
         except (OSError, smtplib.SMTPException):
             # Some servers disconnect after a refusal; the reply before still counts.
             self.close()
-        if self._asks_dsn and (code in (504, 555) or b"5.5.4" in reply):
+        if asked_dsn and (code in (504, 555) or b"5.5.4" in reply):
             # It offers DSN and does not know its parameters: the letter goes without them.
-            self._asks_dsn = False
+            self._has_refused_dsn = True
             return TemporaryFailure(refusals.codes(code, reply))
         return refusals.of(stage, code, reply)
 
@@ -176,10 +187,9 @@ class _Exchange:
 
     def send_content(self, content: bytes) -> None:
         """With leading dots doubled (RFC 5321 section 4.5.2), and the final dot."""
-        quoted = content.replace(b"\r\n.", b"\r\n..")
-        quoted = b"." + quoted if quoted.startswith(b".") else quoted
-        ending = b".\r\n" if quoted.endswith(b"\r\n") else b"\r\n.\r\n"
-        self.host.send(quoted + ending)
+        # smtplib quotes text; Latin-1 is the bytes as they are.
+        quoted = smtplib.quotedata(content.decode("latin-1")).encode("latin-1")
+        self.host.send(quoted + (b".\r\n" if quoted.endswith(b"\r\n") else b"\r\n.\r\n"))
 
     def answer_to_content(self) -> tuple[int, bytes]:
         """Raises AnswerMissing if none comes: only the server knows what became of the letter."""
@@ -219,17 +229,10 @@ def _is_timeout(error: BaseException) -> bool:
     return isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
 
 
-def _mail_options(letter: ComposedLetter, host: smtplib.SMTP, *, asks_dsn: bool) -> Iterator[str]:
+def _beyond_ascii(letter: ComposedLetter, host: smtplib.SMTP) -> Iterator[str]:
+    """Parameters of MAIL for an address that takes SMTPUTF8. Raises LetterRefused if the server does not offer it."""
     if letter.recipient.needs_smtputf8:
         if not host.has_extn("smtputf8"):
             raise LetterRefused("smtputf8")
         host.command_encoding = "utf-8"
         yield "SMTPUTF8 BODY=8BITMIME"
-    if asks_dsn and host.has_extn("dsn"):
-        # A bounce then names the letter, also if its envelope sender does not (RFC 3461 section 4.4).
-        yield f"RET=HDRS ENVID={letter.message_id.strip('<>').partition('@')[0]}"
-
-
-def _rcpt_options(host: smtplib.SMTP, *, asks_dsn: bool) -> Iterator[str]:
-    if asks_dsn and host.has_extn("dsn"):
-        yield "NOTIFY=FAILURE"
