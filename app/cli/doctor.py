@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, private_files
 from app.cli import doctor_mail
-from app.cli.findings import CheckFailed, CheckWarning
+from app.cli.findings import CheckFailed, CheckWarning, reading
 from app.database import Database, described, schema, sqlite, write_check
 from app.database.postgresql import answering_within
 from app.database.write_check import NotWritable
@@ -87,9 +87,8 @@ def _database(database: Database, settings: Settings) -> str:
 
 def _writing(database: Database, settings: Settings) -> str:
     """Cannot be checked before the schema is current."""
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
+    with reading(database):
+        pass
     try:
         write_check.attempt(database)
     except NotWritable as error:
@@ -111,9 +110,7 @@ def _schema(database: Database) -> str:
 
 
 def _catalogue(database: Database) -> str:
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
+    with reading(database) as connection:
         found = load.catalogue(connection)
     if not found.open:
         raise CheckFailed("no newsletter yet; run `jawel newsletters apply FILE`")
@@ -122,9 +119,7 @@ def _catalogue(database: Database) -> str:
 
 def _clock(database: Database) -> str:
     """A worker that erases nothing logs why; a jump that only this worker has seen is reported only there."""
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
+    with reading(database) as connection:
         doubt = clock_check.doubt(connection)
         ahead = clock_check.ahead_of_the_database(connection)
         written = last_written(connection)
@@ -157,9 +152,7 @@ def _keys(settings: Settings) -> str:
 
 
 def _log(database: Database) -> str:
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
+    with reading(database) as connection:
         aside = refused.count(connection)
     if aside:
         raise CheckFailed(
@@ -170,9 +163,7 @@ def _log(database: Database) -> str:
 
 
 def _audit(database: Database) -> str:
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
+    with reading(database) as connection:
         last = results.latest(connection)
     if last is None:
         return "not run yet; a worker runs it nightly, and `jawel ledger audit` at once"

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cli.findings import CheckFailed, CheckWarning
-from app.database import Database, schema
+from app.cli.findings import CheckFailed, CheckWarning, reading
+from app.database import Database
 from app.links import LONGEST_MAILBOX, Links, can_be_signed
 from app.mail import backlog, delivery, envelope
 from app.mail.delivery import cleartext
@@ -49,15 +49,13 @@ def _envelope_sender(database: Database, settings: Settings) -> str:
 
 
 def relay(database: Database, settings: Settings) -> str:
-    """What letters met, as opposed to `_mail`, which meets the server now."""
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
-        refused_us = backlog.refused_by_relay(connection)
+    """What letters met, as opposed to `mail`, which meets the server now."""
+    with reading(database) as connection:
+        owed = backlog.owed(connection)
         plain = envelope.plain_since(connection, settings.mail_server) if settings.mail_server else None
-    if refused_us:
+    if owed.refused_by_relay:
         raise CheckFailed(
-            f"{refused_us.letters:,} letters wait, as the mail server refuses us ({refused_us.reply}): a wrong login,"
+            f"{owed.refused_by_relay:,} letters wait, as the mail server refuses us ({owed.refusal}): a wrong login,"
             " relaying, a blocklist, or the quota of the account; they are tried for 7 days"
         )
     if plain:
@@ -80,9 +78,7 @@ def encryption(settings: Settings) -> str:
 def feedback(database: Database, settings: Settings) -> str:
     if settings.feedback.address:
         return f"letters come back to {settings.feedback.address}, with a `+` and a token before the @"
-    with database.read_only() as connection:
-        if not schema.is_current(connection):
-            raise CheckFailed("waits for the schema; run `jawel migrate`")
+    with reading(database) as connection:
         found = load.catalogue(connection)
     unsigned = [each.slug for each in found.open.values() if not can_be_signed(each.mailbox)]
     if unsigned:

@@ -18,12 +18,22 @@ class Backlog:
     by_state: Mapping[State, int]
     first_due_at: datetime | None
     """May be in the future. None if no letter is owed."""
+    refused_by_relay: int
+    """Those that wait because the mail server refuses us."""
+    refusal: str
+    """The codes that one of them met; empty if there is none."""
 
 
 def owed(connection: Connection) -> Backlog:
-    counted = {row.state: row.letters for row in connection.execute(_OWED_BY_STATE, {"at_most": COUNTED})}
-    by_state = {state: counted.get(state, 0) for state in (State.QUEUED, State.DEFERRED)}
-    return Backlog(by_state, connection.scalar(_FIRST_DUE))
+    counted = {row.state: row for row in connection.execute(_OWED_BY_STATE, {"at_most": COUNTED})}
+    by_state = {state: counted[state].letters if state in counted else 0 for state in (State.QUEUED, State.DEFERRED)}
+    refusal = max((row.refusal or "" for row in counted.values()), default="")
+    return Backlog(
+        by_state=by_state,
+        first_due_at=connection.scalar(_FIRST_DUE),
+        refused_by_relay=sum(row.refused for row in counted.values()),
+        refusal=refusal.removeprefix(retry.REFUSED_US),
+    )
 
 
 def failed(connection: Connection) -> int:
@@ -31,23 +41,16 @@ def failed(connection: Connection) -> int:
     return connection.scalar(_FAILED) or 0
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedByRelay:
-    letters: int
-    """Up to COUNTED."""
-    reply: str
-    """The codes that one of them met."""
-
-
-def refused_by_relay(connection: Connection) -> RefusedByRelay | None:
-    """The letters that wait because the mail server refuses us; None if there is none."""
-    found = connection.scalars(_REFUSED_US).all()
-    return RefusedByRelay(len(found), (found[0] or "").removeprefix(retry.REFUSED_US)) if found else None
-
-
-_REFUSED_US = select(Letter.reply).where(IS_OWED, Letter.reply.startswith(retry.REFUSED_US)).limit(COUNTED)
 _FAILED_FIRST = select(Letter.id).where(IS_FAILED).order_by(Letter.state_at).limit(COUNTED).subquery()
 _FAILED = select(func.count()).select_from(_FAILED_FIRST)
 _FIRST_DUE = select(Letter.due_at).where(IS_OWED).order_by(Letter.due_at).limit(1)
-_COUNTED = select(Letter.state).where(IS_OWED).order_by(Letter.due_at).limit(bindparam("at_most")).subquery()
-_OWED_BY_STATE = select(_COUNTED.c.state, func.count().label("letters")).group_by(_COUNTED.c.state)
+_FIRST = (
+    select(Letter.state, Letter.reply).where(IS_OWED).order_by(Letter.due_at).limit(bindparam("at_most")).subquery()
+)
+_IS_REFUSAL = _FIRST.c.reply.startswith(retry.REFUSED_US)
+_OWED_BY_STATE = select(
+    _FIRST.c.state,
+    func.count().label("letters"),
+    func.count().filter(_IS_REFUSAL).label("refused"),
+    func.max(_FIRST.c.reply).filter(_IS_REFUSAL).label("refusal"),
+).group_by(_FIRST.c.state)

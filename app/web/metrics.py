@@ -119,11 +119,10 @@ class _Figures(Collector):
             "How long the first letter that is due has been; 0 where none is.",
             self._age(owed.first_due_at),
         )
-        refused = backlog.refused_by_relay(self._connection)
         yield _gauge(
             "jawel_letters_refused_by_relay",
             "Letters that wait because the mail server refuses us.",
-            refused.letters if refused else 0,
+            owed.refused_by_relay,
         )
 
     def _breakers(self) -> Iterator[Metric]:

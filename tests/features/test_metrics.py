@@ -151,7 +151,7 @@ def test_a_scrape_is_a_few_statements_that_read_no_table_from_end_to_end(service
     event.listen(service.database.reader, "before_cursor_execute", note)
     figures(service)
     event.remove(service.database.reader, "before_cursor_execute", note)
-    assert 0 < len(asked) < 16
+    assert 0 < len(asked) < 15
     with service.database.read_only() as connection:
         for statement, parameters in asked:
             assert full_scans(connection, statement, parameters) == [], statement
