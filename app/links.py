@@ -40,6 +40,10 @@ class Links:
     def unsubscribe(self, subscription_id: UUID) -> str:
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE, subscription_id)}"
 
+    def unsubscribe_all(self, subscription_id: UUID) -> str:
+        """Ends every subscription of the person by one POST: RFC 8058 leaves no room for that in the body."""
+        return f"{self.unsubscribe(subscription_id)}?all=1"
+
     def unsubscribe_one(self, subscription_id: UUID) -> str:
         """For parties that may not learn the person's other subscriptions: it ends that one only."""
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE_ONE, subscription_id)}"

@@ -113,11 +113,12 @@ def _links(owed: Owed, links: Links, expires_at: datetime) -> tuple[list[str], s
         # The mailbox holder has no subscription to leave yet, and can only decline the request.
         link = links.change_address(owed.move.change_id, expires_at)
         return [link], f"{link}/decline"
-    exit_link = links.unsubscribe(next(iter(owed.newsletters)))
-    if owed.letter.kind == LetterKind.PREFERENCES:
-        return [links.manage(owed.letter.subscriber_id, expires_at)], f"{exit_link}?all=1"
     if owed.move:
         return [links.undo_address(owed.move.change_id, expires_at)], None
+    subscription_id = next(iter(owed.newsletters))
+    if owed.letter.kind == LetterKind.PREFERENCES:
+        return [links.manage(owed.letter.subscriber_id, expires_at)], links.unsubscribe_all(subscription_id)
+    exit_link = links.unsubscribe(subscription_id)
     if owed.letter.kind == LetterKind.RESUBSCRIBED and len(owed.newsletters) == 1:
         return [exit_link], exit_link
     return [links.preferences(owed.letter.subscriber_id)], exit_link

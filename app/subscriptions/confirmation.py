@@ -26,6 +26,8 @@ from app.subscriptions.address_change import changes
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
 
+CANCELLED_FOR = timedelta(hours=24)
+
 
 class Standing(Enum):
     """State of a subscription, as seen from one link."""
@@ -148,17 +150,17 @@ def _lift_hard_bounce(session: Session, subscription: Subscription) -> None:
     suppressions.lift(session, digest, Reason.HARD_BOUNCE)
 
 
-def decline(
-    session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act, quiet_for: timedelta = TRACES_KEPT_FOR
-) -> None:
-    """Lapse the letter's pending subscriptions, and send the mailbox no confirmation mail for `quiet_for`. Idempotent.
+def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
+    """Lapse the letter's pending subscriptions, and send the mailbox no confirmation mail for 30 days. Idempotent.
 
+    By one-click it only cancels the request, for CANCELLED_FOR: mail programs, habit and scanners press that too.
     Subscriptions confirmed meanwhile end as well, because "this was not me" applies to them too. Those that had ended
     stay ended: their undo is voided.
     """
     letter, held = _hold(session, letter_id)
     subscriptions = _with_current_nonce(letter, held)
     now = clock.now()
+    quiet_until = now + (CANCELLED_FOR if act.details["method"] == withdrawal.ONE_CLICK else TRACES_KEPT_FOR)
     if letter is not None:
         withdrawal.void_undo(held, [each for each in held if str(each.id) in letter.about])
     left = [each for each in subscriptions if each.status == Status.CONFIRMED]
@@ -167,7 +169,7 @@ def decline(
             step = transitions.step(EventType.DECLINED, subscription, now)
             consent.record(session, step, _after_letter(act, letter, now))
             known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
-            suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + quiet_for)
+            suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=quiet_until)
             transitions.lapse(session, subscription)
         elif subscription.status == Status.CONFIRMED:
             transitions.end(session, subscription, Status.UNSUBSCRIBED, act)

@@ -33,6 +33,7 @@ from app.subscriptions.renewal import Renewal
 LEAVABLE = (Status.PENDING, Status.CONFIRMED)
 UNDO_WITHIN = timedelta(minutes=30)
 UNDO_METHOD = "undo"
+ONE_CLICK = "one_click"
 """The `method` in evidence."""
 
 

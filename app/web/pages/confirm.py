@@ -5,7 +5,6 @@ button posts, and only a person presses it.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 
@@ -16,8 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.consent import Act, Actor
-from app.newsletters.definitions import TRACES_KEPT_FOR
-from app.subscriptions import confirmation
+from app.subscriptions import confirmation, withdrawal
 from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import HoneypotResult, Signup
 from app.tokens import Claim, Purpose
@@ -29,10 +27,6 @@ from app.web.problems import FieldErrors, InvalidFields
 from app.web.signup import intake
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
-
-
-CANCELLED_FOR = timedelta(hours=24)
-"""A mail program's "unsubscribe" in a confirmation mail only cancels the request: habit and scanners press it too."""
 
 
 @blueprint.get("")
@@ -87,11 +81,9 @@ def decline(token: str) -> Response:
     """ "This was not me": from the page's button, or as the one-click unsubscribe of the confirmation letter."""
     claim = _claim(token)
     asked = _asked(claim)
-    how = _how_declined()
-    act = Act(Actor.MAILBOX_HOLDER, {"method": how, **client.details()})
-    quiet_for = CANCELLED_FOR if how == "one_click" else TRACES_KEPT_FOR
     with current.database().transaction() as session:
-        confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act, quiet_for=quiet_for)
+        act = Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **client.details()})
+        confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act)
     if wants_page():
         return make_response(render_template("pages/declined.html", asked=asked))
     return jsonify(status="declined")
@@ -163,7 +155,7 @@ def _chosen(asked: Asked) -> list[str]:
 
 
 def _how_declined() -> str:
-    return "one_click" if parsing.optional_field("List-Unsubscribe") == "One-Click" else "page"
+    return withdrawal.ONE_CLICK if parsing.optional_field("List-Unsubscribe") == "One-Click" else "page"
 
 
 def _ask_again(asked: Asked, names: list[str]) -> None:

@@ -54,7 +54,7 @@ def show(token: str) -> str:
 def press(token: str) -> Response:
     subscription_id, is_about_one = _read(token)
     is_one_click = _is_one_click()
-    method = "one_click" if is_one_click else "page"
+    method = withdrawal.ONE_CLICK if is_one_click else "page"
     act = Act(Actor.MAILBOX_HOLDER, {"method": method, "browser": client.browser_family(), **_reason()})
     catalogue = current.catalogue()
     with current.database().transaction() as session:
