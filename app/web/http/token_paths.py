@@ -8,7 +8,7 @@ Invariant: a path without a token of the right length is passed on unchanged.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -25,14 +25,15 @@ _GLUED = re.compile(r"[\W_]+\Z")
 def cleaned(application: "WSGIApplication", app: Flask) -> "WSGIApplication":
     """To be called once all routes are registered."""
     endings = _endings(app)
-    clean, prefixes = _cleaner(endings), tuple(endings)
 
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         sent = str(environ.get("PATH_INFO", ""))
-        if sent.startswith(prefixes):
+        for prefix in filter(sent.startswith, endings):
             # WSGI hands over the bytes of the path as Latin-1 (PEP 3333).
-            path = sent.encode("latin-1").decode("utf-8", "replace")
-            environ["PATH_INFO"] = clean(path).encode().decode("latin-1")
+            rest = sent[len(prefix) :].encode("latin-1").decode("utf-8", "replace")
+            if found := _token(rest, endings[prefix]):
+                environ["PATH_INFO"] = prefix + found
+                break
         return application(environ, start_response)
 
     return answer
@@ -47,21 +48,16 @@ def _endings(app: Flask) -> dict[str, list[str]]:
     return {prefix: sorted(endings, key=len, reverse=True) for prefix, endings in sorted(found.items(), reverse=True)}
 
 
-def _cleaner(endings: dict[str, list[str]]) -> Callable[[str], str]:
-    def clean(path: str) -> str:
-        for prefix, possible in endings.items():
-            if path.startswith(prefix):
-                rest = _GLUED.sub("", path[len(prefix) :])
-                for ending in possible:
-                    token = _letters(rest.removesuffix(ending)) if rest.endswith(ending) else ""
-                    if len(token) in LENGTHS:
-                        return f"{prefix}{token}{ending}"
-        return path
-
-    return clean
+def _token(rest: str, endings: Sequence[str]) -> str | None:
+    """The token and what has to follow it; None if there is none."""
+    glued_off = _GLUED.sub("", rest)
+    for ending in filter(glued_off.endswith, endings):
+        token = _letters(glued_off.removesuffix(ending))
+        if len(token) in LENGTHS and token.isascii():
+            return token + ending
+    return None
 
 
 def _letters(text: str) -> str:
-    """In small letters, as tokens are written; Unicode has others that turn into ASCII, so those are left alone."""
-    found = "".join(character for character in text if character.isalnum())
-    return found.lower() if found.isascii() else found
+    """In small letters, as tokens are written."""
+    return "".join(filter(str.isalnum, text)).lower()
