@@ -20,8 +20,8 @@ from config import ClientIp, Environment, LogPublish, Settings
 from tests import machine, smtp
 from tests.commands import Jawel, environment
 from tests.deployments import Deployment
-from tests.emptied import Turns
 from tests.postgresql import Cluster, running_cluster
+from tests.shared_database import SharedDatabase
 
 BROWSER_FLAGS = (
     "--disable-background-networking",
@@ -86,8 +86,8 @@ def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) ->
         yield f"sqlite:///{copy}"
     else:
         cluster: Cluster = request.getfixturevalue("cluster")
-        turns: Turns = request.getfixturevalue("turns")
-        with turns.turn() as name:
+        shared: SharedDatabase = request.getfixturevalue("shared_database")
+        with shared.lent() as name:
             yield cluster.url(name)
 
 
@@ -124,10 +124,10 @@ def postgresql_template(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def turns(cluster: Cluster, postgresql_template: str) -> Iterator[Turns]:
-    turns = Turns(cluster, postgresql_template)
-    yield turns
-    turns.close()
+def shared_database(cluster: Cluster, postgresql_template: str) -> Iterator[SharedDatabase]:
+    shared = SharedDatabase(cluster, postgresql_template)
+    yield shared
+    shared.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""A database that the tests of one process take in turns: it is emptied after each, as making one anew takes longer.
+"""One PostgreSQL database for the tests of a process, emptied after each: to create one takes longer.
 
-Where a test has changed the schema, rights or settings, the next one gets a new database all the same.
+If a test has changed the schema, rights or settings, the next one gets a new database.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-CATALOGUES = (
+SYSTEM_CATALOGS = (
     "pg_attribute",
     "pg_constraint",
     "pg_db_role_setting",
@@ -28,7 +28,7 @@ CATALOGUES = (
 # A row that was changed bears a new transaction, one that was dropped is not counted. What empties a table changes rows
 # of pg_class, so there it is rights that are compared.
 STATE = f"""
-    SELECT {", ".join(f"(SELECT count(*) || ' ' || max(xmin::text::bigint) FROM {each})" for each in CATALOGUES)},
+    SELECT {", ".join(f"(SELECT count(*) || ' ' || max(xmin::text::bigint) FROM {each})" for each in SYSTEM_CATALOGS)},
         (SELECT string_agg(oid || ' ' || relname || ' ' || coalesce(relacl::text, ''), ';' ORDER BY oid) FROM pg_class)
 """
 USED = """
@@ -38,8 +38,8 @@ USED = """
 """
 
 
-class Turns:
-    """`turn` gives the name of a database that is as `template`; one turn after the other."""
+class SharedDatabase:
+    """`lent` yields the name of a database that is as `template`, to one test at a time."""
 
     def __init__(self, cluster: Cluster, template: str) -> None:
         self._cluster, self._template = cluster, template
@@ -48,7 +48,7 @@ class Turns:
         self._state: tuple[Any, ...] | None = None
 
     @contextmanager
-    def turn(self) -> Iterator[str]:
+    def lent(self) -> Iterator[str]:
         if not self._name:
             self._begin()
         try:
