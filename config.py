@@ -70,6 +70,8 @@ class MailServer:
     timeout: float
     """Seconds, for connecting and for every single reply but the one to a letter's final dot."""
     envelope: Envelope = Envelope.SIGNED
+    authorities: str | None = field(default=None, repr=False)
+    """Certificates (PEM) of the authorities that alone may vouch for the server; None: the system's."""
 
     @property
     def is_encrypted(self) -> bool:
@@ -246,6 +248,7 @@ class _Reader(FileAwareEnv):
             password=self.str("MAIL_PASSWORD", None),
             timeout=self.float("MAIL_TIMEOUT", 60.0, validate=Range(0.1, 300)) or 60.0,
             envelope=self.enum("MAIL_ENVELOPE", Envelope.SIGNED, enum=Envelope, by_value=True),
+            authorities=self.certificates("MAIL_CA_FILE"),
         )
         if server.starttls and server.tls:
             self.wrong["MAIL_USE_TLS"] = "cannot be true together with MAIL_USE_SSL: choose one"
@@ -255,6 +258,19 @@ class _Reader(FileAwareEnv):
         if server.username and not is_private and self.environment is Environment.PRODUCTION:
             self.wrong.setdefault("MAIL_USERNAME", "sends the password in the clear: set MAIL_USE_TLS or MAIL_USE_SSL")
         return server if server.host else None
+
+    def certificates(self, name: str) -> str | None:
+        """The content of the file that the variable names; None if it names none."""
+        path = self.str(name, "")
+        try:
+            # OpenSSL takes ASCII only, and a list of authorities may have their names between the certificates.
+            found = Path(path).read_bytes().decode("ascii", "ignore") if path else None
+        except (OSError, ValueError):
+            self.wrong[name] = "names a file that cannot be read; name one with the authorities' certificates (PEM)"
+            return None
+        if found is not None and not checks.holds_certificates(found):
+            self.wrong[name] = "names a file without a certificate; name one with the authorities' certificates (PEM)"
+        return found
 
     def send_limits(self) -> SendLimits:
         return SendLimits(

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ssl
 from importlib.util import find_spec
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -62,6 +63,14 @@ def public_key(value: str) -> None:
         key = None
     if value and not isinstance(key, EllipticCurvePublicKey):
         raise ValidationError("needs the verification key that SendGrid shows, as it is: one line of base64")
+
+
+def holds_certificates(pem: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def topic(value: str) -> None:

@@ -6,8 +6,11 @@ import pytest
 
 import config
 from config import ClientIp, Environment, LogPublish, MailServer
+from tests.certificates import Authority
 from tests.commands import ROOT
 from tests.deployments import LONG, PRODUCTION, SEED, SESAME, Deployment, named_in
+
+PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 
 
 def test_what_production_must_be_told_and_what_it_need_not(deployment: Deployment) -> None:
@@ -189,6 +192,34 @@ def test_a_file_that_cannot_be_read_is_one_problem_among_the_others(deployment: 
     for name in ("SECRET_KEYS", "SUPPRESSION_KEY", "MAIL_PASSWORD"):
         assert f"  {name}: the file that {name}_FILE names cannot be read" in refusal
     assert "  LOG_FORMAT: " in refusal
+
+
+@pytest.mark.parametrize("content", ["", "\n", "authorities", PRIVATE_KEY, b"\x30\x82\x01\x0a"])
+def test_a_file_of_authorities_without_a_certificate_starts_nothing(
+    deployment: Deployment, content: str | bytes
+) -> None:
+    refusal = deployment.refusal(**PRODUCTION, MAIL_CA_FILE=deployment.file(content))
+    assert named_in(refusal) == ["MAIL_CA_FILE"]
+    assert "without a certificate; name one with the authorities' certificates (PEM)" in refusal
+    assert str(deployment.folder) not in refusal
+
+
+@pytest.mark.parametrize("path", ["nowhere.pem", "", "a\0b"])
+def test_a_file_of_authorities_that_cannot_be_read_is_one_problem_among_the_others(
+    deployment: Deployment, path: str
+) -> None:
+    named = deployment.file(str(deployment.folder / path))
+    refusal = deployment.refusal(**PRODUCTION | {"LOG_FORMAT": "xml"}, MAIL_CA_FILE_FILE=named)
+    assert named_in(refusal) == ["LOG_FORMAT", "MAIL_CA_FILE"]
+    assert "MAIL_CA_FILE: names a file that cannot be read; name one with" in refusal
+
+
+def test_a_file_of_authorities_may_say_whose_they_are_in_any_script(deployment: Deployment) -> None:
+    pem = Authority.in_folder(deployment.folder).path.read_text()
+    settings = deployment.settings(**PRODUCTION, MAIL_CA_FILE=deployment.file(f"# Société de démonstration\n{pem}"))
+    assert settings.mail_server is not None
+    assert pem in (settings.mail_server.authorities or "")
+    assert "CERTIFICATE" not in repr(settings)
 
 
 def test_several_keys_are_told_apart_by_commas_whatever_the_spaces(deployment: Deployment) -> None:

@@ -18,7 +18,8 @@ REMEDIES = {
     "auth": "the server refuses to log in; see MAIL_USERNAME and MAIL_PASSWORD",
     "connection": "the server cannot be reached; see MAIL_SERVER and MAIL_PORT",
     "timeout": "the server does not answer in time; see MAIL_SERVER, MAIL_PORT and MAIL_TIMEOUT",
-    "tls": "the server offers no TLS, or no valid certificate; see MAIL_SERVER, MAIL_USE_TLS and MAIL_USE_SSL",
+    "tls": "the server offers no TLS, or no valid certificate; see MAIL_SERVER, MAIL_USE_TLS, MAIL_USE_SSL and"
+    " MAIL_CA_FILE",
 }
 
 
@@ -72,7 +73,9 @@ def encryption(settings: Settings) -> str:
         return "nothing leaves this machine"
     if cleartext.is_exposed(settings):
         raise CheckWarning(f"letters go to {server.host} in the clear, over networks of others; {cleartext.REMEDY}")
-    return "TLS" if server.is_encrypted else "none, and none is needed within one's own network"
+    if not server.is_encrypted:
+        return "none, and none is needed within one's own network"
+    return "TLS, with a certificate by an authority in MAIL_CA_FILE" if server.authorities else "TLS"
 
 
 def feedback(database: Database, settings: Settings) -> str:

@@ -40,14 +40,14 @@ _ROOM = 900
 class MendedMail(Mail):
     """Flask-Mail with a time-out, a HELO name and a TLS trust store."""
 
-    def __init__(self, server: MailServer, helo: str, trusted: ssl.SSLContext | None = None) -> None:
+    def __init__(self, server: MailServer, helo: str) -> None:
         super().__init__()
-        self.server, self.helo, self._trusted = server, helo, trusted
+        self.server, self.helo = server, helo
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """Reading the system's trust store takes longer than sending a letter, so it is read only if TLS is used."""
-        return self._trusted or ssl.create_default_context()
+        return ssl.create_default_context(cadata=self.server.authorities)
 
 
 class MendedConnection(Connection):

@@ -37,8 +37,8 @@ class SmtpTransport:
     `envelope` becomes plain once the server has refused a signed sender and accepted the plain one. Not thread-safe.
     """
 
-    def __init__(self, server: MailServer, *, helo: str, context: ssl.SSLContext | None = None) -> None:
-        self._mail = flask_mail_fixes.MendedMail(server, helo, context)
+    def __init__(self, server: MailServer, *, helo: str) -> None:
+        self._mail = flask_mail_fixes.MendedMail(server, helo)
         self._connection: flask_mail_fixes.MendedConnection | None = None
         self._letters = 0
         self._used_at = 0.0
