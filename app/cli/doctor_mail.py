@@ -38,14 +38,15 @@ def mail(database: Database, settings: Settings) -> str:
 
 def _envelope_sender(database: Database, settings: Settings) -> str:
     links = Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address)
-    mailbox, is_plain = settings.feedback.address or "", False
+    server = settings.mail_server
+    own, is_plain = "", server is not None and server.envelope is Envelope.PLAIN
     try:
         with database.read_only() as connection:
-            mailbox = mailbox or next((each.mailbox for each in load.catalogue(connection).open.values()), "")
-            is_plain = bool(settings.mail_server and envelope.plain_since(connection, settings.mail_server))
+            own = next((each.mailbox for each in load.catalogue(connection).open.values()), "")
+            is_plain = server is not None and envelope.is_plain(connection, server)
     except SQLAlchemyError:
         pass  # told by another check
-    is_plain = is_plain or (settings.mail_server is not None and settings.mail_server.envelope is Envelope.PLAIN)
+    mailbox = (own if is_plain else "") or settings.feedback.address or own
     return mailbox if is_plain or not mailbox else links.envelope_sender(uuid4(), mailbox)
 
 

@@ -33,6 +33,11 @@ def plain_since(connection: Connection, server: MailServer) -> datetime | None:
     return connection.scalar(select(PlainEnvelope.since).where(PlainEnvelope.server == _digest(server)))
 
 
+def is_plain(connection: Connection, server: MailServer) -> bool:
+    """Whether letters go out from the plain sender, by the setting or because the server refused the signed one."""
+    return server.envelope is Envelope.PLAIN or plain_since(connection, server) is not None
+
+
 class EnvelopeMemory:
     """Of one worker and its transport."""
 

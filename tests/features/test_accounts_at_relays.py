@@ -128,6 +128,17 @@ def test_the_doctor_warns_of_a_signed_sender_that_is_refused(
     assert relay.senders[-1] == "events@example.org", "unsigned"
 
 
+def test_the_doctor_tries_the_plain_sender_that_letters_have(
+    service: Service, relay: ScriptedServer, jawel: Jawel
+) -> None:
+    jawel.environment |= {"MAIL_PORT": str(relay.port), "FEEDBACK_ADDRESS": "bounces@mail.example.org"}
+    assert jawel("doctor").exit_code == 0
+    assert jawel("doctor", MAIL_ENVELOPE="plain").exit_code == 0
+    signed, plain = relay.senders
+    assert signed.startswith("bounces+b")
+    assert plain == "events@example.org"
+
+
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT"])
 def test_a_server_that_does_not_know_what_it_offers_gets_the_letter_without(
     service: Service, relay: ScriptedServer, stage: str
