@@ -54,6 +54,8 @@ def mailbox(value: str) -> None:
     local, at, domain = value.rpartition("@")
     if value and (not at or not domain or not local.isascii() or not 0 < len(local) <= 20 or "+" in local):
         raise ValidationError("needs an address such as feedback@example.org, with up to 20 characters before the @")
+    if not domain.isascii():
+        raise ValidationError("needs its domain in ASCII, as it is in DNS: it begins with xn--")
 
 
 def public_key(value: str) -> None:

@@ -87,6 +87,7 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("DATABASE_URL", "jawel.sqlite"),
         ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:"),
+        ("FEEDBACK_ADDRESS", "bounces@bücher.example"),
         ("FEEDBACK_SECRET", "too short"),
         ("FEEDBACK_SECRET", "of 32 letters/that no path may hold"),
         ("LOG_ORIGIN", "example.org+jawel"),
