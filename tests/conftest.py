@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.resolver
 import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -17,9 +18,10 @@ import config
 from app import database as databases
 from app.database import Database, schema
 from config import ClientIp, Environment, LogPublish, Settings
-from tests import machine, smtp
+from tests import machine, name_server, smtp
 from tests.commands import Jawel, environment
 from tests.deployments import Deployment
+from tests.name_server import NameServer
 from tests.postgresql import Cluster, running_cluster
 from tests.shared_database import SharedDatabase
 
@@ -184,9 +186,23 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
     )
 
 
+@pytest.fixture(scope="session")
+def running_name_server() -> Iterator[NameServer]:
+    with name_server.running() as server:
+        yield server
+
+
 @pytest.fixture
-def jawel(settings: Settings, tmp_path: Path) -> Jawel:
-    """The command line, on the same database and mail server."""
+def dns_server(running_name_server: NameServer, monkeypatch: pytest.MonkeyPatch) -> NameServer:
+    """What this process asks instead of the machine's own, at first about a sender's domain in order."""
+    running_name_server.forget()
+    monkeypatch.setattr(dns.resolver, "default_resolver", running_name_server.resolver)
+    return running_name_server
+
+
+@pytest.fixture
+def jawel(settings: Settings, dns_server: NameServer, tmp_path: Path) -> Jawel:
+    """The command line, on the same database and mail server. Run within this process, it asks `dns_server`."""
     return Jawel(environment(settings), tmp_path)
 
 

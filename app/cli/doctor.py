@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, private_files
-from app.cli import doctor_mail
+from app.cli import doctor_mail, doctor_sender
+from app.cli.dns_records import TextRecords
 from app.cli.findings import CheckFailed, CheckWarning, reading
 from app.database import Database, described, schema, sqlite, write_check
 from app.database.postgresql import answering_within
@@ -31,10 +32,13 @@ AUDIT_EVERY = timedelta(days=2)
 @click.command()
 @click.pass_obj
 def doctor(context: Any) -> None:
-    """Check settings, database, schema, catalogue, clock, log, mail server, files and keys. Exit 1 where one fails."""
+    """Check settings, database, schema, catalogue, sender, clock, log, mail server, files, keys. Exit 1 if one fails.
+
+    Asks DNS for records of the sender's domain.
+    """
     settings = context.settings
     click.echo(f"ok    settings: {settings.environment}, {settings.public_url}")
-    database = context.database
+    database, records = context.database, TextRecords(doctor_sender.DNS_SECONDS)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("mail", lambda: doctor_mail.mail(database, settings)),
         ("mail encryption", lambda: doctor_mail.encryption(settings)),
@@ -46,6 +50,10 @@ def doctor(context: Any) -> None:
         ("schema", lambda: _schema(database)),
         ("catalogue", lambda: _catalogue(database)),
         ("feedback", lambda: doctor_mail.feedback(database, settings)),
+        ("sender", lambda: doctor_sender.alignment(database, settings)),
+        ("SPF", lambda: doctor_sender.spf(database, settings, records)),
+        ("DKIM", lambda: doctor_sender.dkim(database, settings, records)),
+        ("DMARC", lambda: doctor_sender.dmarc(database, settings, records)),
         ("relay", lambda: doctor_mail.relay(database, settings)),
         ("clock", lambda: _clock(database)),
         ("log", lambda: _log(database)),
