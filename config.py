@@ -72,6 +72,8 @@ class MailServer:
     envelope: Envelope = Envelope.SIGNED
     authorities: str | None = field(default=None, repr=False)
     """Certificates (PEM) of the authorities that alone may vouch for the server; None: the system's."""
+    connections: int = 4
+    """At once, for each worker."""
 
     @property
     def is_encrypted(self) -> bool:
@@ -247,6 +249,7 @@ class _Reader(FileAwareEnv):
             username=self.str("MAIL_USERNAME", None),
             password=self.str("MAIL_PASSWORD", None),
             timeout=self.float("MAIL_TIMEOUT", 60.0, validate=Range(0.1, 300)) or 60.0,
+            connections=self.int("MAIL_CONNECTIONS", 4, validate=Range(1, 100)) or 4,
             envelope=self.enum("MAIL_ENVELOPE", Envelope.SIGNED, enum=Envelope, by_value=True),
             authorities=self.certificates("MAIL_CA_FILE"),
         )

@@ -172,6 +172,8 @@ def settings(database_url: str, mail_server: smtp.MailServer, tmp_path: Path) ->
             username=None,
             password=None,
             timeout=30,
+            # With more, letters may overtake one another.
+            connections=1,
         ),
         trusted_proxies=0,
         client_ip=ClientIp.TRUNCATED,

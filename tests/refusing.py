@@ -32,6 +32,27 @@ REFUSE_EVIDENCE = {
         CREATE TRIGGER refuse BEFORE INSERT ON consent_events FOR EACH ROW EXECUTE FUNCTION refuse()""",
 }
 
+REFUSE_EVENTS_ABOUT = {
+    "sqlite": [
+        """CREATE TRIGGER refuse BEFORE INSERT ON consent_events
+        WHEN NEW.newsletter = '{newsletter}' AND NEW.type = 'letter.accepted'
+        BEGIN SELECT RAISE(ABORT, 'not this one'); END"""
+    ],
+    "postgresql": [
+        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN RAISE EXCEPTION ''not this one'' USING ERRCODE = ''check_violation''; END'""",
+        """CREATE TRIGGER refuse BEFORE INSERT ON consent_events FOR EACH ROW
+        WHEN (NEW.newsletter = '{newsletter}' AND NEW.type = 'letter.accepted') EXECUTE FUNCTION refuse()""",
+    ],
+}
+
+
+def refuse_acceptance_of(service: Service, newsletter: str) -> None:
+    """From here on no letter about that newsletter can be recorded as accepted."""
+    with service.database.writer.begin() as connection:
+        for statement in REFUSE_EVENTS_ABOUT[service.database.writer.dialect.name]:
+            connection.exec_driver_sql(statement.format(newsletter=newsletter))
+
 
 @contextmanager
 def refusing_writes(service: Service) -> Iterator[None]:

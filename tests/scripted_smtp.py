@@ -36,7 +36,10 @@ class ScriptedServer:
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     """All that were sent with their final dot, whatever was answered."""
+    packets: list[bytes] = field(default_factory=list)
     usual: dict[str, str] = field(default_factory=lambda: dict(USUAL))
+    forgets_what_comes_early: bool = False
+    """As a server that offers PIPELINING and cannot do it."""
 
     def say(self, stage: str, *answers: str) -> None:
         self.script[stage] = deque(answers)
@@ -47,30 +50,46 @@ class ScriptedServer:
 
 
 class _Handler(socketserver.StreamRequestHandler):
+    def setup(self) -> None:
+        super().setup()
+        self.told: ScriptedServer = self.server.told  # type: ignore[attr-defined]
+        self.received = b""
+
     def handle(self) -> None:
-        server: ScriptedServer = self.server.told  # type: ignore[attr-defined]
         try:
-            self._answer(server, "greeting")
-            while line := self.rfile.readline():
+            self._answer("greeting")
+            while line := self._line():
+                if self.told.forgets_what_comes_early:
+                    self.received = b""
                 command = line.decode("utf-8", "replace").rstrip("\r\n")
-                server.commands.append(command)
+                self.told.commands.append(command)
                 stage = command.partition(" ")[0].upper()
-                if self._answer(server, stage).startswith("354") and stage == "DATA":
-                    self._take_content(server)
+                if self._answer(stage).startswith("354") and stage == "DATA":
+                    self._take_content()
                 if stage == "QUIT":
                     return
         except (_Cut, OSError):
             return
 
-    def _take_content(self, server: ScriptedServer) -> None:
+    def _line(self) -> bytes:
+        while b"\n" not in self.received:
+            if not (packet := self.request.recv(65_536)):
+                return b""
+            self.told.packets.append(packet)
+            self.received += packet
+        line, end, self.received = self.received.partition(b"\n")
+        return line + end
+
+    def _take_content(self) -> None:
         lines = []
-        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+        while (line := self._line()) not in (b".\r\n", b""):
             lines.append(line.removeprefix(b"."))
         if line:
-            server.contents.append(b"".join(lines))
-            self._answer(server, "dot")
+            self.told.contents.append(b"".join(lines))
+            self._answer("dot")
 
-    def _answer(self, server: ScriptedServer, stage: str) -> str:
+    def _answer(self, stage: str) -> str:
+        server = self.told
         said = server.script[stage].popleft() if server.script[stage] else server.usual.get(stage, "500 5.5.1 what?")
         if said == CUT:
             raise _Cut

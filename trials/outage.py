@@ -24,8 +24,8 @@ from flask import Flask
 import config
 from app import clock, create_app
 from app.mail import order as turns
-from app.mail import send
 from app.mail.circuit_breaker import CircuitBreaker
+from app.mail.dispatch import Dispatcher
 from app.resources import resources_of
 from app.worker import mail_loop
 from tests import smtp
@@ -80,28 +80,34 @@ class Outcome:
 def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
     """`app` sends its letters to `port`, where nobody listens until the day is over."""
     outcome = Outcome()
-    database = resources_of(app).database
-    with (
-        time_machine.travel(clock.now(), tick=False) as moved,
-        mail_loop.sending_context(app, threading.Event()) as opened,
-    ):
-        context = replace(opened, circuit_breaker=CircuitBreaker(steady=time.time))
+    breaker = CircuitBreaker(steady=time.time)
+    with time_machine.travel(clock.now(), tick=False) as moved, _in_order(app, breaker) as mail:
         for number in range(plan.looks):
             for _ in range(len(outcome.signed_up), plan.signups * (number + 1) // plan.looks):
                 _sign_up(app, outcome)
                 moved.shift(APART)
-            while send.deliver_due(database, context):
-                pass
+            mail.deliver_all()
             moved.shift(A_DAY / plan.looks)
         # Else the last of them would rightly go first.
         moved.shift(turns.WAITED_FOR)
         with smtp.running(port=port) as server:
             server.on_taken = lambda: outcome.arrivals.append((clock.now(), server.letters[-1].recipient))
             for _ in range(_steps(plan)):
-                while send.deliver_due(database, context):
-                    pass
+                mail.deliver_all()
                 moved.shift(STEP)
     return outcome
+
+
+@contextmanager
+def _in_order(app: Flask, breaker: CircuitBreaker) -> Iterator[Dispatcher]:
+    """By one connection: with more, letters may overtake one another."""
+    context = mail_loop.sending_context(app, threading.Event())
+    one = replace(context.relay, connections=1)
+    mail = Dispatcher(resources_of(app).database, replace(context, relay=one, circuit_breaker=breaker))
+    try:
+        yield mail
+    finally:
+        mail.close()
 
 
 def _sign_up(app: Flask, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 from sqlalchemy import (
@@ -29,6 +30,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    type_coerce,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
@@ -73,7 +75,7 @@ def insert_all(connection: Connection, model: type[DeclarativeBase], values: Seq
         if values:
             connection.execute(sqlite.insert(model), values)
     else:
-        _insert_all(model).run(connection, {model.__tablename__: _encode(values)})
+        _insert_all(model).run(connection, {model.__tablename__: encode(values)})
 
 
 @cache
@@ -111,7 +113,7 @@ def together(inserts: Sequence[Insert]) -> tuple[PreparedStatement, ...]:
 
 def parameters(rows: Mapping[Any, Sequence[object]]) -> dict[str, str]:
     """By the name of the table, as `insert` reads them."""
-    return {model.__tablename__: _encode(each) for model, each in rows.items()}
+    return {model.__tablename__: encode(each) for model, each in rows.items()}
 
 
 def texts(values: Sequence[str]) -> str:
@@ -127,7 +129,17 @@ def select_texts(parameter: str, dialect: str) -> Select[tuple[str]]:
     return select(func.json_array_elements_text(sql_cast(array, JSON)).table_valued("value").c.value)
 
 
-def _encode(values: Sequence[object]) -> str:
+def select_ids(parameter: str, dialect: str) -> Select[tuple[UUID]]:
+    """As `select_texts`, of ids."""
+    found = select_texts(parameter, dialect).subquery()
+    if dialect == "sqlite":
+        # SQLAlchemy keeps UUIDs without hyphens on SQLite.
+        return select(type_coerce(func.replace(found.c.value, "-", ""), Uuid))
+    return select(sql_cast(found.c.value, Uuid))
+
+
+def encode(values: Sequence[object]) -> str:
+    """The value of a `records` parameter."""
     return orjson.dumps(values, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.database import AnyRow
-from app.mail.compose import AddressChangeDetails, Owed
+from app.mail.owed import AddressChangeDetails, Owed
 from app.newsletters.definitions import Catalogue
 from app.outbox import Letter, LetterKind
 from app.subscriptions.address_change import changes

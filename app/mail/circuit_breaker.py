@@ -27,19 +27,25 @@ class CircuitBreaker:
         with self._lock:
             if self._rests_until is None:
                 return at_most
-            return 0 if self._steady() < self._rests_until else min(1, at_most)
+            return 0 if self._rests() else min(1, at_most)
 
     def failed(self) -> timedelta:
-        """Returns the back-off that begins now."""
+        """Returns the back-off that is left. Letters that were under way when it began do not lengthen it."""
         with self._lock:
-            rest = REST[min(self._failures, len(REST) - 1)]
-            self._failures += 1
-            self._rests_until = self._steady() + rest.total_seconds()
-            return rest
+            if not self._rests():
+                rest = REST[min(self._failures, len(REST) - 1)]
+                self._failures += 1
+                self._rests_until = self._steady() + rest.total_seconds()
+            return timedelta(seconds=max(0.0, (self._rests_until or 0.0) - self._steady()))
 
     def worked(self) -> bool:
-        """True if this ends an outage."""
+        """True if this ends an outage. A letter that was under way when the back-off began does not end it."""
         with self._lock:
+            if self._rests():
+                return False
             was_away = self._failures >= OUTAGE
             self._failures, self._rests_until = 0, None
             return was_away
+
+    def _rests(self) -> bool:
+        return self._rests_until is not None and self._steady() < self._rests_until

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app import clock
 from app.database import Base, Database, Instant
 from app.database.upsert import insert_into
-from app.mail.delivery import Transport
+from app.mail.delivery.smtp import RelayProfile
 from config import Envelope, MailServer
 
 log = structlog.get_logger()
@@ -39,10 +39,10 @@ def is_plain(connection: Connection, server: MailServer) -> bool:
 
 
 class EnvelopeMemory:
-    """Of one worker and its transport."""
+    """Of one worker, for all its connections."""
 
-    def __init__(self, database: Database, server: MailServer | None, transport: Transport) -> None:
-        self._database, self._server, self._transport = database, server, transport
+    def __init__(self, database: Database, server: MailServer | None, profile: RelayProfile) -> None:
+        self._database, self._server, self._profile = database, server, profile
         self._known: Envelope | None = None
 
     def restore(self) -> None:
@@ -50,17 +50,17 @@ class EnvelopeMemory:
         if self._known is None:
             with self._database.read_only() as connection:
                 if self._server and plain_since(connection, self._server):
-                    self._transport.envelope = Envelope.PLAIN
-            self._known = self._transport.envelope
+                    self._profile.envelope = Envelope.PLAIN
+            self._known = self._profile.envelope
 
     def note(self) -> None:
         """After a letter was accepted: writes only if the envelope has changed since. Idempotent."""
-        if self._server is None or self._transport.envelope is self._known:
+        if self._server is None or self._profile.envelope is self._known:
             return
         with self._database.transaction() as session:
             row = insert_into(PlainEnvelope, session).values(server=_digest(self._server), since=clock.now())
             session.execute(row.on_conflict_do_nothing())
-        self._known = self._transport.envelope
+        self._known = self._profile.envelope
         log.warning("mail_server.envelope_refused", server=self._server.host, remedy="set MAIL_ENVELOPE=plain")
 
 

@@ -1,11 +1,12 @@
-"""One step of the mail loop: claim due letters; compose, deliver and mark each.
+"""Sends one letter over one connection, and records what became of it unless the server accepted it.
 
-Invariant: between claim and mark no transaction is open, so a slow mail server holds no lock. A letter that became
+Invariant: while a server is waited for, no transaction is open, so a slow one holds no lock. A letter that became
 obsolete since it was queued (confirmed, declined, suppressed, overtaken by a newer letter) is dropped before sending.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
@@ -13,17 +14,19 @@ from threading import Event
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, feedback, outbox
+from app import feedback, outbox
 from app.database import Database
 from app.links import Links
-from app.mail import acceptance, claim, lookup, retry
+from app.mail import lookup, retry
+from app.mail.acceptance import AcceptedLetter
 from app.mail.circuit_breaker import CircuitBreaker
 from app.mail.claim import Measure
-from app.mail.compose import Owed, compose
-from app.mail.delivery import Transport
+from app.mail.compose import compose
+from app.mail.delivery import Relay, Transport
 from app.mail.delivery.failures import (
     AnswerMissing,
     LetterRefused,
+    NoFurtherConnection,
     RecipientRefused,
     RelayAway,
     RelayBusy,
@@ -31,70 +34,57 @@ from app.mail.delivery.failures import (
     TemporaryFailure,
 )
 from app.mail.envelope import EnvelopeMemory
+from app.mail.in_progress import ClaimedLetter
 from app.mail.lease_keeper import LEASE, LeaseKeeper
+from app.mail.owed import Owed
 from app.mail.recall import Recall
 from app.newsletters.definitions import Catalogue
 from app.outbox import Letter, State
 
 log = structlog.get_logger()
 
-AT_MOST = 20
 TO_BEGIN = timedelta(minutes=1)
 """No letter is begun with less than that left on its lease."""
-RETRY_PAUSE = timedelta(milliseconds=500)
-LAST_TRIES = timedelta(seconds=4)
-"""For a process that is told to stop, and has ten seconds in all."""
+FRESH_SECONDS = 1.0
+"""A recipient that was looked up longer ago is looked up again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendingContext:
     """Dependencies of the mail loop, besides the database."""
 
-    transport: Transport
+    relay: Relay
     links: Links
     catalogue: Callable[[], Catalogue]
     measure: Measure
     envelope: EnvelopeMemory
+    templates: Callable[[], AbstractContextManager[object]]
+    """Opens the context within which a thread can render letters."""
     circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recall: Recall = field(default_factory=Recall)
     stop: Event = field(default_factory=Event)
     """Once set, letters that are not begun are released."""
 
 
-def deliver_due(database: Database, context: SendingContext) -> int:
-    """Deliver up to AT_MOST letters that are due, as far as limits and mail server allow; release the rest.
+def send(
+    database: Database, context: SendingContext, transport: Transport, claimed: ClaimedLetter
+) -> AcceptedLetter | None:
+    """None unless the server accepted the letter: then what became of it is written.
 
-    Returns how many were claimed or put off; 0 means there is nothing to do for now.
+    Raises NoFurtherConnection, after which it was not begun, and SQLAlchemyError.
     """
-    context.recall.call(database)
-    context.envelope.restore()
-    at_most = context.circuit_breaker.room(AT_MOST)
-    if not at_most:
-        return 0
-    with database.transaction() as session:
-        admitted = claim.claim(session, context.measure, lease_for=LEASE, at_most=at_most)
-    for begun, letter in enumerate(admitted.letters):
-        is_too_late = not outbox.is_held(letter, LEASE, at_least=TO_BEGIN)
-        if is_too_late or context.stop.is_set() or not context.circuit_breaker.room(AT_MOST):
-            with database.transaction() as session:
-                outbox.release(session, admitted.letters[begun:])
-            break
-        _deliver(database, context, letter)
-    return len(admitted.letters) + admitted.put_off
-
-
-def _deliver(database: Database, context: SendingContext, letter: Letter) -> None:
+    letter = claimed.letter
     keeper = LeaseKeeper(database, letter)
     try:
-        owed = _look_up(database, context, letter)
+        transport.open()
+        owed = _owed_still(database, context, claimed)
         if owed is None:
-            return
+            return None
         composition = compose(owed, context.links)
-        context.transport.open()
-        if not _is_still_held(database, letter):
-            return
         with keeper:
-            reply = context.transport.deliver(composition.letter, keeper)
+            reply = transport.deliver(composition.letter, keeper)
+    except NoFurtherConnection:
+        raise
     except (RelayAway, RelayBusy, RelayRefused) as failure:
         _back_off(database, context, letter, failure)
     except AnswerMissing as failure:
@@ -108,55 +98,49 @@ def _deliver(database: Database, context: SendingContext, letter: Letter) -> Non
     except SQLAlchemyError:
         raise
     except Exception as error:
-        # A letter that cannot be composed must not keep the others waiting; its error text may hold the address.
-        _postpone(database, letter, TemporaryFailure(f"error {type(error).__name__}"))
+        _postpone(database, letter, _at_fault(error))
     else:
-        _record_acceptance(context.stop, letter, lambda: acceptance.record(database, owed, composition, reply))
-        log.info("letter.sent", letter=str(letter.id), kind=letter.kind, reply=reply)
         context.envelope.note()
         if context.circuit_breaker.worked():
             _resume(database)
+        return AcceptedLetter(owed, composition, reply)
+    return None
 
 
-def _look_up(database: Database, context: SendingContext, letter: Letter) -> Owed | None:
-    """None if the letter is not owed any more, or was sent often enough: it is marked as such."""
-    with database.read_only() as connection:
-        owed = lookup.look_up(connection, letter, context.catalogue())
-    if owed is None:
-        _settle(database, letter, State.DROPPED, "")
-    elif letter.unanswered >= retry.MOST_UNANSWERED:
-        _settle(database, letter, State.FAILED, retry.NO_ANSWER)
+def _owed_still(database: Database, context: SendingContext, claimed: ClaimedLetter) -> Owed | None:
+    """None if the lease has too little time left, or the letter is not owed any more: it is given back or dropped."""
+    if not outbox.is_held(claimed.letter, LEASE, at_least=TO_BEGIN):
+        with database.transaction() as session:
+            outbox.release(session, [claimed.letter])
         return None
-    return owed
+    if time.monotonic() - claimed.looked_up_at < FRESH_SECONDS:
+        return claimed.owed
+    return next(iter(look_up(database, context, [claimed.letter])), None)
 
 
-def _is_still_held(database: Database, letter: Letter) -> bool:
-    """Connecting may have taken longer than the lease. If so, the letter is given back."""
-    if outbox.is_held(letter, LEASE, at_least=TO_BEGIN):
-        return True
-    with database.transaction() as session:
-        outbox.release(session, [letter])
-    return False
+def look_up(database: Database, context: SendingContext, letters: Sequence[Letter]) -> list[Owed]:
+    """In their order. Those that are not owed any more, or were sent often enough, are marked as such and left out."""
+    try:
+        with database.read_only() as connection:
+            found = lookup.look_up(connection, letters, context.catalogue())
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        if len(letters) > 1:
+            return [owed for each in letters for owed in look_up(database, context, [each])]
+        _postpone(database, letters[0], _at_fault(error))
+        return []
+    for letter in letters:
+        if letter.id not in found:
+            _settle(database, letter, State.DROPPED, "")
+        elif letter.unanswered >= retry.MOST_UNANSWERED:
+            _settle(database, letter, State.FAILED, retry.NO_ANSWER)
+    return [found[each.id] for each in letters if each.id in found and each.unanswered < retry.MOST_UNANSWERED]
 
 
-def _record_acceptance(stop: Event, letter: Letter, record: Callable[[], None]) -> None:
-    """Retries until the lease ends, or for LAST_TRIES once told to stop: an unmarked letter is sent again.
-
-    Idempotent: the first success ends the lease.
-    """
-    assert letter.leased_until is not None
-    until = time.monotonic() + (letter.leased_until - clock.now()).total_seconds()
-    while True:
-        try:
-            return record()
-        except SQLAlchemyError as error:
-            if stop.is_set():
-                until = min(until, time.monotonic() + LAST_TRIES.total_seconds())
-                stop = Event()
-            if time.monotonic() + RETRY_PAUSE.total_seconds() > until:
-                raise
-            log.warning("letter.not_marked", letter=str(letter.id), kind=type(error).__name__)
-            stop.wait(RETRY_PAUSE.total_seconds())
+def _at_fault(error: Exception) -> TemporaryFailure:
+    """A letter that cannot be composed must not keep the others waiting. The text of the error may hold the address."""
+    return TemporaryFailure(f"error {type(error).__name__}")
 
 
 def _back_off(database: Database, context: SendingContext, letter: Letter, failure: TemporaryFailure) -> None:

@@ -14,15 +14,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from math import ceil
 
 from sqlalchemy import Connection, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import clock
-from app.database import Base, Instant
+from app.database import Base, Instant, json_insert
+from app.database.prepared import PreparedStatement
 from app.database.purge import purge_rows
-from app.database.upsert import insert_into
 
 MILLISECOND = timedelta(milliseconds=1)
 COUNTED = 1000
@@ -129,10 +130,19 @@ def lock(session: Session, keys: Collection[str]) -> Tally:
     """Locks the throttles of these keys until the transaction ends; new ones are created at rest."""
     now = _to_the_millisecond(clock.now())
     at_rest = [{"key": key, "used_until": now, "turns_until": now} for key in sorted(keys)]
-    new = insert_into(Throttle, session).values(at_rest)
-    upsert = new.on_conflict_do_update(index_elements=["key"], set_={"key": new.excluded.key}).returning(Throttle)
-    rows = session.scalars(upsert, execution_options={"populate_existing": True})
+    connection = session.connection()
+    _locking(connection.dialect.name).run(connection, json_insert.parameters({Throttle: at_rest}))
+    found = select(Throttle).where(Throttle.key.in_(keys))
+    rows = session.scalars(found, execution_options={"populate_existing": True})
     return Tally({row.key: row for row in rows}, now)
+
+
+@cache
+def _locking(dialect: str) -> PreparedStatement:
+    """Writes each key, because only that locks its row."""
+    new = json_insert.insert(Throttle, dialect)
+    upsert = new.on_conflict_do_update(index_elements=["key"], set_={"key": new.excluded.key})
+    return PreparedStatement(upsert.returning(Throttle.key))
 
 
 def used_up(connection: Connection) -> Mapping[str, int]:

@@ -111,7 +111,7 @@ class Newsletter:
             for language in self.languages
         }
 
-    @property
+    @cached_property
     def mailbox(self) -> str:
         """The address of the sender, without a name."""
         return parseaddr(self.sender)[1]

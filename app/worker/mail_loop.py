@@ -7,52 +7,53 @@ from contextlib import contextmanager
 import structlog
 from flask import Flask
 
-from app.mail import delivery, send
+from app.mail import delivery
 from app.mail.claim import Measure
+from app.mail.dispatch import Dispatcher
 from app.mail.envelope import EnvelopeMemory
 from app.mail.send import SendingContext
-from app.resources import Resources, resources_of
+from app.resources import resources_of
 
 log = structlog.get_logger()
 
-IDLE_SECONDS = 0.5
 TROUBLE_SECONDS = 5
 
 
 def run_once(app: Flask) -> None:
-    resources = resources_of(app)
-    with sending_context(app, threading.Event()) as context:
-        while send.deliver_due(resources.database, context):
-            pass
+    with dispatcher(app, threading.Event()) as mail:
+        mail.deliver_all()
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    resources = resources_of(app)
-    with sending_context(app, stop) as context:
+    with dispatcher(app, stop) as mail:
         while not stop.is_set():
             try:
-                busy = send.deliver_due(resources.database, context)
+                mail.pause(mail.claim_due())
             except Exception as error:
                 # Usually the database is down. The loop goes on, because letters wait; error texts may be personal.
                 log.error("worker.step_failed", kind=type(error).__name__)
                 stop.wait(TROUBLE_SECONDS)
-            else:
-                stop.wait(0 if busy else IDLE_SECONDS)
 
 
 @contextmanager
-def sending_context(app: Flask, stop: threading.Event) -> Iterator[SendingContext]:
-    resources: Resources = resources_of(app)
-    transport = delivery.transport(resources.settings)
-    with app.app_context():
-        try:
-            yield SendingContext(
-                transport=transport,
-                links=resources.links,
-                catalogue=resources.catalogue.get,
-                measure=Measure(resources.settings.send_limits, resources.settings.suppression_key),
-                envelope=EnvelopeMemory(resources.database, resources.settings.mail_server, transport),
-                stop=stop,
-            )
-        finally:
-            transport.close()
+def dispatcher(app: Flask, stop: threading.Event) -> Iterator[Dispatcher]:
+    mail = Dispatcher(resources_of(app).database, sending_context(app, stop))
+    try:
+        yield mail
+    finally:
+        mail.close()
+
+
+def sending_context(app: Flask, stop: threading.Event) -> SendingContext:
+    resources = resources_of(app)
+    settings = resources.settings
+    relay = delivery.relay(settings)
+    return SendingContext(
+        relay=relay,
+        links=resources.links,
+        catalogue=resources.catalogue.get,
+        measure=Measure(settings.send_limits, settings.suppression_key),
+        envelope=EnvelopeMemory(resources.database, settings.mail_server, relay.profile),
+        templates=app.app_context,
+        stop=stop,
+    )

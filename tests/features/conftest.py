@@ -13,7 +13,7 @@ import time_machine
 from jinja2 import FileSystemBytecodeCache
 
 from app import clock, create_app
-from app.mail.delivery import smtp as transport
+from app.mail.delivery import exchange
 from app.newsletters import apply
 from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
@@ -148,7 +148,7 @@ def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]
 @pytest.fixture
 def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     # They are ten minutes and five seconds.
-    monkeypatch.setattr(transport, "CONTENT_SECONDS", 3.0)
-    monkeypatch.setattr(transport, "SLICE_SECONDS", 0.2)
+    monkeypatch.setattr(exchange, "CONTENT_SECONDS", 3.0)
+    monkeypatch.setattr(exchange, "SLICE_SECONDS", 0.2)
     with scripted_smtp.scripted() as server:
         yield server

@@ -9,7 +9,6 @@ import pytest
 import time_machine
 
 from app import clock
-from app.mail import send
 from app.worker import mail_loop
 from config import Envelope, Settings
 from tests.commands import Jawel
@@ -145,12 +144,12 @@ def test_a_server_that_does_not_know_what_it_offers_gets_the_letter_without(
 ) -> None:
     relay.usual["EHLO"] = "250-relay.example.org\r\n250-DSN\r\n250 8BITMIME"
     relay.say(stage, "555 5.5.4 Unsupported option")
-    with time_machine.travel(clock.now()) as moved, mail_loop.sending_context(service.app, Event()) as context:
+    with time_machine.travel(clock.now()) as moved, mail_loop.dispatcher(service.app, Event()) as mail:
         service.subscribe()
-        send.deliver_due(service.database, context)
+        mail.deliver_due()
         assert (state(service), replies(service)) == ("deferred", ["555 5.5.4"])
         moved.shift(timedelta(seconds=6))
-        send.deliver_due(service.database, context)
+        mail.deliver_due()
     assert state(service) == "sent"
     assert "NOTIFY" not in [each for each in relay.commands if each.startswith("RCPT")][-1]
 

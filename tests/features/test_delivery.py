@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from threading import Event
 
 import pytest
 import time_machine
@@ -12,8 +13,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from app import clock
-from app.mail import send
+from app.mail import dispatch
 from app.suppressions import Reason, suppress
+from app.worker import mail_loop
 from config import Settings
 from tests import smtp
 from tests.clocks import HOUR
@@ -101,7 +103,7 @@ def test_a_busy_server_uses_up_no_tries(service: Service) -> None:
 def test_what_is_sent_while_the_database_goes_away_is_marked_when_it_is_back(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send, "RETRY_PAUSE", timedelta(milliseconds=10))
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.01)
     service.subscribe()
     refused: list[int] = []
 
@@ -111,11 +113,13 @@ def test_what_is_sent_while_the_database_goes_away_is_marked_when_it_is_back(
             raise OperationalError("", None, Exception("the database is away"))
 
     def go_away() -> None:
-        event.listen(service.database.writer, "before_cursor_execute", refuse)
+        event.listen(service.database.writer, "begin", refuse)
 
     service.mail.on_taken = go_away
-    assert len(service.deliver()) == 1
-    event.remove(service.database.writer, "before_cursor_execute", refuse)
+    with mail_loop.dispatcher(service.app, Event()) as mail:
+        assert mail.deliver_due() == 1
+    assert len(service.mail.letters) == 1
+    event.remove(service.database.writer, "begin", refuse)
     assert len(refused) == 3
     assert service.status()["weekly"]["confirmation_mail"]["state"] == "sent"
     assert "letter.accepted" in service.events()

@@ -12,7 +12,7 @@ from app.abuse.attack_detection import switching
 from app.ledger import anchors
 from app.ledger.anchors import Anchor, Schedule
 from app.ledger.audit import results
-from app.mail import circuit_breaker, send, throttle
+from app.mail import circuit_breaker, throttle
 from app.mail.circuit_breaker import CircuitBreaker
 from app.mail.lease_keeper import LEASE
 from app.worker import mail_loop
@@ -128,13 +128,13 @@ def test_letters_that_were_put_off_while_the_clock_was_ahead_go_at_the_rate_that
     for email in people:
         service.subscribe(email)
     moved.shift(jump)
-    with mail_loop.sending_context(service.app, threading.Event()) as context:
-        send.deliver_due(service.database, context)
+    with mail_loop.dispatcher(service.app, threading.Event()) as mail:
+        mail.deliver_due()
         assert len(service.mail.letters) < len(people)
         moved.shift(-jump)
         waited = 0
         while len(service.mail.letters) < len(people):
-            send.deliver_due(service.database, context)
+            mail.deliver_due()
             moved.shift(timedelta(seconds=1))
             waited += 1
             assert waited < 60

@@ -8,8 +8,7 @@ from threading import Event
 import pytest
 import time_machine
 
-from app.mail import send
-from app.mail.send import AT_MOST
+from app.mail.dispatch import AT_MOST
 from app.worker import mail_loop
 from config import SendLimits
 from tests.catalogues import CATALOGUE
@@ -53,8 +52,8 @@ def crowd(name: str, number: int) -> list[str]:
 def one_batch(service: Service) -> list[str]:
     """Who gets a letter, in that order, while the worker has as much in hand as it takes at once."""
     before = len(service.mail.letters)
-    with mail_loop.sending_context(service.app, Event()) as context:
-        send.deliver_due(service.database, context)
+    with mail_loop.dispatcher(service.app, Event()) as mail:
+        mail.deliver_due()
     return [letter.recipient for letter in service.mail.letters[before:]]
 
 

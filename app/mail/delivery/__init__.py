@@ -1,20 +1,20 @@
 """Handing letters to a mail server, or to the built-in mailbox of a development machine."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from app.mail import dev_mailbox
 from app.mail.delivery import flask_mail_fixes
-from app.mail.delivery.smtp import SmtpTransport, Waiting
+from app.mail.delivery.exchange import Waiting
+from app.mail.delivery.smtp import RelayProfile, SmtpTransport
 from app.mail.message import ComposedLetter
-from config import Envelope, Settings
+from config import Envelope, MailServer, Settings
 
 
 class Transport(Protocol):
-    envelope: Envelope
-    """Which sender the letters are sent from now."""
-
     def open(self) -> None:
         """Make sure of a connection. Raises RelayAway or RelayRefused."""
 
@@ -24,20 +24,33 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
-def transport(settings: Settings) -> Transport:
-    if settings.mail_server is None:
-        return MailboxTransport(settings.mailbox)
-    return SmtpTransport(settings.mail_server, helo=urlsplit(settings.public_url).hostname or "localhost")
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Where letters go: a function that makes one connection, how many there may be, and what they learn."""
+
+    connect: Callable[[], Transport]
+    connections: int
+    profile: RelayProfile
+
+
+def relay(settings: Settings) -> Relay:
+    server = settings.mail_server
+    if server is None:
+        dev_mailbox.clear_drafts(settings.mailbox)
+        return Relay(lambda: MailboxTransport(settings.mailbox), 1, RelayProfile(Envelope.SIGNED))
+    mail, profile = _mail(settings, server), RelayProfile(server.envelope)
+    return Relay(lambda: SmtpTransport(mail, profile), server.connections, profile)
+
+
+def _mail(settings: Settings, server: MailServer) -> flask_mail_fixes.MendedMail:
+    return flask_mail_fixes.MendedMail(server, urlsplit(settings.public_url).hostname or "localhost")
 
 
 class MailboxTransport:
     """The built-in mailbox of a development machine."""
 
-    envelope = Envelope.SIGNED
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        dev_mailbox.clear_drafts(folder)
 
     def open(self) -> None:
         pass
@@ -58,7 +71,7 @@ def check(settings: Settings, sender: str | None) -> str:
     server = settings.mail_server
     if server is None:
         return "built-in mailbox; nothing leaves this machine"
-    transport = SmtpTransport(server, helo=urlsplit(settings.public_url).hostname or "localhost")
+    transport = SmtpTransport(_mail(settings, server), RelayProfile(server.envelope))
     try:
         offered = transport.check(sender or "")
     finally:

@@ -31,6 +31,10 @@ class RelayAway(TemporaryFailure):
     """No connection for the letter: not reached, or no TLS. It does not count as a try."""
 
 
+class NoFurtherConnection(RelayAway):
+    """The server has open connections of ours, and takes no other one: the letter goes over one of those."""
+
+
 class RelayRefused(TemporaryFailure):
     """The server refuses us: login, relaying, sender, blocklist, quota of the account. Other letters would fail too.
 

@@ -7,18 +7,19 @@ bodies and lines of any length to servers that do not offer to accept them, and 
 """
 
 import base64
+import secrets
 import smtplib
 import ssl
 import unicodedata
 from collections.abc import Iterator
-from email import policy
 from email.charset import QP, Charset
 from email.header import Header
 from email.mime.base import MIMEBase
 from email.mime.nonmultipart import MIMENonMultipart
 from email.mime.text import MIMEText
+from email.policy import Compat32
 from email.utils import format_datetime, parseaddr
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import cast
 
 from flask import Flask
@@ -118,20 +119,41 @@ def _base64(text: bytes) -> str:
     return base64.b64encode(text).decode()
 
 
+class _AsWritten(Compat32):
+    """Headers go out as they were written, and are not parsed again: they are complete and folded already.
+
+    Refolding makes an encoded word of a `List-Unsubscribe` beyond 78 columns, which breaks one-click.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        return f"{name}: {value}\n".replace("\n", "\r\n")
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        # Only the address of a letter that needs SMTPUTF8 is not ASCII.
+        return self.fold(name, value).encode()
+
+
+_AS_WRITTEN = _AsWritten(linesep="\r\n")
+
+
 class MendedMessage(Message):
     def __init__(self, letter: ComposedLetter) -> None:
-        """Sets the attributes of Flask-Mail's constructor, except its Message-ID, which needs a DNS look-up."""
-        self.to, self.recipients = letter.recipient.typed, []
-        self.subject, self.sender, self.reply_to = letter.subject, letter.sender, letter.reply_to
+        """Sets the attributes of Flask-Mail's constructor, except its Message-ID, which needs a DNS look-up.
+
+        Those of the headers that are written here are empty: Flask-Mail would parse and encode them for nothing.
+        """
+        self.letter = letter
+        self.recipients, self.subject, self.sender, self.reply_to = [], "", ("", ""), None
         self.cc, self.bcc, self.attachments, self.mail_options, self.rcpt_options = [], [], [], [], []
         self.body, self.alts = letter.text, {"html": letter.html}
         self.date, self.charset, self.msgId = None, None, letter.message_id
         self.extra_headers = dict(letter.headers)
 
     def has_bad_headers(self) -> bool:
-        stated = [self.sender, self.subject, self.reply_to or "", self.msgId, self.to]
-        stated += [text for pair in (self.extra_headers or {}).items() for text in pair]
-        return any(unicodedata.category(character) in _LINE_ENDS for text in stated for character in str(text))
+        letter = self.letter
+        stated = [letter.sender, letter.subject, letter.reply_to or "", letter.message_id, letter.recipient.typed]
+        stated += [text for pair in letter.headers.items() for text in pair]
+        return any(not text.isprintable() and _has_line_end(text) for text in stated)
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
         """As it is, so that links stay in one piece; quoted-printable if it is not ASCII, or a line is too long.
@@ -157,21 +179,28 @@ class MendedMessage(Message):
         for name, value in self._written_here():
             del message[name]
             message[name] = value
-        # With refolding, `List-Unsubscribe` beyond 78 columns becomes an encoded word, which breaks one-click.
-        message.policy = policy.SMTP.clone(refold_source="none")
+        message.policy = _AS_WRITTEN
         return message
 
     def _written_here(self) -> Iterator[tuple[str, str]]:
-        """The headers that Flask-Mail would get wrong."""
+        """The headers that Flask-Mail would get wrong, or leave to be found out by searching the letter."""
+        # `=_` is in no quoted-printable text (RFC 2045 section 6.7), and nobody can guess the rest.
+        yield "Content-Type", f'multipart/alternative; boundary="=_{secrets.token_hex(16)}"'
+        letter = self.letter
         yield "Date", format_datetime(clock.now())
-        yield "To", self.to
-        yield "From", _mailbox("From", str(self.sender))
-        if self.reply_to:
-            yield "Reply-To", _mailbox("Reply-To", str(self.reply_to))
-        is_plain = self.subject.isascii() and len(self.subject) <= _ROOM and "=?" not in self.subject
-        yield "Subject", self.subject if is_plain else _encoded("Subject", self.subject)
+        yield "To", letter.recipient.typed
+        yield "From", _mailbox("From", letter.sender)
+        if letter.reply_to:
+            yield "Reply-To", _mailbox("Reply-To", letter.reply_to)
+        is_plain = letter.subject.isascii() and len(letter.subject) <= _ROOM and "=?" not in letter.subject
+        yield "Subject", letter.subject if is_plain else _encoded("Subject", letter.subject)
 
 
+def _has_line_end(text: str) -> bool:
+    return any(unicodedata.category(character) in _LINE_ENDS for character in text)
+
+
+@lru_cache
 def _mailbox(header: str, mailbox: str) -> str:
     """As the catalogue has it, `name <address>`. ASCII is never an encoded word: spam filters count that against us."""
     if mailbox.isascii():
@@ -183,6 +212,7 @@ def _mailbox(header: str, mailbox: str) -> str:
     return f"{encoded}\n <{address}>" if len(f"{header}: {last} <{address}>") > 76 else f"{encoded} <{address}>"
 
 
+@lru_cache
 def _encoded(header: str, text: str) -> str:
     """In encoded words of at most 75 characters (RFC 2047 section 2)."""
     return Header(text, "utf-8", header_name=header, maxlinelen=75).encode()
@@ -195,8 +225,6 @@ def as_bytes(letter: ComposedLetter) -> bytes:
         raise LetterRefused("header")
     with _unconfigured().app_context():
         composed = message._message()
-    if letter.recipient.needs_smtputf8:
-        return composed.as_bytes(policy=policy.SMTPUTF8.clone(refold_source="none"))
     return composed.as_bytes()
 
 
