@@ -29,7 +29,6 @@ from tests.postgresql import running_cluster
 SERVICE_PORT, FLOOR_PORT = 8801, 8802
 PEOPLE = 10_000
 ADDRESSES_A_LOOKUP = 1000
-LETTERS = 1000
 CATALOGUE = Path("newsletters.example.toml")
 # The defaults, durable ones among them, but for a cache as large as any real server has.
 POSTGRESQL_OPTIONS = ("shared_buffers=256MB",)
@@ -56,7 +55,8 @@ Requests = Callable[[], Iterator[bytes]]
 @click.option("--rounds", default=3, show_default=True, help="Service and floor take turns; the median counts.")
 @click.option("--entries", default=1_000_000, show_default=True, help="Of the long log that proofs are asked from.")
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), multiple=True, default=["postgresql", "sqlite"])
-def main(seconds: float, rounds: int, entries: int, engine: tuple[str, ...]) -> None:
+@click.option("--rate", default=450.0, show_default=True, help="Of the signups whose letters are awaited, a second.")
+def main(seconds: float, rounds: int, entries: int, engine: tuple[str, ...], rate: float) -> None:
     click.echo(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {load.CONNECTIONS} connections,")
     click.echo(f"{rounds} rounds of {seconds:g} s each in turns; {PEOPLE:,} people in the database.")
     for each in engine:
@@ -64,6 +64,8 @@ def main(seconds: float, rounds: int, entries: int, engine: tuple[str, ...]) -> 
             urls = stack.enter_context(_two_databases(each))
             click.echo(f"\n# {each}")
             signups = _measure(_set_up(stack, urls, seconds, rounds))
+        with _two_databases(each) as urls, ExitStack() as stack:
+            _letters(stack, urls[0], rounds, rate)
         with _two_databases(each) as urls, ExitStack() as stack:
             _log([_empty(stack, url) for url in urls], entries, signups)
 
@@ -82,7 +84,6 @@ def _measure(bench: Bench) -> float:
     )
     asked = list(islice(questions.lookups(PEOPLE, authorization, ADDRESSES_A_LOOKUP), 50))
     _compare(bench, "lookups, addresses/s", lambda: cycle(asked), lambda: cycle(asked), ADDRESSES_A_LOOKUP)
-    _letters(bench)
     click.echo(f"\n{'latency at half load, ms':32}{'p50':>12}{'p95':>12}{'p99':>9}")
     _latency(bench, "signup", questions.signups, signup / 2)
     _latency(bench, "status question", lambda: questions.statuses(PEOPLE, authorization), status / 2)
@@ -134,10 +135,12 @@ def _confirmations(bench: Bench) -> None:
     _line("confirmations/s", pressed.rate, written.rate)
 
 
-def _letters(bench: Bench) -> None:
-    """One worker against a sink; the floor is smtplib handing as many letters of that size over one connection."""
-    ours = postman.worker(bench.databases[0], bench.env, LETTERS)
-    _line("letters/s, one worker", ours, postman.floor(int(bench.env["MAIL_PORT"]), LETTERS))
+def _letters(stack: ExitStack, url: str, rounds: int, rate: float) -> None:
+    database = _populate(stack, url)
+    env = servers.environment(url, config.fresh_secrets(), 0)
+    click.echo(f"\n{'':32}{'worker':>12}{'floor':>12}{'ratio':>9}")
+    postman.compare(database, env, rounds)
+    postman.end_to_end(env, SERVICE_PORT, rate, lambda told, port: servers.whole_service(told, port, _processes(url)))
 
 
 def _latency(bench: Bench, name: str, requests: Requests, rate: float) -> None:
@@ -164,9 +167,8 @@ def _set_up(stack: ExitStack, urls: Sequence[str], seconds: float, rounds: int) 
     with opened[1].transaction() as session:
         session.add(api_keys.ApiKey(name="bench", digest=api_keys.digest(key), scopes=[], created_at=datetime.now(UTC)))
     secrets = config.fresh_secrets()
-    env = servers.environment(urls[0], secrets, stack.enter_context(sink.running()))
-    # More processes than one only wait for each other's locks on SQLite; `jawel serve` knows that too.
-    processes = 1 if urls[0].startswith("sqlite") else os.cpu_count() or 1
+    env = servers.environment(urls[0], secrets, stack.enter_context(sink.running()).port)
+    processes = _processes(urls[0])
     return Bench(
         seconds=seconds,
         rounds=rounds,
@@ -177,6 +179,11 @@ def _set_up(stack: ExitStack, urls: Sequence[str], seconds: float, rounds: int) 
         key=key,
         env=env,
     )
+
+
+def _processes(url: str) -> int:
+    """More than one only wait for each other's locks on SQLite; `jawel serve` knows that too."""
+    return 1 if url.startswith("sqlite") else os.cpu_count() or 1
 
 
 def _empty(stack: ExitStack, url: str) -> Database:
