@@ -49,7 +49,9 @@ def _is_waited_for(letter: Letter, since: datetime) -> bool:
 def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
     """Round-robin: the first letter of each newsletter, then the second of each."""
     # A letter that is no subscription's newest is obsolete: all those count as one newsletter.
-    newsletter = select(func.min(Subscription.newsletter)).where(Subscription.letter_id == Letter.id).scalar_subquery()
+    # Of the bare column PostgreSQL may look for the minimum in the index on it, and so read it all for each letter.
+    first = func.min(Subscription.newsletter.concat(""))
+    newsletter = select(first).where(Subscription.letter_id == Letter.id).scalar_subquery()
     newest = (
         select(Letter.id, Letter.due_at, Letter.created_at, newsletter.label("newsletter"))
         .where(outbox.IS_OWED, *_are_waited_for(now))
@@ -61,12 +63,12 @@ def _waited_for(now: datetime, at_most: int) -> Select[UUID]:
     turn = func.row_number().over(partition_by=newest.c.newsletter, order_by=by_age)
     placed = select(newest.c.id, newest.c.due_at, turn.label("turn")).subquery()
     # Twice as many as are taken, because another worker may be taking the first of them right now.
-    first = select(placed).order_by(placed.c.turn, placed.c.due_at).limit(2 * at_most).subquery()
+    next_ones = select(placed).order_by(placed.c.turn, placed.c.due_at).limit(2 * at_most).subquery()
     return (
         select(Letter.id)
-        .join(first, first.c.id == Letter.id)
+        .join(next_ones, next_ones.c.id == Letter.id)
         .where(outbox.IS_OWED, outbox.is_free(now))
-        .order_by(first.c.turn, Letter.due_at)
+        .order_by(next_ones.c.turn, Letter.due_at)
         .limit(at_most)
         .with_for_update(skip_locked=True, of=Letter)
     )
