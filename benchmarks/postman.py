@@ -75,7 +75,7 @@ def compare(database: Database, env: Mapping[str, str], rounds: int) -> None:
 def _worker(database: Database, env: Mapping[str, str], port: int, letters: int) -> float:
     """Letters a second, counted from the first that was recorded as sent to the last: start-up is another figure."""
     since = datetime.now(UTC)
-    _owe(database, letters)
+    owe(database, letters)
     told = {**env, **UNLIMITED, "MAIL_PORT": str(port)}
     worker = subprocess.Popen([BIN / "jawel", "worker"], env=told, stdout=subprocess.DEVNULL)
     try:
@@ -128,7 +128,7 @@ def end_to_end(
             outcome = load.at_rate(port, _asking(people, asked_at), END_TO_END_SECONDS, rate)
             ended = time.time()
             time.sleep(BEHIND_SECONDS)
-        taken = taking.taken()
+        taken = dict(taking.taken())
     _tell(outcome, asked_at, taken, ended)
 
 
@@ -153,7 +153,8 @@ def _tell(outcome: Outcome, asked_at: Mapping[str, float], taken: Mapping[str, f
     )
 
 
-def _owe(database: Database, letters: int) -> None:
+def owe(database: Database, letters: int) -> None:
+    """To as many people, of DOMAINS domains, who have just asked for the newsletter `weekly`."""
     people = [_pending(number) for number in range(letters)]
     with database.transaction() as session:
         for model, rows in zip((Subscriber, Letter, Subscription), zip(*people, strict=True), strict=True):
@@ -161,7 +162,6 @@ def _owe(database: Database, letters: int) -> None:
 
 
 def _pending(number: int) -> tuple[dict[str, object], dict[str, object], dict[str, object]]:
-    """Somebody who has just asked for the newsletter `weekly`."""
     now = datetime.now(UTC)
     subscriber, letter, subscription = uuid4(), uuid4(), uuid4()
     key, nonce = secrets.token_hex(32), secrets.token_hex(16)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,12 @@ class Sink:
     _process: subprocess.Popen[str]
     _log: Path
 
-    def taken(self) -> Mapping[str, float]:
-        """Ends the sink. By recipient, the instant at which it had the letter, in seconds since 1970."""
+    def taken(self) -> Sequence[tuple[str, float]]:
+        """Ends the sink. Recipient, and instant at which it had the letter, in seconds since 1970, of each."""
         self._process.terminate()
         self._process.wait()
         lines = (line.split() for line in self._log.read_text().splitlines())
-        return {recipient: float(instant) for recipient, instant in lines}
+        return [(recipient, float(instant)) for recipient, instant in lines]
 
 
 @contextmanager
