@@ -31,6 +31,7 @@ from app.web.pages import (
     challenge,
     code,
     confirm,
+    decline,
     embed,
     mailbox,
     notice,
@@ -103,7 +104,7 @@ def _catalogue_of_now(connection: Connection) -> Catalogue:
 
 def _add_pages(app: Flask, settings: Settings) -> None:
     open_to_all = about, notice, signup, subscribe, challenge, embed
-    by_letter = code, confirm, unsubscribe, preferences, address, receipt
+    by_letter = code, confirm, decline, unsubscribe, preferences, address, receipt
     for module in (*open_to_all, *by_letter):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(health)

@@ -48,10 +48,6 @@ class Links:
         """For parties that may not learn the person's other subscriptions: it ends that one only."""
         return f"{self.public_url}/unsubscribe/{self.signer.sign(Purpose.UNSUBSCRIBE_ONE, subscription_id)}"
 
-    def undo(self, subject: UUID, until: datetime) -> str:
-        """A token, not a link: it travels in the form of one page, and in no URL."""
-        return self.signer.sign(Purpose.UNDO, subject, until)
-
     def preferences(self, subscriber_id: UUID) -> str:
         return f"{self.public_url}/preferences/{self.signer.sign(Purpose.PREFERENCES, subscriber_id)}"
 

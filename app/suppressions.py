@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BindParameter,
@@ -63,6 +64,8 @@ class Suppression(Base):
     """None: until the operator lifts it by hand."""
     asking_until: Mapped[datetime | None] = mapped_column(Instant)
     """From when a new request may get a confirmation mail despite it. None: not while it is in force."""
+    undo_id: Mapped[UUID | None]
+    """`Subscription.undo_id` of the press that it comes from, whose undo lifts it. None: it has another source too."""
 
 
 def digests(address: EmailAddress, key: str) -> tuple[str, str]:
@@ -92,6 +95,21 @@ def note_objection(
         suppress(session, digest, reason, since=since, until=until)
 
 
+def note_decline(
+    session: Session, known_by: Iterable[str | None], now: datetime, *, until: datetime, undo_id: UUID | None
+) -> None:
+    """As `note_objection`; `take_back` lifts it if the press can be undone."""
+    for digest in filter(None, known_by):
+        row = {"digest": digest, "reason": Reason.DECLINED, "since": now, "until": until, "asking_until": None}
+        _write(session, {**row, "undo_id": undo_id})
+
+
+def take_back(session: Session, known_by: Iterable[str | None], undo_id: UUID | None) -> None:
+    """Lift what the press with this undo id added, except where another objection stood or followed. Idempotent."""
+    digests = list(filter(None, known_by))
+    session.execute(delete(Suppression).where(Suppression.digest.in_(digests), Suppression.undo_id == undo_id))
+
+
 def share(session: Session, mailboxes: Mapping[str, str]) -> None:
     """Copy the objections under each of these digests to that of its mailbox. Existing and newer ones stay."""
     objections = select(Suppression).where(Suppression.digest.in_(mailboxes), Suppression.reason != Reason.HARD_BOUNCE)
@@ -112,6 +130,9 @@ def suppress_mailbox(session: Session, digest: str, now: datetime, *, until: dat
 def _write(session: Session, row: Mapping[str, object]) -> None:
     written = insert_into(Suppression, session).values(**row)
     again: dict[str, ColumnElement[Any]] = {name: written.excluded[name] for name in ("since", "asking_until")}
+    # Of two objections each stands by itself: the undo of one must not lift the other.
+    is_over = Suppression.until <= written.excluded.since
+    again["undo_id"] = case((is_over, written.excluded.undo_id), else_=None)
     # A cancelled request holds for a day only, and must not shorten a "this was not me".
     again["until"] = case((Suppression.until > written.excluded.until, Suppression.until), else_=written.excluded.until)
     session.execute(written.on_conflict_do_update(index_elements=["digest", "reason"], set_=again))

@@ -53,6 +53,8 @@ class Purpose(StrEnum):
     """To undo an address change, from the former mailbox."""
     UNDO = "undo"
     """To undo an unsubscription, from the page that answered it."""
+    UNDO_DECLINE = "undo decline"
+    """To take back "this was not me", from the page that answered it."""
     FORM = "form"
     """Proves that a signup form is ours, and when it was shown; its subject is the form."""
     BOUNCE = "bounce"

@@ -30,6 +30,7 @@ PAGES = {
     "/confirm/<token>",
     "/confirm/<token>/decline",
     "/confirm/<token>/resend",
+    "/confirm/<token>/undo",
     "/confirm/code",
     "/docs",
     "/feedback/<provider>/<secret>",

@@ -15,6 +15,7 @@ TOLD_EVERY_SECONDS = 5.0
 WORDS = {
     PurgeKind.EXPIRED: "requests lapsed, for nobody confirmed them",
     PurgeKind.BOUNCED: "bounced requests erased, for nobody had confirmed them",
+    PurgeKind.DECLINED: "declined requests erased, for nothing could undo that any more",
     PurgeKind.UNCONFIRMED: "lapsed requests lost their stub and their evidence",
     PurgeKind.WITHDRAWN: "withdrawn subscriptions erased, with their evidence",
     PurgeKind.SUPPRESSIONS: "suppressions ended",

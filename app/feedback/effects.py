@@ -15,7 +15,7 @@ from app.feedback.recipient import Mailbox, Recipient
 from app.feedback.report import FeedbackKind, FeedbackReport, Outcome, Report, note
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
-from app.subscriptions import transitions, withdrawal
+from app.subscriptions import transitions, undo, withdrawal
 from app.subscriptions.model import Status, Subscription
 
 SOFT_BOUNCES = 5
@@ -86,7 +86,7 @@ def _presses(session: Session, held: Sequence[Subscription]) -> list[datetime]:
             ConsentEvent.evidence.is_not(None),
         )
     )
-    return [each.occurred_at for each in pressed if json.loads(each.evidence)["method"] != withdrawal.UNDO_METHOD]
+    return [each.occurred_at for each in pressed if json.loads(each.evidence)["method"] != undo.UNDO_METHOD]
 
 
 def _days_of_soft_bounces(session: Session, mailbox: Mailbox, since: datetime) -> int:

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -523,12 +523,18 @@ def _check_confirmation(event: Mapping[str, Any], events: Sequence[Mapping[str, 
 
 
 def _check_letter(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
-    """What was agreed to once, and is renewed, rests on the letter of then. Else it takes one since it last ended."""
+    """What was agreed to once, and is renewed, rests on the letter of then. Else it takes one since it last ended.
+
+    A decline that was taken back has ended nothing.
+    """
     sealed = [each for each in events if each["position"] is not None and each["position"] < event["position"]]
     earlier = sorted((each for each in sealed if each["event_time"] <= event["event_time"]), key=_place)
     requests = [each for each in earlier if each["type"] == REQUESTED]
-    ended = [each["position"] for each in earlier if each["type"] in (*ENDINGS, BOUNCED)]
-    since = -1 if requests and "renews" in _evidence(requests[-1]) else max(ended, default=-1)
+    undone = undone_events(map(_evidence, requests))
+    over = [each for each in earlier if each["type"] in (*ENDINGS, BOUNCED) and each["event_id"] not in undone]
+    ended = [each["position"] for each in over]
+    basis = _evidence(requests[-1]) if requests else {}
+    since = -1 if "renews" in basis and "undoes" not in basis else max(ended, default=-1)
     letters = [each for each in earlier if each["position"] > since and _asks(each)]
     asked = [_evidence(each) for each in requests if each["position"] > max(ended, default=-1)]
     taken = [_evidence(each) for each in events if each["type"] == LETTER_ACCEPTED]
@@ -540,6 +546,11 @@ def _check_letter(event: Mapping[str, Any], events: Sequence[Mapping[str, Any]])
             "that anybody could press anything is the word of the service alone"
         )
     return f"a mail server took it at {letters[-1]['event_time']}"
+
+
+def undone_events(asked: Iterable[Mapping[str, Any]]) -> set[Any]:
+    """The ids of declines that were taken back, which the evidence of those requests names."""
+    return {request["undoes"] for request in asked if "undoes" in request}
 
 
 def letter_astray(

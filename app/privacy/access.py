@@ -39,6 +39,7 @@ WORKINGS = frozenset(
         "nonce",
         "tries",
         "unanswered",
+        "undo_expires_at",
         "undo_id",
         "version",
     }

@@ -34,6 +34,7 @@ class PurgeKind(StrEnum):
 
     EXPIRED = "subscriptions.expired"
     BOUNCED = "bounced.erased"
+    DECLINED = "declined.erased"
     UNCONFIRMED = "unconfirmed.erased"
     WITHDRAWN = "withdrawn.erased"
     SUPPRESSIONS = "suppressions.ended"
@@ -76,6 +77,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
         yield Chore(PurgeKind.EXPIRED, partial(_expire, newsletter), slug)
         yield Chore(PurgeKind.WITHDRAWN, partial(_erase_withdrawn, newsletter), slug)
     yield Chore(PurgeKind.BOUNCED, _ended_by(transitions.erase_unconfirmed))
+    yield Chore(PurgeKind.DECLINED, _ended_by(transitions.erase_declined))
     yield Chore(PurgeKind.UNCONFIRMED, _erase_unconfirmed)
     yield Chore(PurgeKind.SUPPRESSIONS, _ended_by(suppressions.purge))
     yield Chore(PurgeKind.ADDRESS_CHANGES, _ended_by(changes.purge))

@@ -1,4 +1,4 @@
-"""Confirmation: the second half of double opt-in, and its opposite, "this was not me".
+"""Confirmation: the second half of double opt-in.
 
 A link leads to a letter, which names the subscriptions it asked for and their nonces. The link can act only while the
 nonce is unchanged. Everything here is idempotent: the second time changes nothing and answers the same.
@@ -7,7 +7,7 @@ Lock order: `database.locks`.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from functools import cache
 from uuid import UUID
@@ -19,14 +19,11 @@ from app import clock, consent, suppressions
 from app.addresses import EmailAddress
 from app.consent import Act, EventType
 from app.database.prepared import PreparedStatement
-from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter, State
-from app.subscriptions import subscriber, transitions, withdrawal
+from app.subscriptions import transitions
 from app.subscriptions.address_change import changes
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
-
-CANCELLED_FOR = timedelta(hours=24)
 
 
 class Standing(Enum):
@@ -138,7 +135,7 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
     for subscription in open_ones:
         transitions.become_confirmed(subscription, now)
         step = transitions.step(EventType.CONFIRMED, subscription, now)
-        consent.record(session, step, _after_letter(act, letter, now))
+        consent.record(session, step, after_letter(act, letter, now))
     if open_ones:
         _lift_hard_bounce(session, open_ones[0])
     return {each.newsletter: _standing(each.status, nonce_stands=True) for each in subscriptions}
@@ -150,43 +147,17 @@ def _lift_hard_bounce(session: Session, subscription: Subscription) -> None:
     suppressions.lift(session, digest, Reason.HARD_BOUNCE)
 
 
-def decline(session: Session, letter_id: UUID, *, catalogue: Catalogue, act: Act) -> None:
-    """Lapse the letter's pending subscriptions, and send the mailbox no confirmation mail for 30 days. Idempotent.
-
-    By one-click it only cancels the request, for CANCELLED_FOR: mail programs, habit and scanners press that too.
-    Subscriptions confirmed meanwhile end as well, because "this was not me" applies to them too. Those that had ended
-    stay ended: their undo is voided.
-    """
-    letter, held = _hold(session, letter_id)
-    subscriptions = _with_current_nonce(letter, held)
-    now = clock.now()
-    quiet_until = now + (CANCELLED_FOR if act.details["method"] == withdrawal.ONE_CLICK else TRACES_KEPT_FOR)
-    if letter is not None:
-        withdrawal.void_undo(held, [each for each in held if str(each.id) in letter.about])
-    left = [each for each in subscriptions if each.status == Status.CONFIRMED]
-    for subscription in subscriptions:
-        if subscription.status == Status.PENDING:
-            step = transitions.step(EventType.DECLINED, subscription, now)
-            consent.record(session, step, _after_letter(act, letter, now))
-            known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
-            suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=quiet_until)
-            transitions.lapse(session, subscription)
-        elif subscription.status == Status.CONFIRMED:
-            transitions.end(session, subscription, Status.UNSUBSCRIBED, act)
-    transitions.acknowledge(session, left, catalogue)
-
-
 def lock(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
     """The letter's subscriptions with current nonce, locked: of two presses at once the second finds the first done."""
-    letter, held = _hold(session, letter_id)
-    return letter, _with_current_nonce(letter, held)
+    letter, held = hold(session, letter_id)
+    return letter, with_current_nonce(letter, held)
 
 
-def _with_current_nonce(letter: Letter | None, held: Sequence[Subscription]) -> list[Subscription]:
+def with_current_nonce(letter: Letter | None, held: Sequence[Subscription]) -> list[Subscription]:
     return [each for each in held if letter and letter.about.get(str(each.id)) == each.nonce]
 
 
-def _hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
+def hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscription]]:
     """The letter, with all subscriptions of its recipient, locked."""
     found = session.execute(
         select(Letter, Subscription)
@@ -198,7 +169,7 @@ def _hold(session: Session, letter_id: UUID) -> tuple[Letter | None, list[Subscr
     return found[0][0] if found else None, [each for _letter, each in found]
 
 
-def _after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:
+def after_letter(act: Act, letter: Letter | None, now: datetime) -> Act:
     """Always names the letter, which an auditor compares with the one that the request owed.
 
     The delay distinguishes a person from a scanner that presses buttons, should one ever come. A person may press

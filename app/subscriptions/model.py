@@ -114,5 +114,7 @@ class Subscription(Base):
     """When to erase it, if mail feedback ended it before it was ever confirmed."""
     undo_id: Mapped[UUID | None]
     """Random value that an undo has to name: set if a press ended it, cleared by whatever follows."""
+    undo_expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    """`expires_at` as an undo restores it: set if that press declined a pending request."""
     former_commitment: Mapped[str | None]
     """The commitment in its newest request, if the person has another address since. The next request names it."""

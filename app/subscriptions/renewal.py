@@ -32,11 +32,15 @@ def renew(session: Session, subscription: Subscription, renewal: Renewal) -> Non
     """Confirm the subscription, which is locked, from any status. Not idempotent: each call records two events."""
     now = clock.now()
     transitions.become_confirmed(subscription, now)
-    details = {**_carried_over(session, subscription), **_person(session, subscription), **renewal.asked.details}
-    subscription.former_commitment = None
-    asked = transitions.step(EventType.REQUESTED, subscription, renewal.asked_at)
-    consent.record(session, asked, Act(renewal.asked.actor, details))
+    ask_again(session, subscription, renewal.asked, renewal.asked_at)
     consent.record(session, transitions.step(EventType.CONFIRMED, subscription, now), renewal.confirmed)
+
+
+def ask_again(session: Session, subscription: Subscription, act: Act, asked_at: datetime) -> None:
+    """Record a request that cites the words of the one before. Not idempotent."""
+    details = {**_carried_over(session, subscription), **_person(session, subscription), **act.details}
+    subscription.former_commitment = None
+    consent.record(session, transitions.step(EventType.REQUESTED, subscription, asked_at), Act(act.actor, details))
 
 
 def _carried_over(session: Session, subscription: Subscription) -> dict[str, consent.JsonValue]:

@@ -117,6 +117,7 @@ def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dic
         "reason": before.reason if before else None,
         "lapses_at": before.lapses_at if before else None,
         "undo_id": None,
+        "undo_expires_at": None,
         "former_commitment": None,
     }
 

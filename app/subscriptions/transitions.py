@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -21,6 +22,8 @@ from app.subscriptions import lapsed_requests, leaving_letters
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 NOT_IN_TIME = Act(Actor.SERVICE, {"method": "not confirmed in time"})
+DECLINED = "declined"
+"""The reason of a request that was declined."""
 Ended = Literal[Status.UNSUBSCRIBED, Status.BOUNCED, Status.COMPLAINED]
 
 _EVENTS = {
@@ -39,7 +42,8 @@ def become_confirmed(subscription: Subscription, now: datetime) -> None:
     subscription.status = Status.CONFIRMED
     subscription.since = now
     subscription.expires_at = subscription.lapses_at = None
-    subscription.ended_as = subscription.ended_at = subscription.reason = subscription.undo_id = None
+    subscription.ended_as = subscription.ended_at = subscription.reason = None
+    subscription.undo_id = subscription.undo_expires_at = None
     subscription.version += 1
 
 
@@ -49,11 +53,37 @@ def end(session: Session, subscription: Subscription, status: Ended, act: Act) -
     subscription.status = subscription.ended_as = status
     subscription.since = subscription.ended_at = now
     subscription.reason = str(act.details.get("reason") or act.details["method"])
-    subscription.expires_at = None
-    subscription.nonce = secrets.token_hex(8)
-    subscription.undo_id = None
-    subscription.version += 1
+    _close(subscription)
     _record(session, subscription, _EVENTS[status], act)
+
+
+def set_aside(subscription: Subscription, undo_id: UUID, now: datetime, until: datetime) -> None:
+    """Decline a pending subscription so that an undo can restore it: it is erased only after `until`.
+
+    One that was confirmed before and ended returns to that ending, as in `lapse`.
+    """
+    expires_at = subscription.expires_at
+    if _has_ended_before(subscription):
+        _restore_ending(subscription)
+    else:
+        subscription.status = subscription.ended_as = Status.UNSUBSCRIBED
+        subscription.since = subscription.ended_at = now
+        subscription.reason = DECLINED
+        subscription.lapses_at = until
+        _close(subscription)
+    subscription.undo_id, subscription.undo_expires_at = undo_id, expires_at
+
+
+def reopen(subscription: Subscription, nonce: str, now: datetime) -> None:
+    """Undo `set_aside`: pending again until it would have expired, by the nonce of the letters sent before."""
+    if subscription.lapses_at is not None:
+        subscription.ended_as = subscription.ended_at = subscription.reason = subscription.lapses_at = None
+    subscription.status = Status.PENDING
+    subscription.since = now
+    subscription.expires_at = subscription.undo_expires_at
+    subscription.nonce = nonce
+    subscription.undo_id = subscription.undo_expires_at = None
+    subscription.version += 1
 
 
 def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catalogue) -> None:
@@ -67,14 +97,16 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
 
 
 def is_unconfirmed(subscription: Subscription) -> bool:
-    """Pending, and never confirmed before: there is no consent whose proof must be kept."""
+    """Pending or set aside, and never confirmed before: there is no consent whose proof must be kept."""
+    is_requested = subscription.status == Status.PENDING or subscription.undo_expires_at is not None
     never_ended = subscription.ended_as is None or subscription.lapses_at is not None
-    return subscription.status == Status.PENDING and never_ended
+    return is_requested and never_ended
 
 
 def give_up(session: Session, subscription: Subscription, act: Act) -> None:
-    """Let a pending subscription, which is locked, lapse. `act` names its `method`."""
-    _record(session, subscription, EventType.EXPIRED, act)
+    """Let a pending or declined subscription, which is locked, lapse. `act` names its `method`."""
+    if subscription.status == Status.PENDING:
+        _record(session, subscription, EventType.EXPIRED, act)
     lapse(session, subscription)
 
 
@@ -83,15 +115,27 @@ def lapse(session: Session, subscription: Subscription) -> None:
 
     An erased one leaves a lapsed request.
     """
-    if _has_ended_before(subscription) and subscription.ended_as and subscription.ended_at:
-        subscription.status = subscription.ended_as
-        subscription.since = subscription.ended_at
-        subscription.expires_at = None
-        subscription.nonce = secrets.token_hex(8)
-        subscription.version += 1
+    if _has_ended_before(subscription):
+        _restore_ending(subscription)
         return
     lapsed_requests.leave(session, [subscription], clock.now())
     forget(session, [subscription])
+
+
+def _restore_ending(subscription: Subscription) -> None:
+    assert subscription.ended_as is not None
+    assert subscription.ended_at is not None
+    subscription.status = subscription.ended_as
+    subscription.since = subscription.ended_at
+    _close(subscription)
+
+
+def _close(subscription: Subscription) -> None:
+    """What every ending does: no link or undo from before leads back."""
+    subscription.expires_at = None
+    subscription.nonce = secrets.token_hex(8)
+    subscription.undo_id = subscription.undo_expires_at = None
+    subscription.version += 1
 
 
 def forget(session: Session, subscriptions: Sequence[Subscription | AnyRow]) -> None:
@@ -121,8 +165,17 @@ def erase_unconfirmed(session: Session, now: datetime, *, at_most: int) -> int:
 
     Until then other services see the reason, and a new request continues with the row.
     """
+    return _erase_ended(session, Subscription.undo_expires_at.is_(None), now, at_most)
+
+
+def erase_declined(session: Session, now: datetime, *, at_most: int) -> int:
+    """Let declined requests lapse whose undo is over. Returns how many."""
+    return _erase_ended(session, Subscription.undo_expires_at.is_not(None), now, at_most)
+
+
+def _erase_ended(session: Session, which: ColumnElement[bool], now: datetime, at_most: int) -> int:
     ended = (Subscription.lapses_at <= now) & (Subscription.status != Status.PENDING)
-    due = _longest_due(session, ended, Subscription.lapses_at, at_most)
+    due = _longest_due(session, ended & which, Subscription.lapses_at, at_most)
     _lapse_all(session, due)
     return len(due)
 
@@ -179,6 +232,8 @@ _RESTORE = (
         status=Subscription.ended_as,
         since=Subscription.ended_at,
         expires_at=None,
+        undo_id=None,
+        undo_expires_at=None,
         nonce=bindparam("fresh"),
         version=Subscription.version + 1,
     )

@@ -23,7 +23,7 @@ from config import Settings
 
 log = structlog.get_logger()
 
-LEAVING = frozenset({"unsubscribe.press", "confirm.decline", "address.decline", "preferences.erase"})
+LEAVING = frozenset({"unsubscribe.press", "decline.press", "address.decline", "preferences.erase"})
 """Counted like all others and never refused: withdrawal is always possible (GDPR Art. 7(3), RFC 8058)."""
 ALSO_LEAVING = "preferences.change"
 """Some of its POSTs leave. All are counted, and the view refuses the others by `refuse_beyond_limit`."""

@@ -8,7 +8,7 @@ import pytest
 
 from app import clock
 from app.resources import resources_of
-from app.subscriptions import withdrawal
+from app.subscriptions import undo
 from app.tokens import Purpose, Signer
 from tests.correspondence import NEW
 from tests.features.conftest import OpenService
@@ -18,6 +18,7 @@ FOR = {
     "/confirm/<token>": Purpose.CONFIRM,
     "/confirm/<token>/decline": Purpose.CONFIRM,
     "/confirm/<token>/resend": Purpose.CONFIRM,
+    "/confirm/<token>/undo": Purpose.CONFIRM,
     "/unsubscribe/<token>": Purpose.UNSUBSCRIBE,
     "/unsubscribe/<token>/undo": Purpose.UNSUBSCRIBE,
     "/preferences/<token>": Purpose.PREFERENCES,
@@ -103,7 +104,7 @@ def test_only_the_token_of_the_page_brings_a_subscription_back(service: Service)
     service.post(leave)
     signer, until = resources_of(service.app).links.signer, clock.now() + timedelta(minutes=20)
     (ended,) = service.rows("SELECT id, subscriber_id, undo_id FROM subscriptions")
-    named = withdrawal.undo_subject(UUID(str(ended.subscriber_id)), UUID(str(ended.undo_id)))
+    named = undo.subject(UUID(str(ended.subscriber_id)), UUID(str(ended.undo_id)))
     for purpose in set(Purpose) - {Purpose.UNDO}:
         for field in ("undo", "token", "tokens"):
             sent = {field: signer.sign(purpose, named, until)}

@@ -88,6 +88,8 @@ def test_this_was_not_me_erases_the_address_and_silences_the_form_for_30_days(se
         letter = service.letter()
         assert service.post(letter.link + "/decline", headers=BROWSER).status_code == 200
         assert service.post(letter.one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+        clock.shift(timedelta(minutes=31))
+        service.work()
         assert service.status() is None
         assert service.rows("SELECT * FROM subscribers") == []
         clock.shift(timedelta(days=29))

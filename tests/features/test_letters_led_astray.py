@@ -13,7 +13,9 @@ from sqlalchemy import text
 from app import clock
 from app.ledger.verifier import Trust, examine_receipt
 from tests.catalogues import CATALOGUE
+from tests.declining import decline, undo
 from tests.features.conftest import OpenService
+from tests.leaving import undo_token
 from tests.log import audited
 from tests.moving import ask as ask_to_move
 from tests.receipts import KEY, ask
@@ -109,6 +111,18 @@ def test_a_press_in_a_letter_that_was_ones_own_while_it_was_sent_is_named(
     press(service, delivered.link)
     assert named(service) == findings
     assert told(service, VICTIM).startswith(verdict)
+
+
+def test_a_decline_that_was_taken_back_hides_no_such_press(service: Service) -> None:
+    service.subscribe(VICTIM, language="en")
+    service.work()
+    service.subscribe(MALLORY, language="en")
+    link = service.letter().link
+    lead(service, letter_of(service, MALLORY), VICTIM, state="sent")
+    assert undo(service, link, undo_token(decline(service, link))).status_code == 200
+    press(service, link)
+    assert NOT_ASKED_FOR in named(service)
+    assert told(service, VICTIM).startswith("WRONG  The letter before it: the letter that it was confirmed by is none")
 
 
 @pytest.mark.parametrize("columns", ["address = '{0}'", "address = '{0}', canonical = '{0}'"])

@@ -18,6 +18,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "/confirm/code": {"attempt": "an id that the form has chosen", "code": "123456"},
     "{confirm}": {},
     "{confirm}/resend": {},
+    "{confirm}/undo": {"undo": "nonsense"},
     "{unsubscribe}/undo": {"undo": "nonsense"},
     "/preferences": {"email": ADA},
     "{preferences}": {"join": "events", "consent": "yes"},

@@ -72,6 +72,7 @@ def test_a_confirmation_link_is_read_and_pressed(service: Service) -> None:
         found = service.get(prefix + each, headers=BROWSER)
         assert (found.status_code, found.text) == (200, page.text), each
         assert service.get(f"{prefix}{each.removesuffix('?x')}/decline", headers=BROWSER).status_code == 200, each
+        assert service.post(f"{prefix}{each.removesuffix('?x')}/undo", headers=BROWSER).status_code == 410, each
     for each in (each.format("decline") for each in GLUED if each.startswith("{}")):
         assert service.get(f"{prefix}{token}/{each}", headers=BROWSER).status_code == 200, each
     assert service.status()["weekly"]["status"] == "pending"

@@ -20,7 +20,7 @@ from app.consent import ConsentEvent, EventType
 from app.event_macs import Macs
 from app.ledger.audit.stored import instant, is_ours, raw, stream
 from app.ledger.model import LogEntry, UnsealedEvent
-from app.ledger.verifier import letter_astray
+from app.ledger.verifier import letter_astray, undone_events
 
 ENDINGS = (
     EventType.DECLINED,
@@ -101,7 +101,9 @@ def _is_about_the_address(request: _Step) -> bool:
 
 
 def _letter_mismatch(steps: list[_Step], order: Callable[[_Step], Any]) -> str | None:
-    over = max((order(each) for each in steps if each.row.type in ENDINGS), default=None)
+    undone = undone_events(_evidence(steps, EventType.REQUESTED))
+    ended = (each for each in steps if each.row.type in ENDINGS and each.said.get("event") not in undone)
+    over = max(map(order, ended), default=None)
     since = sorted((each for each in steps if over is None or order(each) > over), key=order)
     asked, confirmed = _evidence(since, EventType.REQUESTED), _evidence(since, EventType.CONFIRMED)
     taken = _evidence(steps, EventType.LETTER_ACCEPTED)

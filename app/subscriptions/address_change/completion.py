@@ -122,11 +122,11 @@ def _hold(session: Session, found: AddressChange, there: NewMailbox) -> _Held | 
 
 
 def _make_way(session: Session, others: list[Subscription]) -> bool:
-    """Lapse pending requests for the target address: anybody can make those, so they do not block its holder.
+    """Lapse unconfirmed requests for the target address: anybody can make those, so they do not block its holder.
 
-    False if another person has a subscription there that is confirmed or has ever ended; then nothing changes.
+    False if another person has a subscription there that is or ever was confirmed; then nothing changes.
     """
-    if any(each.status != Status.PENDING or each.ended_as for each in others):
+    if not all(map(transitions.is_unconfirmed, others)):
         return False
     for each in others:
         transitions.give_up(session, each, ADDRESS_CHANGED)
@@ -134,11 +134,14 @@ def _make_way(session: Session, others: list[Subscription]) -> bool:
 
 
 def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> list[Subscription]:
-    """Move the confirmed subscriptions; returns them. Pending ones lapse: their letter is in the old mailbox."""
-    pending = [each for each in held.subscriptions if each.status == Status.PENDING]
-    kept = [each for each in held.subscriptions if each.status != Status.PENDING or each.ended_as]
-    for each in pending:
-        transitions.give_up(session, each, ADDRESS_CHANGED)
+    """Move the confirmed subscriptions; returns them. Pending ones lapse: their letter is in the old mailbox.
+
+    So do declined ones, which an undo would make pending.
+    """
+    kept = [each for each in held.subscriptions if not transitions.is_unconfirmed(each)]
+    for each in held.subscriptions:
+        if each.status == Status.PENDING or each.undo_expires_at is not None:
+            transitions.give_up(session, each, ADDRESS_CHANGED)
     before = held.person.commitment
     held.person.address, held.person.canonical = there.address.typed, there.address.canonical
     held.person.digest, held.person.mailbox_digest = there.digest, there.mailbox_digest

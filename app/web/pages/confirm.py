@@ -14,8 +14,7 @@ from werkzeug.exceptions import Gone
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
-from app.consent import Act, Actor
-from app.subscriptions import confirmation, withdrawal
+from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Asked, Standing
 from app.subscriptions.decision import HoneypotResult, Signup
 from app.tokens import Claim, Purpose
@@ -31,8 +30,8 @@ blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
 
 @blueprint.get("")
 def show(token: str) -> Response:
-    claim = _claim(token)
-    asked = _asked(claim)
+    claim = claim_of(token)
+    asked = asked_by(claim)
     response = make_response(_page(asked, token, claim), _status(asked, claim))
     response.headers["Content-Security-Policy"] = headers.policy(confirmed.redirects(asked.standings if asked else ()))
     return response
@@ -41,8 +40,8 @@ def show(token: str) -> Response:
 @blueprint.post("")
 def press(token: str) -> BaseResponse:
     """Confirm. Idempotent."""
-    claim = _claim(token)
-    asked = _asked(claim)
+    claim = claim_of(token)
+    asked = asked_by(claim)
     if asked is None or _status(asked, claim) != 200:
         return _gone(asked, token, claim)
     chosen = _chosen(asked)
@@ -60,39 +59,17 @@ def press(token: str) -> BaseResponse:
 def show_again(error: InvalidFields) -> Response:
     """A person who unticked everything gets the same page again with the error."""
     token = str((request.view_args or {})["token"])
-    claim = _claim(token)
-    asked = _asked(claim)
+    claim = claim_of(token)
+    asked = asked_by(claim)
     if not wants_page() or asked is None or not _open(asked, claim):
         return problems.answer(error)
     return make_response(_page(asked, token, claim, error.errors), 422)
 
 
-@blueprint.get("/decline")
-def show_decline(token: str) -> str:
-    asked = _asked(_claim(token))
-    names = asked.those(Standing.OPEN) if asked else []
-    return render_template(
-        "pages/decline.html", asked=asked, names=names, words=confirmed.words(asked) if asked else {}, token=token
-    )
-
-
-@blueprint.post("/decline")
-def decline(token: str) -> Response:
-    """ "This was not me": from the page's button, or as the one-click unsubscribe of the confirmation letter."""
-    claim = _claim(token)
-    asked = _asked(claim)
-    with current.database().transaction() as session:
-        act = Act(Actor.MAILBOX_HOLDER, {"method": _how_declined(), **client.details()})
-        confirmation.decline(session, claim.subject, catalogue=current.catalogue(), act=act)
-    if wants_page():
-        return make_response(render_template("pages/declined.html", asked=asked))
-    return jsonify(status="declined")
-
-
 @blueprint.post("/resend")
 def resend(token: str) -> Response:
     """A new letter to the same address, for an expired link. Counts against the same recipient limit as any other."""
-    asked = _asked(_claim(token))
+    asked = asked_by(claim_of(token))
     if asked and (names := asked.those(Standing.OPEN)):
         _ask_again(asked, names)
     if wants_page():
@@ -102,11 +79,11 @@ def resend(token: str) -> Response:
     return answer
 
 
-def _claim(token: str) -> Claim:
+def claim_of(token: str) -> Claim:
     return current.links().signer.read(Purpose.CONFIRM, token)
 
 
-def _asked(claim: Claim) -> Asked | None:
+def asked_by(claim: Claim) -> Asked | None:
     with current.database().read_only() as connection:
         asked = confirmation.find(connection, claim.subject)
     if asked is not None:
@@ -152,10 +129,6 @@ def _chosen(asked: Asked) -> list[str]:
     if not isinstance(wanted, list) or not wanted or any(name not in list(asked.standings) for name in wanted):
         raise InvalidFields({"newsletters": [_("Choose at least one of the newsletters that the mail names.")]})
     return [name for name in open_ if name in wanted]
-
-
-def _how_declined() -> str:
-    return withdrawal.ONE_CLICK if parsing.optional_field("List-Unsubscribe") == "One-Click" else "page"
 
 
 def _ask_again(asked: Asked, names: list[str]) -> None:

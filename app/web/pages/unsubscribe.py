@@ -12,17 +12,18 @@ from uuid import UUID
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import Gone
 
-from app import clock
 from app.consent import Act, Actor
 from app.newsletters.definitions import Newsletter
 from app.subscriptions import subscriber as people
 from app.subscriptions import withdrawal
 from app.subscriptions.model import Status
 from app.subscriptions.subscriber import Person
+from app.subscriptions.undo import UNDO_METHOD, restore
 from app.subscriptions.withdrawal import LeavingReason
-from app.tokens import Claim, Purpose, TokenInvalid
+from app.tokens import Purpose, TokenInvalid
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
+from app.web.pages import undo_token
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>")
 
@@ -61,13 +62,13 @@ def press(token: str) -> Response:
         # A mail program adds nothing to the body of RFC 8058, so a letter says it in the URL.
         is_all = "1" in (parsing.optional_field("all"), request.args.get("all"))
         if is_all and not is_about_one:
-            undo_id = withdrawal.leave_all_of(session, subscription_id, catalogue=catalogue, act=act)
+            undo_subject = withdrawal.leave_all_of(session, subscription_id, catalogue=catalogue, act=act)
         else:
-            undo_id = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
+            undo_subject = withdrawal.leave(session, subscription_id, catalogue=catalogue, act=act)
     if wants_page():
         leaving = _look_up(token)
-        undo_token = None if is_one_click or undo_id is None else _undo_token(leaving.person, undo_id)
-        return make_response(_page("pages/unsubscribed.html", leaving, undo=undo_token))
+        undo = None if is_one_click or undo_subject is None else undo_token.make(Purpose.UNDO, undo_subject)
+        return make_response(_page("pages/unsubscribed.html", leaving, undo=undo))
     return jsonify(status=Status.UNSUBSCRIBED)
 
 
@@ -75,12 +76,12 @@ def press(token: str) -> Response:
 def undo(token: str) -> Response:
     """`undo` is the token of the page that answered the press. It works once, and not after a later press to leave."""
     leaving = _look_up(token)
-    claim = _undo_claim(request.form.get("undo"))
-    act = Act(Actor.MAILBOX_HOLDER, {"method": withdrawal.UNDO_METHOD, **client.details()})
+    claim = undo_token.read(Purpose.UNDO)
+    act = Act(Actor.MAILBOX_HOLDER, {"method": UNDO_METHOD, **client.details()})
     names: list[str] = []
     if leaving.person and claim:
         with current.database().transaction() as session:
-            names = withdrawal.undo(session, leaving.person.id, claim.subject, act)
+            names = list(restore(session, leaving.person.id, claim.subject, act))
     if not wants_page():
         return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(Gone(_TOO_LATE))
     words = [current.catalogue().newsletters[name].words(language.preferred()) for name in names]
@@ -89,12 +90,6 @@ def undo(token: str) -> Response:
 
 
 _TOO_LATE = "This can be undone once, for half an hour, unless something else has happened since. Sign up again."
-
-
-def _undo_claim(given: str | None) -> Claim | None:
-    """None if no token was given, or it has expired. Raises TokenInvalid."""
-    claim = current.links().signer.read(Purpose.UNDO, given) if given else None
-    return None if claim is None or claim.has_expired(clock.now()) else claim
 
 
 def _read(token: str) -> tuple[UUID, bool]:
@@ -119,13 +114,6 @@ def _look_up(token: str) -> Leaving:
 def _page(template: str, leaving: Leaving, undo: str | None = None) -> str:
     words = leaving.newsletter.words(language.preferred()) if leaving.newsletter else None
     return render_template(template, leaving=leaving, words=words, undo=undo)
-
-
-def _undo_token(person: Person | None, undo_id: UUID) -> str | None:
-    """None if the person has been erased since the press."""
-    if person is None:
-        return None
-    return current.links().undo(withdrawal.undo_subject(person.id, undo_id), clock.now() + withdrawal.UNDO_WITHIN)
 
 
 def _reason() -> dict[str, str]:
