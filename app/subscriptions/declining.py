@@ -4,6 +4,7 @@ A press keeps the mailbox free of confirmation mails for 30 days. The request is
 that answered can no longer take the press back (`undo`). One-click is also pressed by habit and by scanners: it only
 cancels the request, keeps the mailbox quiet for a day, and has no undo.
 
+Invariant: whatever has become of the request, the address is kept quiet as long as a trace of it leads there.
 Lock order: `database.locks`.
 """
 
@@ -18,7 +19,8 @@ from sqlalchemy.orm import Session
 from app import clock, consent, suppressions
 from app.consent import Act, ConsentEvent, EventType
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
-from app.subscriptions import confirmation, subscriber, transitions, undo, withdrawal
+from app.outbox import Letter
+from app.subscriptions import confirmation, lapsed_requests, subscriber, transitions, undo, withdrawal
 from app.subscriptions.model import Status, Subscription
 
 CANCELLED_FOR = timedelta(hours=24)
@@ -50,13 +52,14 @@ def decline(
     """
     letter, held = confirmation.hold(session, letter_id)
     if letter is None:
-        return Declined()
+        return _decline_lapsed(session, letter_id, act)
     undo.void(held, [each for each in held if str(each.id) in letter.about])
     asked = confirmation.with_current_nonce(letter, held)
     pending = [each for each in asked if each.status == Status.PENDING]
     left = [each for each in asked if each.status == Status.CONFIRMED]
     undo_id = undo_id if (pending or left) and not _is_declined_too_often(session, pending) else None
-    if pending:
+    is_quiet = bool(pending) or (not _is_one_click(act) and _has_lapsed(session, letter))
+    if is_quiet:
         _object(session, session.execute(subscriber.known_by(letter.subscriber_id)).one(), act, undo_id)
     for subscription in pending:
         _end(session, subscription, confirmation.after_letter(act, letter, clock.now()), undo_id)
@@ -64,7 +67,29 @@ def decline(
         transitions.end(session, subscription, Status.UNSUBSCRIBED, act)
         subscription.undo_id = undo_id
     transitions.acknowledge(session, left, catalogue)
-    return Declined(bool(pending), bool(left), undo_id and undo.subject(letter.subscriber_id, undo_id))
+    return Declined(is_quiet, bool(left), undo_id and undo.subject(letter.subscriber_id, undo_id))
+
+
+def _has_lapsed(session: Session, letter: Letter) -> bool:
+    """Whether the newest step of what the letter asked for is that it was cancelled, declined or not confirmed."""
+    newest = (
+        select(ConsentEvent.type)
+        .where(
+            ConsentEvent.subscription_id.in_(map(UUID, letter.about)),
+            ConsentEvent.type.not_in([EventType.LETTER_ACCEPTED, EventType.SUPPRESSION_LIFTED]),
+        )
+        .order_by(ConsentEvent.occurred_at.desc())
+        .limit(1)
+    )
+    return session.scalar(newest) in (EventType.DECLINED, EventType.EXPIRED)
+
+
+def _decline_lapsed(session: Session, letter_id: UUID, act: Act) -> Declined:
+    """The request is erased, and so is the address; its digests are kept for a while."""
+    known_by = session.execute(lapsed_requests.known_by(letter_id)).first()
+    if known_by is not None and not _is_one_click(act):
+        _object(session, known_by, act)
+    return Declined(is_quiet=known_by is not None)
 
 
 def _end(session: Session, subscription: Subscription, act: Act, undo_id: UUID | None) -> None:
@@ -76,7 +101,7 @@ def _end(session: Session, subscription: Subscription, act: Act, undo_id: UUID |
         transitions.set_aside(subscription, undo_id, now, until=now + undo.UNDO_WITHIN)
 
 
-def _object(session: Session, known_by: Iterable[str | None], act: Act, undo_id: UUID | None) -> None:
+def _object(session: Session, known_by: Iterable[str | None], act: Act, undo_id: UUID | None = None) -> None:
     now = clock.now()
     until = now + (CANCELLED_FOR if _is_one_click(act) else TRACES_KEPT_FOR)
     suppressions.note_decline(session, known_by, now, until=until, undo_id=undo_id)

@@ -221,6 +221,7 @@ _DUE_COLUMNS = (
     Subscription.id,
     Subscription.subscriber_id,
     Subscription.newsletter,
+    Subscription.letter_id,
     Subscription.ended_as,
     Subscription.ended_at,
     Subscription.lapses_at,
