@@ -1,4 +1,7 @@
-"""Checks of settings. Each raises ValidationError with the remedy, and never repeats the value."""
+"""Checks of settings. Each raises ValidationError with the remedy, and never repeats the value.
+
+Every command reads the settings, so what only a rare one needs is imported by its check.
+"""
 
 import base64
 import binascii
@@ -9,11 +12,6 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
 from marshmallow import ValidationError
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
@@ -59,11 +57,7 @@ def mailbox(value: str) -> None:
 
 
 def public_key(value: str) -> None:
-    try:
-        key = load_der_public_key(base64.b64decode(value, validate=True)) if value else None
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if value and not isinstance(key, EllipticCurvePublicKey):
+    if value and not _is_public_key(value):
         raise ValidationError("needs the verification key that SendGrid shows, as it is: one line of base64")
 
 
@@ -73,6 +67,17 @@ def holds_certificates(pem: str) -> bool:
     except (ssl.SSLError, ValueError):
         return False
     return True
+
+
+def _is_public_key(value: str) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - only who has reports of SendGrid
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    try:
+        return isinstance(load_der_public_key(base64.b64decode(value, validate=True)), EllipticCurvePublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def topic(value: str) -> None:
@@ -161,8 +166,13 @@ def timestamp_authorities(values: list[str]) -> None:
 
 
 def storage(value: str) -> None:
+    if not value:
+        return
+    from limits.errors import ConfigurationError  # noqa: PLC0415 - only who does not count in the database
+    from limits.storage import storage_from_string  # noqa: PLC0415
+
     try:
-        storage_from_string(value or "memory://")
+        storage_from_string(value)
     except (ConfigurationError, ValueError):
         raise ValidationError(
             "needs an address such as redis://localhost:6379, with jawel[redis] installed; or nothing, for the database"

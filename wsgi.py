@@ -3,8 +3,9 @@
 import gc
 
 import config
-from app import create_app, logs
+from app import logs
 from app.resources import resources_of
+from app.web.application import create_app
 from app.web.http import shutdown
 
 logs.make_streams_safe()

@@ -1,4 +1,7 @@
-"""Resources of the entry points: settings, database, catalogue, links. Made once per process, by `create_app`."""
+"""Resources of the web application and the worker: settings, database, catalogue, links.
+
+Made once per process, by `create_app`.
+"""
 
 import threading
 from dataclasses import dataclass, field

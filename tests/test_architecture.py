@@ -47,8 +47,11 @@ def test_every_command_and_option_is_on_its_page() -> None:
 
 def commands(command: click.Command, name: str) -> Iterator[str]:
     if isinstance(command, click.Group):
-        for child in command.commands.values():
-            yield from commands(child, f"{name} {child.name}")
+        context = click.Context(command)
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            assert found
+            yield from commands(found, f"{name} {child}")
     else:
         yield name
         for parameter in command.params:

@@ -17,12 +17,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from app import clock, consent, create_app, event_macs
+from app import clock, consent, event_macs
 from app import database as databases
 from app.consent import Act, Actor, EventType, Step
 from app.database import Base, Database, schema
 from app.ledger.log import Log, checkpoint_at
 from app.resources import resources_of
+from app.web.application import create_app
 from app.worker.sealer import Sealer
 from config import Settings
 from migrations import signup_functions

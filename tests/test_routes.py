@@ -11,10 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from app import create_app
 from app.database import Database
 from app.newsletters import apply
 from app.resources import resources_of
+from app.web.application import create_app
 from app.web.negotiation import FOR_PROGRAMS
 from config import Environment, Settings
 from tests.commands import ROOT

@@ -22,11 +22,12 @@ import time_machine
 from flask import Flask
 
 import config
-from app import clock, create_app
+from app import clock
 from app.mail import order as turns
 from app.mail.circuit_breaker import CircuitBreaker
 from app.mail.dispatch import Dispatcher
 from app.resources import resources_of
+from app.web.application import create_app
 from app.worker import mail_loop
 from tests import smtp
 from trials import stage

@@ -1,4 +1,7 @@
-"""The `jawel` command: one subcommand per task. Output is for people on a terminal and for pipes alike."""
+"""The `jawel` command: one subcommand per task. Output is for people on a terminal and for pipes alike.
+
+A mail server may start `jawel feedback` for every mail, so a command imports neither the others nor their libraries.
+"""
 
 from functools import cached_property
 from typing import Any
@@ -8,21 +11,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import config
 from app import database, event_macs
-from app.cli.doctor import doctor
-from app.cli.feedback import feedback
-from app.cli.keys import keys
-from app.cli.ledger import ledger
-from app.cli.letters import letters
-from app.cli.newsletters import newsletters
-from app.cli.privacy import privacy
-from app.cli.serving import serve, worker
-from app.cli.suppressions import suppressions
-from app.cli.verify import verify
+from app.cli.lazy_group import LazyGroup
 from app.database import Database, schema
 from app.database.postgresql import answering_within
 from config import Settings, SettingsError
 
 PATIENCE_SECONDS = 3
+COMMANDS = {
+    "doctor": "app.cli.doctor:doctor",
+    "feedback": "app.cli.feedback:feedback",
+    "keys": "app.cli.keys:keys",
+    "ledger": "app.cli.ledger:ledger",
+    "letters": "app.cli.letters:letters",
+    "newsletters": "app.cli.newsletters:newsletters",
+    "privacy": "app.cli.privacy:privacy",
+    "serve": "app.cli.serving:serve",
+    "suppressions": "app.cli.suppressions:suppressions",
+    "verify": "app.cli.verify:verify",
+    "worker": "app.cli.serving:worker",
+}
+"""By name, where each is; those beside are small enough to be here."""
 
 
 class Context:
@@ -53,7 +61,7 @@ class Context:
             opened.dispose()
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     def invoke(self, context: click.Context) -> Any:
         """Replaces database errors: a driver's message quotes its parameters, which may be personal."""
         try:
@@ -67,7 +75,7 @@ class Commands(click.Group):
             ) from None
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, elsewhere=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jawel")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -95,19 +103,3 @@ def secrets() -> None:
     """Print fresh secrets as lines for an environment file."""
     for name, value in config.fresh_secrets().items():
         click.echo(f"{name}={value}")
-
-
-for command in (
-    newsletters,
-    letters,
-    keys,
-    suppressions,
-    privacy,
-    ledger,
-    serve,
-    worker,
-    feedback,
-    doctor,
-    verify,
-):
-    main.add_command(command)

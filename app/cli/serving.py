@@ -17,12 +17,13 @@ import click
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-from app import create_app, logs
+from app import logs
 from app import worker as working
 from app.cli import heartbeats, worker_process
 from app.cli.web_processes import GRACE_SECONDS, Server, load
 from app.mail.delivery import cleartext
 from app.resources import resources_of
+from app.web.application import create_app
 from config import Settings
 
 PATIENCE_SECONDS = 5

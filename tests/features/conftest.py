@@ -12,11 +12,12 @@ import pytest
 import time_machine
 from jinja2 import FileSystemBytecodeCache
 
-from app import clock, create_app
+from app import clock
 from app.mail.delivery import exchange
 from app.newsletters import apply
 from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
+from app.web.application import create_app
 from config import Settings
 from tests import attack, scripted_smtp, smtp, timestamps
 from tests.catalogues import CATALOGUE, EXAMPLE, Write

@@ -80,7 +80,7 @@ def test_nobody_else_reads_what_it_makes_whatever_the_umask(development: Jawel) 
 def _sign_up(development: Jawel) -> None:
     """By the application itself, on the files of the checkout."""
     script = (
-        "import config; from app import create_app; client = create_app(config.load()).test_client();"
+        "import config; from app.web.application import create_app; client = create_app(config.load()).test_client();"
         f"sent = {{'email': '{ADA}', 'newsletters': 'weekly', 'consent': True}};"
         "assert client.post('/subscribe', json=sent).status_code == 202"
     )

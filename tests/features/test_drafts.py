@@ -15,7 +15,7 @@ from tests.service import ADA
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
 SIGN_UP = (
-    "import config; from app import create_app; client = create_app(config.load()).test_client();"
+    "import config; from app.web.application import create_app; client = create_app(config.load()).test_client();"
     f"sent = {{'email': '{ADA}', 'newsletters': 'weekly', 'consent': True}};"
     "assert client.post('/subscribe', json=sent).status_code == 202"
 )

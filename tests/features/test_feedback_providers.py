@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from app import create_app
 from app.feedback import FeedbackKind
+from app.web.application import create_app
 from config import Settings
 from tests.features.conftest import OpenService
 from tests.feedback_samples import sample

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app import create_app, logs
+from app import logs
 from app.resources import resources_of
+from app.web.application import create_app
 from config import Settings
 from tests.service import ADA, BROWSER, Service
 

@@ -1,6 +1,5 @@
 """`jawel feedback`: one mail on standard input, as a mail server pipes it, and what the mail server is told."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from app.cli import feedback
 from app.feedback.parsers import limits
 from config import FeedbackChannels, Settings
 from tests.commands import ROOT, Jawel
@@ -141,8 +141,7 @@ def test_a_mail_that_takes_too_long_is_done_with_in_one_line(
     mail = returned(service.letter())
     before = service.counts()
     with monkeypatch.context() as hasty:
-        # By that name `app.cli` has the command.
-        hasty.setattr(importlib.import_module("app.cli.feedback"), "READING_SECONDS", 0.001)
+        hasty.setattr(feedback, "READING_SECONDS", 0.001)
         result = jawel.fed(COSTLY["many long recipients"](limits.MAX_BYTES // 2) + mail, "feedback")
     assert (result.exit_code, result.stderr) == (0, "")
     (line,) = lines(result.stdout)

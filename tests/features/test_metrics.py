@@ -11,13 +11,14 @@ import pytest
 import time_machine
 from sqlalchemy import Connection, event, text
 
-from app import clock, create_app
+from app import clock
 from app.api_keys import Scope
 from app.database import Base
 from app.ledger import sealing
 from app.ledger.audit import results
 from app.mail import backlog
 from app.resources import resources_of
+from app.web.application import create_app
 from config import SendLimits, Settings
 from tests import timestamps
 from tests.catalogues import CATALOGUE
