@@ -32,8 +32,8 @@ from tests.commands import Jawel
 from trials import stage, verdicts
 from trials.stage import Kept
 
-PAUSES = (0.9, 2.0)
-"""Seconds from when a worker is started to when it is killed: it needs about one to begin."""
+PAUSES = (0.0, 1.0)
+"""Seconds from a worker's first record to when it is killed."""
 OWED = 4000
 SHUT = 5
 """People who complain before each kill, while a letter is owed to them."""
@@ -76,6 +76,7 @@ def rehearse(engine: str, times: int, seed: int) -> Tally:
         with stage.kept(jawel, "worker") as worker:
             while tally.kills < times:
                 _refill(database, url, tally)
+                _await_work(url)
                 time.sleep(chance.uniform(*PAUSES))
                 _complain(database, tally)
                 _kill(worker, tally)
@@ -91,6 +92,19 @@ def _refill(database: Database, url: str, tally: Tally) -> None:
     if verdicts.owed(url) < OWED:
         postman.owe(database, OWED)
         tally.owed += OWED
+
+
+def _await_work(url: str) -> None:
+    """Until the worker records letters: else most would die while they start."""
+    before, deadline = _sent(url), time.monotonic() + stage.PATIENCE_SECONDS
+    while _sent(url) == before:
+        if time.monotonic() > deadline:
+            raise SystemExit("The worker sends nothing.")
+        time.sleep(0.02)
+
+
+def _sent(url: str) -> int:
+    return int(stage.rows(url, "SELECT count(*) FROM letters WHERE state = 'sent'")[0][0])
 
 
 def _complain(database: Database, tally: Tally) -> None:
