@@ -1,8 +1,8 @@
-"""What replies of real mail servers are about. Their words are theirs, shortened; their addresses are examples."""
+"""What replies of mail servers to us are about. Their words are theirs, shortened; their addresses are examples."""
 
 import pytest
 
-from app.mail.delivery.replies import About, Stage, about
+from app.feedback.replies import About, Stage, judge
 
 US, SENDER, MAILBOX, LETTER = About.US, About.SENDER, About.MAILBOX, About.LETTER
 MAIL, RCPT, CONTENT = Stage.MAIL, Stage.RCPT, Stage.CONTENT
@@ -49,7 +49,8 @@ REPLIES = [
         "5.1.1 <sendasdenied@example.org>: Recipient address rejected: User unknown in virtual mailbox table",
     ),
     (MAILBOX, RCPT, 550, "No such user here"),
-    (MAILBOX, RCPT, 550, "Administrative prohibition"),
+    (LETTER, RCPT, 550, "Administrative prohibition"),
+    (MAILBOX, RCPT, 550, "Command RCPT User not OK"),
     (MAILBOX, RCPT, 553, "5.3.0 <ada@example.org>... No such user here"),
     (MAILBOX, RCPT, 550, "5.4.1 Recipient address rejected: Access denied."),
     (
@@ -95,6 +96,10 @@ REPLIES = [
     (SENDER, CONTENT, 550, "5.7.60 SMTP; Client does not have permissions to send as this sender"),
     (SENDER, CONTENT, 554, "5.2.252 SendAsDenied; ada@example.org not allowed to send as news@example.org"),
 ]
+
+
+def about(stage: Stage, code: int, text: str) -> About:
+    return judge(code, "", text, stage).about
 
 
 @pytest.mark.parametrize(("subject", "stage", "code", "text"), REPLIES)

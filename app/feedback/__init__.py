@@ -4,7 +4,6 @@ Parsers of mail and of providers' webhooks each make a `Report`; only `effects` 
 has no further effect.
 """
 
-from app.feedback import smtp_status
 from app.feedback.effects import take
 from app.feedback.report import FeedbackKind, FeedbackReport, Outcome, Report, about_letter, fingerprint, purge
 
@@ -16,6 +15,5 @@ __all__ = [
     "about_letter",
     "fingerprint",
     "purge",
-    "smtp_status",
     "take",
 ]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, outbox, suppressions
 from app.consent import Act, Actor, ConsentEvent, EventType
-from app.feedback import recipient, smtp_status
+from app.feedback import recipient
 from app.feedback.recipient import Mailbox, Recipient
 from app.feedback.report import FeedbackKind, FeedbackReport, Outcome, Report, note
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
@@ -91,10 +91,9 @@ def _presses(session: Session, held: Sequence[Subscription]) -> list[datetime]:
 
 def _days_of_soft_bounces(session: Session, mailbox: Mailbox, since: datetime) -> int:
     theirs = (FeedbackReport.digest == mailbox.digest) & (FeedbackReport.kind == FeedbackKind.SOFT_BOUNCE)
-    found = session.execute(
-        select(FeedbackReport.received_at, FeedbackReport.code).where(theirs, FeedbackReport.received_at > since)
-    )
-    return len({each.received_at.date() for each in found if smtp_status.is_about_mailbox(each.code)})
+    counted = theirs & FeedbackReport.counts & (FeedbackReport.received_at > since)
+    found = session.scalars(select(FeedbackReport.received_at).where(counted))
+    return len({received_at.date() for received_at in found})
 
 
 def _give_mailbox_up(session: Session, case: _Case, held: Sequence[Subscription], method: str) -> None:

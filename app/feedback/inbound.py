@@ -49,7 +49,9 @@ def _left(mail: Mail, links: Links) -> UUID | None:
 
 
 def _bounces(bounce: dsn.Bounce | None, source: str, letters: list[UUID]) -> list[Report]:
-    return [about_letter(bounce.kind, source, each, bounce.code) for each in letters] if bounce else []
+    if bounce is None:
+        return []
+    return [about_letter(bounce.kind, source, each, code=bounce.code, counts=bounce.counts) for each in letters]
 
 
 def _unsubscribe(mail: Mail, subscription_id: UUID) -> Report:

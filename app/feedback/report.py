@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, false
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.addresses import EmailAddress
@@ -46,7 +46,9 @@ class Report:
     address: EmailAddress | None = None
     """The address that a provider with proven identity names; the mail may not be ours."""
     code: str = ""
-    """The enhanced status code, such as `5.1.1`, if there is one. No text: that may quote the address."""
+    """The status code, such as `5.1.1`, else the basic one, if there is one. No text: that may quote the address."""
+    counts: bool = False
+    """Of a soft bounce: it is about the mailbox, and counts towards giving it up."""
 
 
 class FeedbackReport(Base):
@@ -63,6 +65,8 @@ class FeedbackReport(Base):
     kind: Mapped[str]
     source: Mapped[str]
     code: Mapped[str]
+    counts: Mapped[bool] = mapped_column(server_default=false())
+    """Of a soft bounce: it is about the mailbox, and counts towards giving it up."""
     received_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -71,9 +75,10 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def about_letter(kind: FeedbackKind, source: str, letter_id: UUID, code: str = "") -> Report:
+def about_letter(kind: FeedbackKind, source: str, letter_id: UUID, *, code: str = "", counts: bool = False) -> Report:
     """One letter has one fate: any further report of this kind about it, by any channel, is the same report."""
-    return Report(kind, source, fingerprint("letter", str(letter_id), kind), letter_id=letter_id, code=code)
+    told_apart = fingerprint("letter", str(letter_id), kind)
+    return Report(kind, source, told_apart, letter_id=letter_id, code=code, counts=counts)
 
 
 def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
@@ -84,6 +89,7 @@ def note(session: Session, report: Report, digest: str, now: datetime) -> bool:
         kind=report.kind,
         source=report.source,
         code=report.code,
+        counts=report.counts,
         received_at=now,
     )
     noted = row.on_conflict_do_nothing().returning(FeedbackReport.fingerprint)

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from app import outbox
 from app.database import Database
+from app.feedback.replies import Stage
 from app.mail import retry
 from app.mail.delivery.failures import AnswerMissing, Undelivered
-from app.mail.delivery.replies import Stage
 from app.outbox import Letter
 
 log = structlog.get_logger()

@@ -187,7 +187,7 @@ def _settle(database: Database, letter: Letter, state: State, reply: str) -> Non
 
 def _report_refusal(database: Database, context: SendingContext, letter: Letter, refusal: RecipientRefused) -> None:
     """Handles the refusal like a bounce."""
-    report = feedback.about_letter(refusal.kind, "smtp", letter.id, refusal.code)
+    report = feedback.about_letter(refusal.kind, "smtp", letter.id, code=refusal.code, counts=True)
     with database.transaction() as session:
         feedback.take(session, report, catalogue=context.catalogue())
     log.info("letter.refused", letter=str(letter.id), kind=letter.kind, bounce=report.kind, reply=refusal.code)

@@ -7,8 +7,9 @@ from email.message import Message
 from email.parser import HeaderParser
 from itertools import islice
 
-from app.feedback import FeedbackKind, smtp_status
+from app.feedback import FeedbackKind
 from app.feedback.parsers.mail import AnyMessage, Mail, body, headers
+from app.feedback.replies import ReplyVerdict, judge
 
 TYPES = ("message/delivery-status", "message/global-delivery-status")
 ARRIVED = {"delivered", "relayed", "expanded"}
@@ -20,6 +21,11 @@ _BLOCKS = 100
 class Bounce:
     kind: FeedbackKind
     code: str
+    counts: bool
+
+    @classmethod
+    def of(cls, verdict: ReplyVerdict) -> "Bounce":
+        return cls(verdict.kind, verdict.code, verdict.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,7 @@ class _Recipient:
 
     @property
     def bounce(self) -> Bounce:
-        code = smtp_status.specific(self.status, self.diagnostic)
-        return Bounce(smtp_status.kind(self.status, self.diagnostic), code)
+        return Bounce.of(judge(None, self.status, self.diagnostic))
 
 
 def read(mail: Mail) -> Bounce | None:

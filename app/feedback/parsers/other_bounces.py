@@ -5,10 +5,10 @@ from email import message_from_bytes, policy
 
 from flufl.bounce import all_failures
 
-from app.feedback import smtp_status
 from app.feedback.parsers import limits
 from app.feedback.parsers.dsn import Bounce
 from app.feedback.parsers.mail import Mail, headers
+from app.feedback.replies import judge
 
 # It would log its input, including addresses, when one of its detectors fails.
 logging.getLogger("flufl.bounce").disabled = True
@@ -29,5 +29,4 @@ def read(mail: Mail) -> Bounce | None:
         return None
     if not permanent:
         return None
-    code = smtp_status.specific("", mail.words)
-    return Bounce(smtp_status.kind(code, mail.words), code)
+    return Bounce.of(judge(None, "", mail.words))

@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from uuid import UUID
 
 from app.addresses import EmailAddress, InvalidAddress
-from app.feedback import Report, smtp_status
+from app.feedback import FeedbackKind, Report
 from app.feedback.providers.brevo import BREVO
 from app.feedback.providers.mailgun import MAILGUN
 from app.feedback.providers.mailjet import MAILJET
@@ -20,6 +20,7 @@ from app.feedback.providers.post import Event, Post
 from app.feedback.providers.postmark import POSTMARK
 from app.feedback.providers.sendgrid import SENDGRID
 from app.feedback.providers.ses import SES
+from app.feedback.replies import judge
 from config import FeedbackChannels
 
 PROVIDERS = {
@@ -59,13 +60,15 @@ def report(name: str, event: Event, ours: Ours) -> Report | None:
     address = _address(event.address)
     if letter_id is None and address is None:
         return None
+    verdict = judge(None, "", event.words)
     return Report(
         kind=event.kind,
         source=name,
         fingerprint=_fingerprint(name, event, ours.key),
         letter_id=letter_id,
         address=address,
-        code=smtp_status.specific("", event.words),
+        code=verdict.code,
+        counts=event.kind is FeedbackKind.SOFT_BOUNCE and verdict.counts,
     )
 
 

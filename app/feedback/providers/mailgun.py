@@ -12,8 +12,9 @@ https://help.mailgun.com/hc/en-us/articles/28956111811355 on retries
 import hmac
 from collections.abc import Iterator
 
-from app.feedback import FeedbackKind, smtp_status
+from app.feedback import FeedbackKind
 from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
+from app.feedback.replies import judge
 from config import FeedbackChannels
 
 _REASONS = {
@@ -62,7 +63,7 @@ def _kind(event: JsonNode) -> FeedbackKind | None:
         if reason or event["severity"].text != "permanent":
             return reason
         # Mailgun calls every 5xx reply permanent, even if the mailbox is full or the sender unwelcome.
-        return smtp_status.kind("", _words(event))
+        return judge(None, "", _words(event)).kind
     return {"complained": FeedbackKind.COMPLAINT, "unsubscribed": FeedbackKind.UNSUBSCRIBE}.get(name)
 
 

@@ -11,8 +11,8 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 
+from app.feedback.replies import Stage
 from app.mail.delivery.failures import AnswerMissing
-from app.mail.delivery.replies import Stage
 
 CONTENT_SECONDS = 600
 """For the reply to the final dot (RFC 5321 section 4.5.3.2.6). To give up earlier means to send the letter again."""

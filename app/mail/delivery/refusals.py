@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from app.feedback import smtp_status
+from app.feedback.replies import About, Stage, judge
 from app.mail.delivery.failures import (
     LetterRefused,
     RecipientRefused,
@@ -13,7 +13,6 @@ from app.mail.delivery.failures import (
     TemporaryFailure,
     Undelivered,
 )
-from app.mail.delivery.replies import About, Stage, about
 
 LONGEST_WAIT = timedelta(hours=1)
 """Upper limit of the delay that a server asks for."""
@@ -26,17 +25,17 @@ _WAIT = re.compile(rb"\b(\d{1,4}) ?(second|minute)s?\b", re.IGNORECASE)
 
 def of(stage: Stage, code: int, reply: bytes) -> Undelivered:
     """The failure, to be raised. `reply` is the text behind the code."""
-    told, text = codes(code, reply), reply.decode("utf-8", "replace")
+    told, verdict = codes(code, reply), judge(code, "", reply.decode("utf-8", "replace"), stage)
     if not 500 <= code < 600:
-        is_busy = _BUSY.match(told) or (400 <= code < 500 and about(stage, code, text) is About.US)
+        is_busy = _BUSY.match(told) or (400 <= code < 500 and verdict.about is About.US)
         return (RelayBusy if is_busy else TemporaryFailure)(told, _wait(reply))
-    match about(stage, code, text):
+    match verdict.about:
         case About.US:
             return RelayRefused(told)
         case About.SENDER:
             return SenderRefused(told)
         case About.MAILBOX:
-            return RecipientRefused(told, smtp_status.kind("", text))
+            return RecipientRefused(told, verdict.kind)
     return LetterRefused(told)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from app.feedback.replies import Stage
 from app.mail.delivery import flask_mail_fixes, refusals
 from app.mail.delivery.exchange import Exchange, Waiting, is_timeout
 from app.mail.delivery.failures import (
@@ -19,7 +20,6 @@ from app.mail.delivery.failures import (
     TemporaryFailure,
     Undelivered,
 )
-from app.mail.delivery.replies import Stage
 from app.mail.message import ComposedLetter
 from config import Envelope
 
