@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 TEXT = b"Content-Type: text/plain\r\n\r\n"
 ENCODED = b"Content-Transfer-Encoding: base64\r\n"
-# What the patterns of flufl.bounce begin with; behind it they look through each line for an address.
+# What bounces begin with; behind it a reader looks for a reason.
 OPENINGS = (
     b"Hi. This is the qmail-send program",
     b"This is the machine generated message from mail service.",
@@ -106,6 +106,14 @@ COSTLY: dict[str, Callable[[int], bytes]] = {
     "empty blocks of a report": part(b"Content-Type: message/delivery-status\r\n", b"\n"),
     "recipients in base64": encoded_part(b"Content-Type: message/global-delivery-status\r\n", b"Action: failed\n\n"),
     "empty blocks in base64": encoded_part(b"Content-Type: message/global-delivery-status\r\n", b"\n"),
+    "diagnostics without a blank": part(
+        b"Content-Type: message/delivery-status\r\n",
+        b"Action: failed\r\nDiagnostic-Code: 550 " + b"a" * 900 + b"\r\n\r\n",
+    ),
+    "diagnostics in the text": text(b"Action: failed\r\nDiagnostic-Code: 550 " + b"user " * 100 + b"\r\n\r\n"),
+    "quoted replies": text(b"<<< 550 user address mailbox account\r\n"),
+    "tags": part(b"Content-Type: text/html\r\n", b"<style <!-- "),
+    "returned letters": text(b"----- Return\r\n"),
     "return paths": encoded_part(b"Content-Type: text/rfc822-headers\r\n", b"Return-Path: " + b"a" * 500 + b"\n"),
     "tiny headers in base64": encoded_part(b"Content-Type: text/rfc822-headers\r\n", b"a:\n"),
 }

@@ -10,7 +10,6 @@ from email.message import Message
 from uuid import UUID
 
 import pytest
-from flufl.bounce import all_failures
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -23,6 +22,8 @@ from tests.commands import ROOT
 from tests.costly_mails import COSTLY
 
 SECONDS = 2
+DAEMON = b"From: MAILER-DAEMON@example.net\r\nReturn-Path: <>\r\n"
+"""What it says of failures is read."""
 LETTER = UUID("5f0c1ddc-8e0b-4d3c-9a3e-2f4b6c8d0e1f")
 KEYS = ("a secret key for tests that is of some length", "another key for tests that is of some length")
 LINKS = Links("", Signer(KEYS), "bounces@example.net")
@@ -30,10 +31,11 @@ SAMPLES = [each.read_bytes() for each in sorted((ROOT / "tests" / "bounces").glo
 
 
 @pytest.mark.parametrize("recipient", [None, LINKS.envelope_sender(LETTER, "news@example.org")], ids=["", "known"])
+@pytest.mark.parametrize("author", [b"", DAEMON], ids=["", "daemon"])
 @pytest.mark.parametrize("name", COSTLY)
-def test_no_mail_keeps_the_processor_busy(name: str, recipient: str | None) -> None:
+def test_no_mail_keeps_the_processor_busy(name: str, author: bytes, recipient: str | None) -> None:
     """Processor time, not time: 2 s is the promise, what takes most takes a fifth, and what took most took a minute."""
-    mail = COSTLY[name](1024 * 1024)
+    mail = author + COSTLY[name](1024 * 1024)
     try:
         with processor_time.at_most(SECONDS):
             inbound.read(mail, recipient, LINKS)
@@ -93,7 +95,6 @@ def test_what_is_read_is_within_each_measure(pieces: list[bytes]) -> None:
     assert depth(message) <= limits.MOST_NESTINGS + 1
     assert all(len(value) <= limits.LONGEST_FIELD for value in longest_values(message))
     assert limits.cut(cut) == cut
-    assert all(len(line) <= limits.LONGEST_EXCERPT_LINE for line in limits.excerpt(cut).split(b"\n"))
 
 
 def depth(message: "Message[str, str]") -> int:
@@ -108,9 +109,6 @@ def longest_values(message: "Message[str, str]") -> list[str]:
 @pytest.mark.parametrize("mail", SAMPLES, ids=range(len(SAMPLES)))
 def test_what_mail_systems_send_is_read_whole(mail: bytes) -> None:
     assert limits.cut(mail) == mail
-    whole = message_from_bytes(mail, policy=policy.compat32)
-    excerpt = message_from_bytes(limits.excerpt(mail), policy=policy.compat32)
-    assert all_failures(excerpt) == all_failures(whole)
 
 
 def test_a_long_line_loses_its_end_and_nothing_else() -> None:

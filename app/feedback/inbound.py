@@ -1,7 +1,8 @@
-"""One mail from standard input: a bounce, a complaint, an unsubscribe request, or none of these.
+"""One mail: a bounce, a complaint, an unsubscribe request, or none of these.
 
-Anybody can send us mail. A report is made only if a token of ours, or the Message-ID of a letter that only its
-recipient has seen, proves which letter or subscription it is about; any other mail changes nothing.
+What it says is read first, whoever it is about. Anybody can send us mail, so a report is made only if a token of ours,
+or the Message-ID of a letter that only its recipient has seen, proves which letter or subscription it is about; any
+other mail changes nothing.
 """
 
 import hashlib
@@ -10,32 +11,43 @@ from itertools import islice
 from uuid import UUID
 
 from app.feedback import FeedbackKind, Report, about_letter, fingerprint
-from app.feedback.parsers import arf, dsn, limits, other_bounces
-from app.feedback.parsers.mail import Mail, headers
+from app.feedback.parsers import arf, dsn, limits, origin, other_bounces
+from app.feedback.parsers.mail import Mail
+from app.feedback.parsers.reading import MailReading
 from app.links import Links
 
 MAX_LETTERS = 5
 MAX_SENDERS = 10
 """Limits the mail's recipients, and each header that names the letter's sender: each costs hundreds of hashes."""
+SOURCES = {"dsn": "dsn", "text": "mail", "arf": "arf"}
+"""By reader: the `source` of its reports."""
+NOTHING = MailReading("none", None)
 
 
 def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
-    """The same report about each candidate letter, likeliest first: the first known letter is the right one.
+    """The same report about each candidate, likeliest first: the first that is known is the right one.
 
     `recipient`: from the envelope, if the mail server passes it on. Raises any error of the parser on malformed mail;
     the text of such an error may be personal.
     """
     mail = Mail.read(limits.cut(raw), recipient)
-    letters = list(islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS))
-    if mail.part(*dsn.TYPES) is not None:
-        return _bounces(dsn.read(mail), "dsn", letters)
-    if mail.part(arf.TYPE) is not None:
-        kind = arf.read(mail)
-        return [about_letter(kind, "arf", each) for each in letters] if kind else []
     left = _left(mail, links)
     if left is not None:
-        return [] if mail.is_automatic_reply else [_unsubscribe(mail, left)]
-    return _bounces(other_bounces.read(mail), "mail", letters) if letters else []
+        return [] if origin.is_automatic(mail) or origin.answers_for_somebody(mail) else [_unsubscribe(mail, left)]
+    found = understand(mail)
+    if found.kind is None:
+        return []
+    letters = islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS)
+    source = SOURCES[found.reader]
+    return [about_letter(found.kind, source, each, code=found.code, counts=found.counts) for each in letters]
+
+
+def understand(mail: Mail) -> MailReading:
+    """What a mail says that is not to an unsubscribe address, whoever it is about."""
+    recipients = dsn.read(mail)
+    if recipients and origin.is_mail_system(mail):
+        return dsn.bounce(mail, recipients)
+    return arf.read(mail) or other_bounces.read(mail) or NOTHING
 
 
 def _letters(mail: Mail, links: Links) -> Iterator[UUID]:
@@ -48,14 +60,11 @@ def _left(mail: Mail, links: Links) -> UUID | None:
     return next(filter(None, map(links.left_subscription, mail.recipients[:MAX_SENDERS])), None)
 
 
-def _bounces(bounce: dsn.Bounce | None, source: str, letters: list[UUID]) -> list[Report]:
-    if bounce is None:
-        return []
-    return [about_letter(bounce.kind, source, each, code=bounce.code, counts=bounce.counts) for each in letters]
-
-
 def _unsubscribe(mail: Mail, subscription_id: UUID) -> Report:
     """Each mail is a separate request: the person may have resubscribed in between."""
-    identity = next(iter(headers(mail.message, "Message-ID")), "") or hashlib.sha256(mail.raw).hexdigest()
-    told_apart = fingerprint("unsubscribe", str(subscription_id), identity)
+    told_apart = fingerprint("unsubscribe", str(subscription_id), _identity(mail))
     return Report(FeedbackKind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)
+
+
+def _identity(mail: Mail) -> str:
+    return mail.header("Message-ID") or hashlib.sha256(mail.raw).hexdigest()

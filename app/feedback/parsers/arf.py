@@ -2,6 +2,7 @@
 
 from app.feedback import FeedbackKind
 from app.feedback.parsers.mail import Mail
+from app.feedback.parsers.reading import MailReading
 
 TYPE = "message/feedback-report"
 KINDS = {
@@ -17,7 +18,9 @@ KINDS = {
 """
 
 
-def read(mail: Mail) -> FeedbackKind | None:
-    """None if the report asks for nothing."""
-    said = next(mail.inner("Feedback-Type"), "")
-    return KINDS.get(said.strip().lower())
+def read(mail: Mail) -> MailReading | None:
+    """None if it is no complaint."""
+    if mail.part(TYPE) is not None:
+        said = next(mail.inner("Feedback-Type"), "")
+        return MailReading("arf", KINDS.get(said.strip().lower()), words=said)
+    return None

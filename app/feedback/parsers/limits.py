@@ -1,8 +1,8 @@
 """Limits on how much of a mail is read, so that a stranger's mail costs little.
 
 A report comes first and the letter that it returns last, so a cut-off end is not missed. Code that takes more than
-linear time (Python's parser with nested parts and with parameters, flufl.bounce's patterns with long lines) gets only
-what has passed here; this is one pass over the bytes.
+linear time (Python's parser with nested parts and with parameters) gets only what has passed here; this is one pass
+over the bytes.
 """
 
 import re
@@ -18,12 +18,8 @@ MOST_DELIMITERS = 200
 """Lines that may begin a part (RFC 2046 section 5.1.1). A report has three parts."""
 MOST_NESTINGS = 32
 """Mentions of `boundary` or `message/`, which announce nested parts: a bounce of a bounce adds three."""
-EXCERPT_BYTES = 32 * 1024
-LONGEST_EXCERPT_LINE = 200
 
 _NESTING = re.compile(rb"boundary|message/", re.IGNORECASE)
-_ENCODED = b"content-transfer-encoding:"
-_NOT_ASCII = re.compile(rb"[^\t\r\n -~]")
 
 
 def cut(raw: bytes) -> bytes:
@@ -40,16 +36,6 @@ def cut(raw: bytes) -> bytes:
         if field <= LONGEST_FIELD:
             kept.append(shortened)
     return b"".join(kept)
-
-
-def excerpt(raw: bytes) -> bytes:
-    """The beginning, in short ASCII lines, for patterns that search a line from each of its positions.
-
-    Decoding could restore long lines, so the encoding headers are dropped: base64 and quoted-printable stay encoded.
-    Non-ASCII bytes are replaced, because they would be decoded in whatever charset the mail declares.
-    """
-    lines = (line[:LONGEST_EXCERPT_LINE] for line in raw[:EXCERPT_BYTES].splitlines())
-    return _NOT_ASCII.sub(b"?", b"\n".join(line for line in lines if not line.lower().startswith(_ENCODED)))
 
 
 def _shortened(line: bytes, to: int) -> bytes:

@@ -19,12 +19,11 @@ RECIPIENT_HEADERS = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
 _MESSAGE_ID = re.compile(
     r"^[ \t>]*message-id:\s*<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@", re.I | re.M
 )
-_RETURNED = re.compile(r"^[ \t>]*(?:return-path|received|message-id|from):", re.I | re.M)
 HEADS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _PARTS = 100
 """At most this many are read: a report has three."""
-_WORDS = _HEAD = 16 * 1024
-"""Characters read of each: decoded content may exceed what the mail was cut to."""
+_HEAD = 16 * 1024
+"""Characters read of a returned head: decoded content may exceed what the mail was cut to."""
 
 if TYPE_CHECKING:
     AnyMessage = Message[str, str]
@@ -38,6 +37,8 @@ class Mail:
     message: AnyMessage
     parts: tuple[AnyMessage, ...]
     """The mail itself, and the parts in it."""
+    own_parts: tuple[AnyMessage, ...]
+    """Without those of mails that it returns or forwards."""
     recipients: tuple[str, ...]
     """Possible recipients, likeliest first."""
 
@@ -46,16 +47,16 @@ class Mail:
         """`raw`: the output of `limits.cut`. `recipient`: from the envelope, if the mail server passes it on."""
         message = message_from_bytes(raw, policy=policy.compat32)
         told = [recipient] if recipient else [text for name in RECIPIENT_HEADERS for text in headers(message, name)]
-        return cls(raw, message, tuple(islice(message.walk(), _PARTS)), tuple(told))
+        parts, own = (tuple(islice(each, _PARTS)) for each in (message.walk(), _own(message)))
+        return cls(raw, message, parts, own, tuple(told))
 
     def part(self, *types: str) -> AnyMessage | None:
-        return next((part for part in self.parts if part.get_content_type() in types), None)
+        """Its own, else one of a mail that it returns or forwards."""
+        return next((part for part in (*self.own_parts, *self.parts) if part.get_content_type() in types), None)
 
-    @property
-    def is_automatic_reply(self) -> bool:
-        """An absence, a ticket number, a challenge (RFC 3834); older programs set `X-Autoreply`."""
-        said = " ".join(headers(self.message, "Auto-Submitted")).lower()
-        return "auto-replied" in said or bool(headers(self.message, "X-Autoreply"))
+    def header(self, name: str) -> str:
+        """The first of that name; empty if there is none."""
+        return next(iter(headers(self.message, name)), "")
 
     def inner(self, name: str) -> Iterator[str]:
         """That header in all that the mail contains: the returned letter, whole or its head, and a report."""
@@ -71,12 +72,6 @@ class Mail:
             for match in _MESSAGE_ID.finditer(text):
                 yield UUID(match[1])
 
-    @property
-    def words(self) -> str:
-        """Its text for people, up to the start of the returned letter."""
-        said = (body(part) for part in self.parts if part.get_content_type() == "text/plain")
-        return _RETURNED.split(next(said, "")[:_WORDS], maxsplit=1)[0]
-
 
 def headers(message: AnyMessage, name: str) -> list[str]:
     """All headers of that name, unfolded, as text."""
@@ -89,3 +84,12 @@ def body(part: AnyMessage) -> str:
         return ""
     content = part.get_payload(decode=True)
     return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+
+
+def _own(message: AnyMessage) -> Iterator[AnyMessage]:
+    yield message
+    content = message.get_payload()
+    if isinstance(content, list) and message.get_content_maintype() != "message":
+        for each in content:
+            if isinstance(each, Message):
+                yield from _own(each)

@@ -1,32 +1,34 @@
-"""Bounces in no standard form, from older mail systems: the last resort, for a letter proven to be ours."""
+"""Bounces in no standard form: the reason is in the text for people, before the letter that is returned."""
 
-import logging
-from email import message_from_bytes, policy
+import re
 
-from flufl.bounce import all_failures
+from app.feedback.parsers import origin, text, wording
+from app.feedback.parsers.mail import Mail
+from app.feedback.parsers.reading import MailReading
 
-from app.feedback.parsers import limits
-from app.feedback.parsers.dsn import Bounce
-from app.feedback.parsers.mail import Mail, headers
-from app.feedback.replies import judge
+_DELAYED = re.compile(
+    r"warning (?:message )?only|do not need to re-?send|\bwill (?:be )?(?:retr|keep trying|continue)|will try again"
+    r"|(?:has been|is|was|message) delayed|delayed (?:by|\d)|not yet been delivered|temporary failure report"
+    r"|still (?:being )?(?:retried|trying|undelivered|awaiting|in the queue)|delivery attempts will continue",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    r"undeliver|not (?:be )?(?:delivered|sent)|(?:un|not )able to (?:be )?deliver|deliver\w*[^.]{0,30}\bfail"
+    r"|fail\w*[^.]{0,30}\bdeliver|returned (?:e-?)?mail|return(?:ing|ed) (?:to|message)|returned because|was aborted"
+    r"|(?:fatal|permanent|delivery|system) (?:error|failure)|non-?delivery|could ?n[o']t (?:be )?deliver|rejected"
+    r"|failure notice|failed mail|mail (?:delivery )?(?:failed|failure|error)|failed recipient|unzustellbar",
+    re.IGNORECASE,
+)
 
-# It would log its input, including addresses, when one of its detectors fails.
-logging.getLogger("flufl.bounce").disabled = True
 
-
-def read(mail: Mail) -> Bounce | None:
-    """None if it is no bounce, or only a delay.
-
-    A "permanent" bounce of flufl.bounce means that the letter is lost, not that the mailbox is gone: it includes full
-    mailboxes. The mail's text for people decides.
-    """
-    if mail.is_automatic_reply and not headers(mail.message, "X-Failed-Recipients"):
+def read(mail: Mail) -> MailReading | None:
+    """None if it is no bounce, or only a delay."""
+    if not origin.is_mail_system(mail):
         return None
-    try:
-        _, permanent = all_failures(message_from_bytes(limits.excerpt(mail.raw), policy=policy.compat32))
-    except Exception:
-        # Some detectors rely on headers that a damaged mail does not have.
+    said = f"{mail.header('Subject')}\n{wording.of(mail)}"
+    if _DELAYED.search(said):
         return None
-    if not permanent:
-        return None
-    return Bounce.of(judge(None, "", mail.words))
+    verdict = text.verdict(mail)
+    if verdict.is_gone or text.quotes_code(said) or _FAILED.search(said):
+        return MailReading.of("text", verdict)
+    return None
