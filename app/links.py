@@ -16,6 +16,8 @@ written; to a receipt, from the confirmation."""
 LONGEST_MAILBOX = 20
 """Maximum local part, in characters, of a mailbox that gets a `+` and 43 more."""
 
+UNSUBSCRIBE_SUBJECT = "unsubscribe"
+"""Of a mail to an unsubscribe address."""
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 
@@ -98,7 +100,7 @@ def one_click(url: str, address: str | None = None) -> dict[str, str]:
 
     The address is for older programs, which only mail: they use the first way that they know (RFC 2369 section 3.2).
     """
-    by_mail = f", <mailto:{address}?subject=unsubscribe>" if address else ""
+    by_mail = f", <mailto:{address}?subject={UNSUBSCRIBE_SUBJECT}>" if address else ""
     return {"List-Unsubscribe": f"<{url}>{by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 

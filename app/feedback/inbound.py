@@ -11,7 +11,7 @@ from itertools import islice
 from uuid import UUID
 
 from app.feedback import FeedbackKind, Report, about_letter, fingerprint
-from app.feedback.parsers import arf, dsn, limits, origin, other_bounces
+from app.feedback.parsers import arf, dsn, leaving, limits, origin, other_bounces
 from app.feedback.parsers.mail import Mail
 from app.feedback.parsers.reading import MailReading
 from app.links import Links
@@ -33,7 +33,7 @@ def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
     mail = Mail.read(limits.cut(raw), recipient)
     left = _left(mail, links)
     if left is not None:
-        return [] if origin.is_automatic(mail) or origin.answers_for_somebody(mail) else [_unsubscribe(mail, left)]
+        return [_unsubscribe(mail, left)] if leaving.read(mail).kind else []
     found = understand(mail)
     if found.kind is None:
         return []
