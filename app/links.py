@@ -3,12 +3,14 @@
 Every link is built from the configured address, never from the host that a request claims.
 """
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from app.tokens import Purpose, Signer
+from app.tokens import Purpose, Signer, TokenInvalid
 
 FRESH_FOR = timedelta(minutes=30)
 """Lifetime of a link that shows or changes more than a subscription: to the preferences, from when its letter was
@@ -18,6 +20,7 @@ LONGEST_MAILBOX = 20
 
 UNSUBSCRIBE_SUBJECT = "unsubscribe"
 """Of a mail to an unsubscribe address."""
+_PRESSED = re.compile(r"/unsubscribe/([A-Za-z2-7]{45,60})")
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 
@@ -88,6 +91,18 @@ class Links:
     def left_subscription(self, address: str) -> UUID | None:
         """The subscription that a mail to that address ends; None if the address is not ours."""
         return self.signer.find(Purpose.UNSUBSCRIBE_MAIL, address)
+
+    def unsubscribed(self, header: str) -> UUID | None:
+        """The subscription that this List-Unsubscribe ends; None if it is not ours.
+
+        The host does not matter: whoever passes a complaint on may have replaced it.
+        """
+        text = "".join(header.split())
+        for token in _PRESSED.findall(text)[:1]:
+            for purpose in (Purpose.UNSUBSCRIBE, Purpose.UNSUBSCRIBE_ONE):
+                with suppress(TokenInvalid):
+                    return self.signer.read(purpose, token).subject
+        return self.left_subscription(text.partition("mailto:")[2])
 
 
 def can_be_signed(mailbox: str) -> bool:

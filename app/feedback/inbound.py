@@ -19,7 +19,7 @@ from app.links import Links
 MAX_LETTERS = 5
 MAX_SENDERS = 10
 """Limits the mail's recipients, and each header that names the letter's sender: each costs hundreds of hashes."""
-SOURCES = {"dsn": "dsn", "text": "mail", "arf": "arf"}
+SOURCES = {"dsn": "dsn", "text": "mail", "arf": "arf", "jmrp": "arf"}
 """By reader: the `source` of its reports."""
 NOTHING = MailReading("none", None)
 
@@ -38,8 +38,10 @@ def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
     if found.kind is None:
         return []
     letters = islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS)
-    source = SOURCES[found.reader]
-    return [about_letter(found.kind, source, each, code=found.code, counts=found.counts) for each in letters]
+    reports = [
+        about_letter(found.kind, SOURCES[found.reader], each, code=found.code, counts=found.counts) for each in letters
+    ]
+    return [*reports, *_about_newsletters(mail, found.kind, links)] if SOURCES[found.reader] == "arf" else reports
 
 
 def understand(mail: Mail) -> MailReading:
@@ -64,6 +66,14 @@ def _unsubscribe(mail: Mail, subscription_id: UUID) -> Report:
     """Each mail is a separate request: the person may have resubscribed in between."""
     told_apart = fingerprint("unsubscribe", str(subscription_id), _identity(mail))
     return Report(FeedbackKind.UNSUBSCRIBE, "mail", told_apart, subscription_id=subscription_id)
+
+
+def _about_newsletters(mail: Mail, kind: FeedbackKind, links: Links) -> Iterator[Report]:
+    """Of mails that another tool sent: they carry the List-Unsubscribe that the API gave it, often unredacted."""
+    found = map(links.unsubscribed, islice(mail.inner("List-Unsubscribe"), MAX_SENDERS))
+    for subscription_id in dict.fromkeys(filter(None, found)):
+        told_apart = fingerprint(kind, str(subscription_id), _identity(mail))
+        yield Report(kind, "arf", told_apart, subscription_id=subscription_id)
 
 
 def _identity(mail: Mail) -> str:

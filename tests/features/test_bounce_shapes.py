@@ -64,6 +64,7 @@ EXPECTED: dict[str, tuple[Expected, str] | None] = {
     "gmx-no-account": (HARD, "5.1.1"),
     "gmx-policy-under-mailbox-unavailable": (OTHER, "5.0.0"),
     "godaddy-too-many-recipients": (OTHER, "5.1.1"),
+    "hotmail-complaint": (COMPLAINT, ""),
     "ionos-content-refused": (OTHER, "5.2.0"),
     "ionos-mailbox-full": (SOFT, "5.2.2"),
     "ironport-access-denied": (OTHER, "5.7.1"),

@@ -1,4 +1,8 @@
-"""Complaints and opt-outs (ARF, RFC 5965), triggered by the person or by a program for them."""
+"""Complaints and opt-outs, triggered by the person or by a program for them: ARF (RFC 5965), and Microsoft's JMRP.
+
+JMRP has no report: it attaches the letter, with a header that names who complained.
+https://sendersupport.olc.protection.outlook.com/snds/
+"""
 
 from app.feedback import FeedbackKind
 from app.feedback.parsers.mail import Mail
@@ -16,6 +20,7 @@ KINDS = {
 
 `auth-failure`, `dkim`, `virus` and `other` do not say what the person wants.
 """
+_JMRP = "X-HmXmrOriginalRecipient"
 
 
 def read(mail: Mail) -> MailReading | None:
@@ -23,4 +28,6 @@ def read(mail: Mail) -> MailReading | None:
     if mail.part(TYPE) is not None:
         said = next(mail.inner("Feedback-Type"), "")
         return MailReading("arf", KINDS.get(said.strip().lower()), words=said)
+    if next(mail.inner(_JMRP), None) is not None:
+        return MailReading("jmrp", FeedbackKind.COMPLAINT)
     return None
