@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from app.feedback import inbound
+from app.feedback import explaining, inbound
 from app.links import Links
 from app.tokens import Signer
 from tests.commands import ROOT
@@ -79,6 +79,7 @@ def ordinary(draw: some.DrawFn) -> bytes:
 @settings(max_examples=300, deadline=None)
 @given(ordinary())
 def test_no_ordinary_mail_is_a_bounce_or_a_complaint(raw: bytes) -> None:
+    assert explaining.explain(raw, None).verdict == "none"
     assert inbound.read(raw, None, LINKS) == []
 
 

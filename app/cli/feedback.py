@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import logs
-from app.cli import processor_time
+from app.cli import feedback_explain, processor_time
 from app.database import Database
 from app.feedback import Outcome, Report, effects, inbound
 from app.feedback.parsers import limits
@@ -31,12 +31,19 @@ log = structlog.get_logger()
 
 @click.command()
 @click.option("--to", "recipient", metavar="ADDRESS", help="The envelope's recipient, where the mail server tells it.")
+@click.option("--explain", is_flag=True, help="Say what each FILE would be taken for, and change nothing.")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False))
 @click.pass_obj
-def feedback(context: Any, recipient: str | None) -> None:
+def feedback(context: Any, recipient: str | None, explain: bool, files: tuple[str, ...]) -> None:
     """Read one mail from standard input: a bounce, a complaint, or a mail to an unsubscribe address.
 
     Exit 0 where it is done with, whatever it was; 75 where it is to be tried again later.
+
+    With --explain, read FILEs instead, and print a line of JSON for each.
     """
+    if explain or files:
+        feedback_explain.run(files, recipient, is_asked=explain)
+        return
     raw = _read(sys.stdin.buffer)
     try:
         settings = context.settings

@@ -1,0 +1,36 @@
+"""`jawel feedback --explain`: a JSON line for each file that says what it would be taken for. Changes nothing."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from app.cli import processor_time
+from app.feedback import explaining
+from app.feedback.explaining import Explanation
+from app.feedback.parsers import limits
+
+READING_SECONDS = 1.0
+UNREADABLE = Explanation("none", False, "none", "", "")
+"""Too costly or malformed: `jawel feedback` lets such a mail change nothing."""
+
+
+def run(files: tuple[str, ...], recipient: str | None, *, is_asked: bool) -> None:
+    """Needs neither settings nor a database."""
+    if not is_asked:
+        raise click.UsageError("FILE goes with --explain: without it, one mail is read from standard input.")
+    if not files:
+        raise click.UsageError("--explain needs a FILE, or several: each one mail.")
+    for name in files:
+        with Path(name).open("rb") as file:
+            explanation = _explained(file.read(limits.MAX_BYTES), recipient)
+        click.echo(json.dumps({"file": name, **asdict(explanation)}, ensure_ascii=False))
+
+
+def _explained(raw: bytes, recipient: str | None) -> Explanation:
+    try:
+        with processor_time.at_most(READING_SECONDS):
+            return explaining.explain(raw, recipient)
+    except (Exception, processor_time.Exceeded):
+        return UNREADABLE
