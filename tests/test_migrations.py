@@ -260,3 +260,18 @@ def test_checkpoints_from_before_they_had_a_time_stay_published_and_unchanged(em
         for statement in ("UPDATE checkpoints SET signed_at = signed_at", "DELETE FROM checkpoints"):
             with pytest.raises(DBAPIError, match="never changed or deleted"), database.writer.begin() as connection:
                 connection.execute(text(statement))
+
+
+def test_soft_bounces_of_before_count_by_their_code(empty_database_url: str) -> None:
+    received = "('{code}', 'digest', '{kind}', 'dsn', '{code}', '2026-11-25T00:00:00.000+00:00')"
+    codes = {"": True, "550": True, "5.2.2": True, "550 5.2.2": True, "4.4.1": True}
+    codes |= {"5.1.8": False, "5.3.4": False, "550 5.7.1": False, "5.7.14": False}
+    columns = "(fingerprint, digest, kind, source, code, received_at)"
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0028")
+            for code in codes:
+                values = received.format(code=code, kind="soft_bounce")
+                session.execute(text(f"INSERT INTO feedback_reports {columns} VALUES {values}"))
+        schema.migrate(database)
+        assert {row.code: bool(row.counts) for row in rows(database, "feedback_reports")} == codes
