@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, fields
 from datetime import datetime, tzinfo
 from functools import cache, lru_cache
+from itertools import accumulate
 
 from flask import current_app, render_template
 from flask_babel import force_locale, get_timezone
@@ -19,6 +20,8 @@ from app.mail.owed import AddressChangeDetails, Owed
 PARTS = ("subject.txt", "body.txt", "body.html")
 LINK, CODE = (f"{name}-{secrets.token_hex(16)}" for name in ("link", "code"))
 """Placeholders that nobody can have written into a title, or into the address of a page."""
+ROOM_FOR_TITLES = 150
+"""Characters, in a subject: spam filters count one of more than 200 against its sender."""
 MOST = 500
 """Kept texts. Each newsletter, language and form has its own for each minute that a letter states."""
 
@@ -85,11 +88,22 @@ def write(owed: Owed, expires_at: datetime) -> LetterText:
 
 def _render(statement: _Statement) -> LetterText:
     stated = {each.name: getattr(statement, each.name) for each in fields(statement)}
+
+    def part(name: str, **also: str) -> str:
+        return render_template(f"letters/{statement.kind}/{name}", **stated, **also, link=LINK)
+
     with force_locale(statement.language):
-        parts = [render_template(f"letters/{statement.kind}/{part}", **stated, link=LINK) for part in PARTS]
-    subject, text, html = parts
-    masked = "\n".join(parts).replace(LINK, "…").replace(CODE, "…")
-    return LetterText(subject.strip(), text, html, _template_sha256(statement.kind), _sha256(masked))
+        subject = part("subject.txt", named=_named(statement.titles)).strip()
+        text, html = part("body.txt"), part("body.html", subject=subject)
+    masked = "\n".join((subject, text, html)).replace(LINK, "…").replace(CODE, "…")
+    return LetterText(subject, text, html, _template_sha256(statement.kind), _sha256(masked))
+
+
+def _named(titles: tuple[str, ...]) -> str:
+    """For the subject: as many titles as there is room for, and the first one at any length."""
+    lines = [*accumulate(titles, "{}, {}".format)]
+    shown = [line for line in lines if len(line) <= ROOM_FOR_TITLES] or lines[:1]
+    return shown[-1] if shown[-1] == lines[-1] else f"{shown[-1]}, …"
 
 
 _kept = lru_cache(MOST)(_render)
