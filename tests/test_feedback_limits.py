@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.cli import processor_time
 from app.feedback import inbound
 from app.feedback.parsers import limits
+from app.feedback_mail import processor_time
 from app.links import Links
 from app.tokens import Signer
 from tests.commands import ROOT

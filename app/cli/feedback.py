@@ -8,25 +8,14 @@ import sys
 from typing import Any, BinaryIO
 
 import click
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import logs
-from app.cli import feedback_explain, processor_time
-from app.database import Database
-from app.feedback import Outcome, Report, effects, inbound
+from app.cli import feedback_explain
 from app.feedback.parsers import limits
-from app.links import Links
-from app.newsletters import load
-from app.tokens import Signer
-from config import Settings
+from app.feedback_mail.mail_intake import MailIntake
 
 EX_TEMPFAIL = 75
 CHUNK = 64 * 1024
-READING_SECONDS = 1.0
-"""Processor time. A real bounce takes a hundredth of it, the costliest mail found so far a fifth."""
-
-log = structlog.get_logger()
 
 
 @click.command()
@@ -46,18 +35,13 @@ def feedback(context: Any, recipient: str | None, explain: bool, files: tuple[st
         return
     raw = _read(sys.stdin.buffer)
     try:
-        settings = context.settings
-        logs.configure(settings)
-        reports = _reports(raw, recipient, settings)
-        outcome = _take(context.database, settings, reports) if reports else None
+        logs.configure(context.settings)
+        intake = MailIntake.of(context.settings, context.database)
     except click.ClickException as error:
         error.show()
         raise SystemExit(EX_TEMPFAIL) from None
-    except SQLAlchemyError as error:
-        log.error("feedback.postponed", error=type(error).__name__)
-        raise SystemExit(EX_TEMPFAIL) from None
-    if reports is not None and outcome is None:
-        log.info("feedback.ignored")
+    if not all(intake.take(raw, [recipient])):
+        raise SystemExit(EX_TEMPFAIL)
 
 
 def _read(mail: BinaryIO) -> bytes:
@@ -66,32 +50,3 @@ def _read(mail: BinaryIO) -> bytes:
     while mail.read(CHUNK):
         pass
     return kept
-
-
-def _reports(raw: bytes, recipient: str | None, settings: Settings) -> list[Report] | None:
-    """None if the mail cannot be parsed, or not in time."""
-    links = Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address)
-    try:
-        with processor_time.at_most(READING_SECONDS):
-            return inbound.read(raw, recipient, links)
-    except (Exception, processor_time.Exceeded) as error:
-        # The same mail would fail the next time as well, and the text of the error may quote it.
-        log.warning("feedback.unreadable", error=type(error).__name__)
-        return None
-
-
-def _take(database: Database, settings: Settings, reports: list[Report]) -> Outcome | None:
-    """None if there is no report."""
-    outcome = None
-    for report in reports:
-        with database.transaction() as session:
-            outcome = effects.take(
-                session,
-                report,
-                catalogue=load.catalogue(session),
-                suppression_key=settings.suppression_key,
-            )
-        log.info("feedback.taken", kind=report.kind, source=report.source, outcome=outcome)
-        if outcome is not Outcome.UNKNOWN:
-            break
-    return outcome

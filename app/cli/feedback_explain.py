@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from app.cli import processor_time
 from app.feedback import explaining
 from app.feedback.explaining import Explanation
 from app.feedback.parsers import limits
+from app.feedback_mail import processor_time
 
 READING_SECONDS = 1.0
 UNREADABLE = Explanation("none", False, "none", "", "")

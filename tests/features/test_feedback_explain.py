@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.cli import processor_time
 from app.feedback import explaining
+from app.feedback_mail import processor_time
 from tests.commands import ROOT, Jawel
 from tests.costly_mails import COSTLY
 from tests.engines import on_sqlite

@@ -7,9 +7,10 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
-from app.cli import feedback
 from app.feedback.parsers import limits
+from app.feedback_mail import mail_intake
 from config import FeedbackChannels, Settings
 from tests.commands import ROOT, Jawel
 from tests.costly_mails import COSTLY
@@ -141,7 +142,7 @@ def test_a_mail_that_takes_too_long_is_done_with_in_one_line(
     mail = returned(service.letter())
     before = service.counts()
     with monkeypatch.context() as hasty:
-        hasty.setattr(feedback, "READING_SECONDS", 0.001)
+        hasty.setattr(mail_intake, "READING_SECONDS", 0.001)
         result = jawel.fed(COSTLY["many long recipients"](limits.MAX_BYTES // 2) + mail, "feedback")
     assert (result.exit_code, result.stderr) == (0, "")
     (line,) = lines(result.stdout)
@@ -248,6 +249,18 @@ def test_while_the_database_is_away_the_mail_server_is_to_try_again(service: Ser
     assert "sesame" not in result.output
     assert jawel.fed(mail, "feedback").exit_code == 0
     assert status(service) == "bounced"
+
+
+@on_sqlite
+def test_a_fault_of_ours_is_no_reason_to_lose_the_mail(service: Service, jawel: Jawel) -> None:
+    service.subscribe()
+    mail = returned(service.letter())
+    with service.database.transaction() as session:
+        session.execute(text("UPDATE newsletters SET terms = '{'"))
+    result = jawel.fed(mail, "feedback")
+    assert (result.exit_code, result.stderr) == (75, "")
+    (line,) = lines(result.stdout)
+    assert (line["event"], line["error"]) == ("feedback.failed", "JSONDecodeError")
 
 
 @on_sqlite
