@@ -105,13 +105,17 @@ class Running:
 
 @contextmanager
 def serving(jawel: Jawel, *options: str, **streams: Any) -> Iterator[Running]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     with jawel.started("serve", "--port", str(port), "--processes", "1", *options, **streams) as process:
         running = Running(process, port)
         eventually(lambda: process.poll() is not None or answers(running))
         yield running
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def answers(running: Running) -> bool:

@@ -1,4 +1,5 @@
-"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser, OpenSSL, a reader of logs in Go.
+"""Programs that the suite drives and pip cannot bring: a PostgreSQL server, a browser, OpenSSL, a mail server, a reader
+of logs in Go.
 
 And the library that pip's own browser driver needs beside it.
 
@@ -55,6 +56,11 @@ def find_openssl() -> Path | None:
     return Path(found) if found else None
 
 
+def find_postfix() -> Path | None:
+    found = shutil.which("postfix") or shutil.which("postfix", path="/usr/sbin")
+    return Path(found) if found else None
+
+
 def find_go() -> Path | None:
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     return Path(found) if found else None
@@ -71,6 +77,7 @@ CHROMIUM = Program("browser", "chromium", find_chromium)
 PLAYWRIGHT = Program("browser", "libatomic1", find_playwright)
 OPENSSL = Program("time-stamping", "openssl", find_openssl)
 GO = Program("Go", "golang-go", find_go)
+POSTFIX = Program("Postfix", "postfix", find_postfix)
 GO_MOD = Program("Go", "golang-golang-x-mod-dev", find_go_mod)
 
 

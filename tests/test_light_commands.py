@@ -9,6 +9,7 @@ from tests.commands import ROOT, Jawel
 from tests.engines import on_sqlite
 
 OF_OTHERS = {
+    "aiosmtpd",
     "alembic",
     "altcha",
     "babel",
@@ -22,7 +23,7 @@ OF_OTHERS = {
     "uvloop",
     "werkzeug",
 }
-"""Libraries of the web server, the worker and the migrations."""
+"""Libraries of the web server, the worker, the listener and the migrations."""
 RUN_AND_TELL = (
     "import sys\nfrom app.cli import main\nmain(sys.argv[1:], standalone_mode=False)\n"
     "print(*{each.partition('.')[0] for each in sys.modules}, file=sys.stderr)"

@@ -11,17 +11,20 @@ from app.feedback.explaining import Explanation
 from app.feedback.parsers import limits
 from app.feedback_mail import processor_time
 
+EXPLAIN = "explain"
 READING_SECONDS = 1.0
 UNREADABLE = Explanation("none", False, "none", "", "")
 """Too costly or malformed: `jawel feedback` lets such a mail change nothing."""
 
 
-def run(files: tuple[str, ...], recipient: str | None, *, is_asked: bool) -> None:
+@click.command(EXPLAIN)
+@click.option("--to", "recipient", metavar="ADDRESS")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.pass_context
+def explain_files(context: click.Context, files: tuple[str, ...], recipient: str | None) -> None:
     """Needs neither settings nor a database."""
-    if not is_asked:
-        raise click.UsageError("FILE goes with --explain: without it, one mail is read from standard input.")
-    if not files:
-        raise click.UsageError("--explain needs a FILE, or several: each one mail.")
+    assert context.parent is not None
+    recipient = recipient or context.parent.params["recipient"]
     for name in files:
         with Path(name).open("rb") as file:
             explanation = _explained(file.read(limits.MAX_BYTES), recipient)

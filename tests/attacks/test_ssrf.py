@@ -13,6 +13,10 @@ from tests.service import ADA, BROWSER, Service
 CLIENTS = {"aiohttp", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket", "urllib.request", "urllib3"}
 MAY = {
     "app/cli/serving.py": {"socket"},  # listens
+    "app/cli/feedback_listen.py": {"socket"},  # listens
+    "app/feedback_mail/listener.py": {"socket"},  # asks for the name of this machine
+    "app/feedback_mail/intake_pool.py": {"socket"},  # pairs of them, between the listener and what it started
+    "app/feedback_mail/intake_process.py": {"socket"},  # has the other end of such a pair
     "app/cli/heartbeats.py": {"socket"},  # pairs of them, between a process and those that it started
     "app/cli/web_processes.py": {"socket"},  # hands one end of a pair over
     "app/web/http/shutdown.py": {"socket"},  # asks whether the client is still there

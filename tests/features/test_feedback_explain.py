@@ -145,7 +145,7 @@ def test_what_is_no_mail_or_costs_too_much_has_a_line_too(unset: Jawel, tmp_path
     [
         (["--explain"], "--explain needs a FILE"),
         (["--explain", "/nowhere.eml"], "/nowhere.eml"),
-        (["/dev/null/nowhere.eml"], "nowhere.eml"),
+        (["/dev/null/nowhere.eml"], "FILE goes with --explain"),
         ([str(BOUNCES[0])], "FILE goes with --explain"),
     ],
 )
