@@ -1,4 +1,4 @@
-"""What spam filters would count against letters, held without them."""
+"""What spam filters would count against letters, held without them; `trials/spam.py` shows the letters to two."""
 
 import re
 
