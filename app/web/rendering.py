@@ -1,10 +1,11 @@
 """Template filters and globals: instants and languages in the reader's form, and the head of the page."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from babel import Locale
+from babel import Locale, lists
 from babel.dates import get_timezone_name
 from flask import Flask, request
 from flask_babel import format_datetime, get_locale, get_timezone
@@ -12,18 +13,24 @@ from flask_babel import format_datetime, get_locale, get_timezone
 from app.newsletters import notice
 from app.web import language, page_header
 
-KEPT_ARGUMENTS = ("also", "attempt", "mailbox")
+KEPT_ARGUMENTS = ("also", "attempt", "mailbox", "some")
 """Query arguments that links to other languages keep, because the page depends on them. All others are dropped."""
 
 
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
     app.jinja_env.filters["duration"] = lambda length: notice.in_words(length, str(get_locale() or language.FALLBACK))
+    app.jinja_env.filters["listing"] = listing
     app.jinja_env.globals.update(masthead_of=page_header.of, notice_of=page_header.notice_of)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_of_the_page)
     app.url_defaults(_lead_on_in_the_language_asked_for)
+
+
+def listing(names: Sequence[str]) -> str:
+    """Such as "one, two and three"."""
+    return lists.format_list(names, "standard", locale=get_locale() or language.FALLBACK)
 
 
 def moment(instant: datetime) -> str:

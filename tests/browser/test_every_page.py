@@ -122,6 +122,10 @@ def test_two_newsletters_at_once_and_neither_was_me(journey: Journey) -> None:
     assert journey.page.request.post(f"{journey.site.url}/subscribe", data=fields).status == 202
     link = newest_link(journey.site, ada, 0)
     journey.go(link, "confirm-several")
+    journey.page.locator('main a[href*="some="]').click()
+    journey.inspection.look("confirm-some")
+    journey.press("some=", "confirm-some-with-a-mistake")
+    journey.go(link, "confirm-several")
     journey.press("/decline", "declined")
     journey.press("/undo", "decline-undone")
     journey.page.goto(link)

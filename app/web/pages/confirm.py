@@ -2,6 +2,9 @@
 
 Mail scanners open every link before the person does, some with a browser that runs scripts. So GET only shows, one
 button posts, and only a person presses it.
+
+Consent is given here, by the holder of the mailbox. So the button names all that it confirms, and where only some of it
+is wanted, no box is ticked beforehand (GDPR recital 32; CJEU C-673/17, Planet49).
 """
 
 from dataclasses import replace
@@ -57,7 +60,7 @@ def press(token: str) -> BaseResponse:
 
 @blueprint.errorhandler(InvalidFields)
 def show_again(error: InvalidFields) -> Response:
-    """A person who unticked everything gets the same page again with the error."""
+    """A person who ticked nothing gets the boxes, again or for the first time, with the error."""
     token = str((request.view_args or {})["token"])
     claim = claim_of(token)
     asked = asked_by(claim)
@@ -116,15 +119,30 @@ def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = M
     template = "pages/confirm.html" if status == 200 else "pages/expired.html"
     names = asked.those(Standing.OPEN) if asked else []
     words = confirmed.words(asked) if asked else {}
-    return render_template(template, asked=asked, names=names, words=words, token=token, errors=errors)
+    return render_template(
+        template,
+        asked=asked,
+        names=names,
+        words=words,
+        titles=[words[name].title for name in names],
+        token=token,
+        errors=errors,
+        has_boxes=bool(errors) or _offers_a_choice(),
+        controller=current.catalogue().controller,
+    )
+
+
+def _offers_a_choice() -> bool:
+    """Whether the page has a box for each newsletter. `choose`: the hidden field of forms from before `?some=1`."""
+    return "some" in request.args or "choose" in request.form
 
 
 def _chosen(asked: Asked) -> list[str]:
-    """The open newsletters that the person ticked; all open ones if the page or the program offered no choice."""
+    """The open newsletters that the person ticked; all open ones if the button or the program named no others."""
     # A chunked body has no Content-Length; taking it for empty would confirm newsletters that were left unticked.
     fields = parsing.body() if request.form or request.get_data() else {}
     open_ = asked.those(Standing.OPEN)
-    wanted = fields.get("newsletters", [] if "choose" in fields else list(asked.standings))
+    wanted = fields.get("newsletters", [] if _offers_a_choice() else list(asked.standings))
     wanted = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(wanted, list) or not wanted or any(name not in list(asked.standings) for name in wanted):
         raise InvalidFields({"newsletters": [_("Choose at least one of the newsletters that the mail names.")]})
