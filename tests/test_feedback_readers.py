@@ -44,6 +44,30 @@ def test_each_sample_reports_what_its_name_says(each: Sample) -> None:
     ]
 
 
+COUNTED = {
+    "brevo/soft_bounce",
+    "brevo/soft_bounce-full",
+    "mailgun/soft_bounce-by-type",
+    "mailgun/soft_bounce-full",
+    "mailgun/soft_bounce-too-old",
+    "mailjet/soft_bounce",
+    "mailjet/soft_bounce-not-hard",
+    "mailjet/soft_bounce-reply-says-full",
+    "postmark/soft_bounce",
+    "postmark/soft_bounce-transient",
+    "sendgrid/soft_bounce-blocked-without-class",
+    "sendgrid/soft_bounce-full",
+    "sendgrid/soft_bounce-unexplained",
+    "ses/soft_bounce",
+    "ses/soft_bounce-general-expired",
+}
+
+
+def test_only_what_is_about_the_mailbox_counts_towards_giving_it_up() -> None:
+    found = {str(each) for each in SAMPLES for report in read(each.provider, each.filled_in()) if report.counts}
+    assert found == COUNTED
+
+
 @pytest.mark.parametrize("name", ["ses/hard_bounce", "mailgun/complaint", "sendgrid/unsubscribe", "brevo/hard_bounce"])
 def test_a_message_id_of_ours_leads_to_the_letter(name: str) -> None:
     (report,) = read(sample(name).provider, sample(name).filled_in(message_id=MESSAGE_ID))

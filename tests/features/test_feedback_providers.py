@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.feedback import FeedbackKind
 from app.web.application import create_app
 from config import Settings
+from tests.clocks import Clock
 from tests.features.conftest import OpenService
 from tests.feedback_samples import sample
 from tests.providers import CHANNELS, SECRET, about, post, weekly
@@ -63,6 +64,27 @@ def test_a_bounce_of_the_letter_that_asks_shows_in_its_state_and_ends_the_reques
     assert weekly(service)["status"] == "bounced"
     assert weekly(service)["confirmation_mail"]["state"] == "bounced"
     assert service.post(letter.link).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("mailgun/soft_bounce-policy", "confirmed"),
+        ("mailjet/soft_bounce-content", "confirmed"),
+        ("sendgrid/soft_bounce-content", "confirmed"),
+        ("sendgrid/soft_bounce-full", "bounced"),
+    ],
+)
+def test_a_full_mailbox_is_given_up_in_the_end_and_for_a_refused_letter_none_is(
+    service: Service, moved: Clock, name: str, status: str
+) -> None:
+    service.confirmed()
+    for day in range(6):
+        moved.shift(86_400)
+        body = sample(name).filled_in(message_id=f"<{day}@example.net>").replace("1795186434", f"179518643{day}")
+        assert post(service, sample(name).provider, body).json == {"reports": 1}
+    assert service.counts()["feedback_reports"] == 6
+    assert weekly(service)["status"] == status
 
 
 def test_a_complaint_silences_every_newsletter_of_that_address(service: Service) -> None:

@@ -13,14 +13,16 @@ from uuid import UUID
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.feedback import FeedbackKind, Report
+from app.feedback.providers import claims
 from app.feedback.providers.brevo import BREVO
+from app.feedback.providers.claims import BounceClaim
 from app.feedback.providers.mailgun import MAILGUN
 from app.feedback.providers.mailjet import MAILJET
 from app.feedback.providers.post import Event, Post
 from app.feedback.providers.postmark import POSTMARK
 from app.feedback.providers.sendgrid import SENDGRID
 from app.feedback.providers.ses import SES
-from app.feedback.replies import judge
+from app.feedback.replies import About, Meaning, ReplyVerdict, has_code, judge
 from config import FeedbackChannels
 
 PROVIDERS = {
@@ -60,16 +62,27 @@ def report(name: str, event: Event, ours: Ours) -> Report | None:
     address = _address(event.address)
     if letter_id is None and address is None:
         return None
-    verdict = judge(None, "", event.words)
+    verdict = judge(None, event.status, event.words)
+    kind, counts = _kind(event, verdict)
     return Report(
-        kind=event.kind,
+        kind=kind,
         source=name,
-        fingerprint=_fingerprint(name, event, ours.key),
+        fingerprint=_fingerprint(name, kind, event, ours.key),
         letter_id=letter_id,
         address=address,
         code=verdict.code,
-        counts=event.kind is FeedbackKind.SOFT_BOUNCE and verdict.counts,
+        counts=counts,
     )
+
+
+def _kind(event: Event, verdict: ReplyVerdict) -> tuple[FeedbackKind, bool]:
+    """And whether it counts towards giving the mailbox up, if it is a soft bounce."""
+    if not isinstance(event.kind, BounceClaim):
+        return event.kind, False
+    meaning = claims.weigh(event.kind, verdict, has_reply=has_code(f"{event.status} {event.words}"))
+    if meaning is Meaning.GONE:
+        return FeedbackKind.HARD_BOUNCE, False
+    return FeedbackKind.SOFT_BOUNCE, meaning.about is About.MAILBOX
 
 
 def _letter(message_id: str) -> UUID | None:
@@ -78,8 +91,8 @@ def _letter(message_id: str) -> UUID | None:
     return UUID(match[1]) if match else None
 
 
-def _fingerprint(name: str, event: Event, key: str) -> str:
-    told_apart = json.dumps([event.kind, event.message_id, event.address, *event.ids])
+def _fingerprint(name: str, kind: FeedbackKind, event: Event, key: str) -> str:
+    told_apart = json.dumps([kind, event.message_id, event.address, *event.ids])
     return f"{name}:{hmac.digest(key.encode(), told_apart.encode(), 'sha256').hex()}"
 
 

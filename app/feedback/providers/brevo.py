@@ -6,17 +6,18 @@ kind and instant together identify it.
 https://developers.brevo.com/docs/transactional-webhooks, https://developers.brevo.com/docs/marketing-webhooks
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
+from app.feedback.providers.claims import BounceClaim, EventKind
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
-_KINDS = {
-    "hard_bounce": FeedbackKind.HARD_BOUNCE,
-    "invalid_email": FeedbackKind.HARD_BOUNCE,
-    "soft_bounce": FeedbackKind.SOFT_BOUNCE,
+_KINDS: Mapping[str, EventKind] = {
+    "hard_bounce": BounceClaim.GONE,
+    "invalid_email": BounceClaim.GONE,
+    "soft_bounce": BounceClaim.NOT_NOW,
     # Brevo did not try; it does not distinguish between several reasons.
-    "blocked": FeedbackKind.SOFT_BOUNCE,
+    "blocked": BounceClaim.OTHER,
     "spam": FeedbackKind.COMPLAINT,
     "complaint": FeedbackKind.COMPLAINT,
     "unsubscribe": FeedbackKind.UNSUBSCRIBE,

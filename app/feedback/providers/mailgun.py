@@ -10,22 +10,23 @@ https://help.mailgun.com/hc/en-us/articles/28956111811355 on retries
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
+from app.feedback.providers.claims import BounceClaim, EventKind
 from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
-from app.feedback.replies import judge
 from config import FeedbackChannels
 
-_REASONS = {
+_REASONS: Mapping[str, EventKind] = {
     # Mailgun did not try, because of an earlier event.
-    "suppress-bounce": FeedbackKind.HARD_BOUNCE,
+    "suppress-bounce": BounceClaim.GONE,
     "suppress-complaint": FeedbackKind.COMPLAINT,
     "suppress-unsubscribe": FeedbackKind.UNSUBSCRIBE,
     # Given up after 8 hours, or rejected for the sender's reputation: the mailbox may well exist.
-    "old": FeedbackKind.SOFT_BOUNCE,
-    "espblock": FeedbackKind.SOFT_BOUNCE,
+    "old": BounceClaim.MAILBOX,
+    "espblock": BounceClaim.OTHER,
 }
+_TYPES = {"hard": BounceClaim.GONE, "soft": BounceClaim.NOT_NOW}
 
 
 def prove(post: Post, channels: FeedbackChannels) -> None:
@@ -51,25 +52,26 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 address=event["recipient"].text,
                 sender=event["envelope"]["sender"].text,
                 message_id=event["message"]["headers"]["message-id"].text,
-                words=_words(event),
+                words=_reply(event),
+                status=event["delivery-status"]["enhanced-code"].text,
             )
 
 
-def _kind(event: JsonNode) -> FeedbackKind | None:
+def _kind(event: JsonNode) -> EventKind | None:
     """A failure that Mailgun will retry does not count, because each retry of a letter would count again."""
     name = event["event"].text
     if name == "failed":
         reason = _REASONS.get(event["reason"].text)
         if reason or event["severity"].text != "permanent":
             return reason
-        # Mailgun calls every 5xx reply permanent, even if the mailbox is full or the sender unwelcome.
-        return judge(None, "", _words(event)).kind
+        # Without a type: Mailgun calls every 5xx reply permanent, even if the mailbox is full or the sender unwelcome.
+        return _TYPES.get(event["delivery-status"]["bounce-type"].text, BounceClaim.FAILED)
     return {"complained": FeedbackKind.COMPLAINT, "unsubscribed": FeedbackKind.UNSUBSCRIBE}.get(name)
 
 
-def _words(event: JsonNode) -> str:
+def _reply(event: JsonNode) -> str:
     status = event["delivery-status"]
-    return " ".join(status[name].text for name in ("enhanced-code", "message", "description"))
+    return " ".join(status[name].text for name in ("code", "message", "description"))
 
 
 MAILGUN = Provider(prove, events)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.errors import JawelError
-from app.feedback import FeedbackKind
+from app.feedback.providers.claims import EventKind
 from config import FeedbackChannels
 
 
@@ -76,7 +76,7 @@ class Post:
 class Event:
     """A provider's event about a mail, in its own terms; the mail may not be ours."""
 
-    kind: FeedbackKind
+    kind: EventKind
     ids: tuple[str, ...]
     """Distinguish it from the provider's other events, and stay the same when it is posted again."""
     address: str = ""
@@ -84,7 +84,9 @@ class Event:
     """The envelope sender."""
     message_id: str = ""
     words: str = ""
-    """The reply of the other mail server, which may contain an enhanced status code."""
+    """The reply of the other mail server, with its codes; nothing that the provider says itself."""
+    status: str = ""
+    """The enhanced status code that the provider gives beside the reply, or made of it."""
 
 
 @dataclass(frozen=True, slots=True)

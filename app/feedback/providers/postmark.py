@@ -6,28 +6,29 @@ https://postmarkapp.com/developer/webhooks/bounce-webhook, …/spam-complaint-we
 types of bounces: https://postmarkapp.com/developer/api/bounce-api#bounce-types
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
+from app.feedback.providers.claims import BounceClaim, EventKind
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 # Left out, because they say nothing of the mailbox: out of office, changes of address, tests, viruses, challenges,
 # and DMARC refusals, which the sender has to fix.
-_TYPES = {
-    "HardBounce": FeedbackKind.HARD_BOUNCE,
-    "BadEmailAddress": FeedbackKind.HARD_BOUNCE,
-    "SoftBounce": FeedbackKind.SOFT_BOUNCE,
-    "Transient": FeedbackKind.SOFT_BOUNCE,
-    "DnsError": FeedbackKind.SOFT_BOUNCE,
-    "Unknown": FeedbackKind.SOFT_BOUNCE,
-    "Blocked": FeedbackKind.SOFT_BOUNCE,
-    "SpamNotification": FeedbackKind.SOFT_BOUNCE,
+_TYPES: Mapping[str, EventKind] = {
+    "HardBounce": BounceClaim.GONE,
+    "BadEmailAddress": BounceClaim.GONE,
+    "SoftBounce": BounceClaim.MAILBOX,
+    "Transient": BounceClaim.NOT_NOW,
+    "DnsError": BounceClaim.MAILBOX,
+    "Unknown": BounceClaim.NOT_NOW,
+    "Blocked": BounceClaim.OTHER,
+    "SpamNotification": BounceClaim.OTHER,
     "SpamComplaint": FeedbackKind.COMPLAINT,
     "Unsubscribe": FeedbackKind.UNSUBSCRIBE,
     "ManuallyDeactivated": FeedbackKind.UNSUBSCRIBE,
 }
-_REASONS = {
-    "HardBounce": FeedbackKind.HARD_BOUNCE,
+_REASONS: Mapping[str, EventKind] = {
+    "HardBounce": BounceClaim.GONE,
     "SpamComplaint": FeedbackKind.COMPLAINT,
     "ManualSuppression": FeedbackKind.UNSUBSCRIBE,
 }

@@ -7,7 +7,8 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event and
 """
 
 import base64
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from app.feedback import FeedbackKind
+from app.feedback.providers.claims import BounceClaim, EventKind
 from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
 from config import FeedbackChannels
 
@@ -25,10 +27,20 @@ _KINDS = {
     "unsubscribe": FeedbackKind.UNSUBSCRIBE,
     "group_unsubscribe": FeedbackKind.UNSUBSCRIBE,
 }
-_DROPPED = {
+_CLASSES = {
+    "invalid": BounceClaim.GONE,
+    "content": BounceClaim.OTHER,
+    "reputation": BounceClaim.OTHER,
+    "frequency": BounceClaim.OTHER,
+    "mailbox": BounceClaim.FAILED,
+    "technical": BounceClaim.FAILED,
+    "unclassified": BounceClaim.FAILED,
+}
+"""By the first word of the classification, which the pages of SendGrid do not all end alike."""
+_DROPPED: Mapping[str, EventKind] = {
     # SendGrid did not try. Spam content, an exceeded quota or a bad header are for the sender to fix.
-    "invalid": FeedbackKind.HARD_BOUNCE,
-    "bounced address": FeedbackKind.HARD_BOUNCE,
+    "invalid": BounceClaim.GONE,
+    "bounced address": BounceClaim.GONE,
     "spam reporting address": FeedbackKind.COMPLAINT,
     "unsubscribed address": FeedbackKind.UNSUBSCRIBE,
 }
@@ -57,18 +69,25 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 else tuple(each[name].text for name in ("event", "sg_message_id", "timestamp", "email")),
                 address=each["email"].text,
                 message_id=each["smtp-id"].text,
-                words=f"{each['status'].text} {each['reason'].text}",
+                words=each["reason"].text,
+                status=each["status"].text,
             )
 
 
-def _kind(event: JsonNode) -> FeedbackKind | None:
-    """A bounce of type `blocked` is about the sender or temporary, and no reason not to retry."""
+def _kind(event: JsonNode) -> EventKind | None:
     name = event["event"].text
     if name == "bounce":
-        return FeedbackKind.SOFT_BOUNCE if event["type"].text == "blocked" else FeedbackKind.HARD_BOUNCE
+        return _bounce(event)
     if name == "dropped":
         return _DROPPED.get(event["reason"].text.lower())
     return _KINDS.get(name)
+
+
+def _bounce(event: JsonNode) -> BounceClaim:
+    """One of type `blocked` is about the sender or temporary: SendGrid itself goes on delivering to the address."""
+    first, *_ = re.split(r"\W", event["bounce_classification"].text.lower())
+    claim = _CLASSES.get(first, BounceClaim.GONE)
+    return BounceClaim.NOT_NOW if event["type"].text == "blocked" and claim is not BounceClaim.OTHER else claim
 
 
 SENDGRID = Provider(prove, events)

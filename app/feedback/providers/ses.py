@@ -19,10 +19,21 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from app.feedback import FeedbackKind
 from app.feedback.providers import certificates
+from app.feedback.providers.claims import BounceClaim
 from app.feedback.providers.post import Event, Forged, JsonNode, Malformed, Post, Provider, parse
 from config import FeedbackChannels
 
 log = structlog.get_logger()
+
+_SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList"})
+"""SES did not try, because of an earlier hard bounce."""
+_TRANSIENT = {
+    "MailboxFull": BounceClaim.MAILBOX,
+    "MessageTooLarge": BounceClaim.OTHER,
+    "ContentRejected": BounceClaim.OTHER,
+    "AttachmentRejected": BounceClaim.OTHER,
+}
+"""By subtype. `General`, the only other one, may be an absence."""
 
 _HASHES = {"1": SHA1, "2": SHA256}
 _SIGNED = {
@@ -75,16 +86,29 @@ def events(posted: JsonNode) -> Iterator[Event]:
 
 def _bounces(notification: JsonNode) -> Iterator[Event]:
     bounce = notification["bounce"]
-    kind = FeedbackKind.HARD_BOUNCE if bounce["bounceType"].text == "Permanent" else FeedbackKind.SOFT_BOUNCE
+    tried = bounce["bounceSubType"].text not in _SUPPRESSED
     for who in bounce["bouncedRecipients"]:
         yield Event(
-            kind=kind,
+            kind=_claim(bounce),
             ids=(bounce["feedbackId"].text, who["emailAddress"].text),
             address=who["emailAddress"].text,
             sender=notification["mail"]["source"].text,
             message_id=_message_id(notification["mail"]),
-            words=f"{who['status'].text} {who['diagnosticCode'].text}",
+            words=who["diagnosticCode"].text if tried else "",
+            status=who["status"].text,
         )
+
+
+def _claim(bounce: JsonNode) -> BounceClaim:
+    kind = bounce["bounceType"].text
+    if kind == "Permanent":
+        return BounceClaim.GONE
+    # SES could not tell why from an undetermined one; its reply may.
+    return (
+        BounceClaim.FAILED
+        if kind == "Undetermined"
+        else _TRANSIENT.get(bounce["bounceSubType"].text, BounceClaim.NOT_NOW)
+    )
 
 
 def _complaints(notification: JsonNode) -> Iterator[Event]:
