@@ -58,6 +58,7 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
+OWED = frozenset({State.QUEUED, State.DEFERRED})
 _IS_OWED = "state IN ('queued', 'deferred')"
 IS_OWED = text(_IS_OWED)
 _IS_FAILED = "state = 'failed'"

@@ -22,6 +22,7 @@ from app.abuse import recipient_limit
 from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import EmailAddress
 from app.database import Database
+from app.outbox import Letter, State
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
 from benchmarks import busy, load, population, questions
@@ -131,6 +132,7 @@ def _arrange(run: _Arranging, samples: int) -> dict[str, list[str]]:
         NEW: run.people("nobody", samples),
         "just asked": run.people("asked", samples),
         "asked before": run.people("before", samples),
+        "waiting for another": run.people("waiting", samples),
         "confirmed": list(islice(settled, samples)),
         "confirmed and told": list(islice(settled, samples)),
         "unsubscribed": list(islice(settled, samples)),
@@ -140,6 +142,7 @@ def _arrange(run: _Arranging, samples: int) -> dict[str, list[str]]:
         "role": [f"abuse@{run.name}{number}.example" for number in range(samples)],
     }
     load.one_by_one(run.port, [questions.signup(each) for each in (*states["just asked"], *states["asked before"])])
+    load.one_by_one(run.port, [questions.signup(each, newsletter="events") for each in states["waiting for another"]])
     _pass_the_cool_down(run, states["asked before"])
     _unsubscribe(run.database, states["unsubscribed"])
     _decline(run, states["declined"])
@@ -153,6 +156,7 @@ def _pass_the_cool_down(run: _Arranging, addresses: Sequence[str]) -> None:
     theirs = select(Subscriber.id).where(Subscriber.canonical.in_(addresses))
     with run.database.transaction() as session:
         session.execute(update(Subscription).where(Subscription.subscriber_id.in_(theirs)).values(asked_at=earlier))
+        session.execute(update(Letter).where(Letter.subscriber_id.in_(theirs)).values(state=State.SENT))
         budget = update(RecipientLimit).where(RecipientLimit.digest.in_(run.digests(addresses)))
         session.execute(budget.values(confirmations=[int(earlier.timestamp())]))
 

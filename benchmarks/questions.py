@@ -25,9 +25,9 @@ def signups() -> Iterator[bytes]:
         yield signup(f"new{next(_people)}@example.org")
 
 
-def signup(email: str, *, trapped: bool = False, network: int = 11) -> bytes:
+def signup(email: str, *, newsletter: str = "weekly", trapped: bool = False, network: int = 11) -> bytes:
     """`network` is the first number of the client's address."""
-    fields = {"email": email, "newsletters": ["weekly"], "consent": True, "language": "en"}
+    fields = {"email": email, "newsletters": [newsletter], "consent": True, "language": "en"}
     trap = {"website": "https://spam.example"} if trapped else {}
     return post("/subscribe", fields | trap, _client(network))
 

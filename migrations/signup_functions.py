@@ -12,6 +12,19 @@ CARRIED_OVER = {"mail_budgets": ("digest", "linked_at"), "subscriptions": ("id",
 """What a row that exists already keeps."""
 
 
+_JOIN = """
+    SELECT * INTO joining FROM json_populate_recordset(NULL::letters, the_letters::json);
+    UPDATE letters SET
+        about = (letters.about::jsonb || joining.about::jsonb)::json,
+        attempt = coalesce(letters.attempt, joining.attempt),
+        asked_from = CASE WHEN letters.asked_from = joining.asked_from THEN letters.asked_from END,
+        state = CASE WHEN letters.state IN ('queued', 'deferred') AND letters.lease IS NULL AND letters.unanswered = 0
+            THEN letters.state END
+    WHERE letters.id = joining.id;
+"""
+"""Adds to a letter that exists, which a row with a lease stands for. Where it has left or is being sent, `state`
+becomes NULL, which the column refuses."""
+
 WRITTEN_OR_UNDONE = ("subscribers", "letters", "subscriptions", "consent_events")
 """In the order in which they are written."""
 
@@ -28,6 +41,9 @@ def _function(schema: sa.Inspector) -> str:
     return f"""
         CREATE OR REPLACE FUNCTION record_signup(the_mail_budgets text, {", ".join(handed)})
         RETURNS void LANGUAGE plpgsql AS $$
+        DECLARE
+            is_joined boolean := false;
+            joining letters;
         BEGIN
             {_upsert(schema, "the", "mail_budgets", "digest")};
             {_writes(schema, "the")}
@@ -43,9 +59,13 @@ def _function(schema: sa.Inspector) -> str:
 
 def _writes(schema: sa.Inspector, prefix: str) -> str:
     """A statement a table, and none for nothing: inline, for a call costs what one of them does."""
-    inserts = {table: _insert(schema, prefix, table) for table in WRITTEN_OR_UNDONE}
-    inserts["subscriptions"] = _upsert(schema, prefix, "subscriptions", "subscriber_id, newsletter")
-    return " ".join(f"IF {prefix}_{table} <> '[]' THEN {insert}; END IF;" for table, insert in inserts.items())
+    inserts = {table: f"{_insert(schema, prefix, table)};" for table in WRITTEN_OR_UNDONE}
+    inserts["subscriptions"] = f"{_upsert(schema, prefix, 'subscriptions', 'subscriber_id, newsletter')};"
+    if prefix == "the":
+        inserts["letters"] = f"{_insert(schema, prefix, 'letters')} WHERE r.lease IS NULL; is_joined := NOT FOUND;"
+        # Behind the subscriptions, in the order of row locks.
+        inserts["subscriptions"] += f" IF is_joined THEN {_JOIN} END IF;"
+    return " ".join(f"IF {prefix}_{table} <> '[]' THEN {insert} END IF;" for table, insert in inserts.items())
 
 
 def _upsert(schema: sa.Inspector, prefix: str, table: str, key: str) -> str:

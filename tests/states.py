@@ -21,6 +21,11 @@ def pending(service: Service) -> None:
     service.subscribe()
 
 
+def waiting(service: Service) -> None:
+    """For another letter, which has not left yet and takes this request along."""
+    service.subscribe(newsletters="events")
+
+
 def confirmed(service: Service) -> None:
     service.confirmed()
 
@@ -79,6 +84,7 @@ def ended(service: Service, status: Ended, reason: Reason) -> None:
 STATES: list[Callable[[Service], None]] = [
     new,
     pending,
+    waiting,
     confirmed,
     confirmed_and_told,
     unsubscribed,

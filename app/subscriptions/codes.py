@@ -25,7 +25,7 @@ from app.database import AnyRow
 from app.outbox import Letter, LetterKind, State
 from app.subscriptions import confirmation
 from app.subscriptions.confirmation import Standing
-from app.subscriptions.model import Status
+from app.subscriptions.model import Status, Subscription
 
 DIGITS = 6
 TRIES = 5
@@ -66,9 +66,11 @@ def confirm(session: Session, guess: Guess, keys: Sequence[str], act: Act) -> UU
 
 def _newest(session: Session, form_ids: Sequence[str], now: datetime) -> UUID | None:
     """The newest letter already due: before that, the person can only have the previous letter's code."""
+    owed = select(Letter.id).where(Letter.form_id.in_(form_ids))
+    joined = select(Subscription.letter_id).where(Subscription.form_id.in_(form_ids))
     return session.scalars(
         select(Letter.id)
-        .where(Letter.form_id.in_(form_ids), Letter.kind == LetterKind.CONFIRMATION, Letter.due_at <= now)
+        .where(Letter.id.in_(owed.union(joined)), Letter.kind == LetterKind.CONFIRMATION, Letter.due_at <= now)
         .order_by(Letter.created_at.desc(), Letter.id)
         .limit(1)
     ).first()

@@ -1,6 +1,6 @@
 """Decides what a request leads to: a pure function of facts, which a table of examples can check."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -12,7 +12,7 @@ from app.addresses import EmailAddress
 from app.consent import JsonValue
 from app.database import AnyRow
 from app.newsletters.definitions import Newsletter
-from app.outbox import LetterKind
+from app.outbox import OWED, LetterKind
 from app.subscriptions.address_policy import is_welcome
 from app.subscriptions.model import Status
 
@@ -62,6 +62,18 @@ UNUSED = LimitState(version=0, confirmations=[], to_mailbox=[], told_at=None)
 
 
 @dataclass(frozen=True, slots=True)
+class OwedLetter:
+    """A confirmation letter that has not left yet."""
+
+    id: UUID
+    due_at: datetime
+    form_id: str | None
+    is_unproven: bool
+    is_leased: bool
+    """Whether a worker may be composing or sending it: nothing can be added to it any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the database knows about an address, all of it at one instant."""
 
@@ -72,7 +84,7 @@ class Facts:
     subscriber_id: UUID | None
     commitment_key: str | None
     subscriptions: dict[str, AnyRow]
-    """By newsletter."""
+    """By newsletter, with the state of its newest confirmation letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,8 @@ class Plan:
     about: tuple[Newsletter, ...]
     letter: LetterKind
     due_at: datetime
+    joined: OwedLetter | None = None
+    """The letter, if it is owed already: it goes at its own time and asks for these as well."""
 
     @property
     def pending(self) -> tuple[Newsletter, ...]:
@@ -103,16 +117,61 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
     if not unconfirmed:
         may_tell = recipient_limit.may_tell(facts.budget.told_at, now)
         return Plan(welcome, LetterKind.ALREADY_CONFIRMED, now) if may_tell else None
-    if all(_was_just_asked(facts.subscriptions.get(each.slug), now) for each in unconfirmed):
+    return _ask(signup, unconfirmed, facts, now)
+
+
+def _ask(signup: Signup, unconfirmed: Sequence[Newsletter], facts: Facts, now: datetime) -> Plan | None:
+    """Whatever a letter that has not left asks for already stays with that letter.
+
+    So nobody else's request can hold it up, and none spends a second letter on it.
+    """
+    waiting = _waiting(signup, facts)
+    missing = [each.slug for each in unconfirmed if each.slug not in waiting]
+    if all(_was_just_asked(facts.subscriptions.get(slug), now) for slug in missing):
         return None
+    joined = _joinable(signup, waiting.values())
+    about = tuple(each for each in unconfirmed if waiting.get(each.slug) in (None, joined))
+    if joined:
+        return Plan(about, LetterKind.CONFIRMATION, joined.due_at, joined)
     due_at = recipient_limit.next_confirmation(facts.budget.confirmations, facts.mailbox.to_mailbox, now)
-    return Plan(unconfirmed, LetterKind.CONFIRMATION, due_at) if due_at else None
+    return Plan(about, LetterKind.CONFIRMATION, due_at) if due_at else None
+
+
+def _waiting(signup: Signup, facts: Facts) -> Mapping[str, OwedLetter]:
+    """By newsletter, the letter that will ask for it: for who proved work, none in the throttle of an attack."""
+    owed = {slug: letter for slug, found in facts.subscriptions.items() if (letter := _owed(found))}
+    return {slug: each for slug, each in owed.items() if signup.is_unproven or not each.is_unproven}
+
+
+def _joinable(signup: Signup, waiting: Iterable[OwedLetter]) -> OwedLetter | None:
+    """The first letter that no worker has taken, and that passes the same throttles as the request.
+
+    A proven letter must not wait in the throttle of an attack for what others ask; nor may a request that needs no
+    proof, for a newsletter that is not attacked, take a letter out of it.
+    """
+    free = (each for each in waiting if not each.is_leased and each.is_unproven == signup.is_unproven)
+    return min(free, key=lambda each: (each.due_at, each.id), default=None)
+
+
+def _owed(subscription: AnyRow) -> OwedLetter | None:
+    """None also for a letter that may have arrived: it is tried again an hour later at the earliest."""
+    is_owed = subscription.letter_state in OWED and not subscription.letter_unanswered
+    if subscription.status != Status.PENDING or not is_owed:
+        return None
+    return OwedLetter(
+        id=subscription.letter_id,
+        due_at=subscription.letter_due_at,
+        form_id=subscription.letter_form_id,
+        is_unproven=subscription.letter_is_unproven,
+        is_leased=subscription.letter_lease is not None,
+    )
 
 
 def _was_just_asked(subscription: AnyRow | None, now: datetime) -> bool:
     return (
         subscription is not None
         and subscription.status == Status.PENDING
+        and _owed(subscription) is None
         # Due at the end of a cool-down at the latest: a later value, from a clock that was ahead, does not count.
         and now - recipient_limit.COOL_DOWN < subscription.asked_at <= now + recipient_limit.COOL_DOWN + clock.AHEAD
     )

@@ -69,6 +69,12 @@ class Subscription(Base):
         CheckConstraint("(status = 'pending') = (expires_at IS NOT NULL)", "pending_expires"),
         CheckConstraint("status IN ('pending', 'confirmed') OR ended_as = status", "ended"),
         Index(None, "letter_id"),
+        Index(
+            "ix_subscriptions_attempt",
+            "attempt",
+            postgresql_where=text("attempt IS NOT NULL"),
+            sqlite_where=text("attempt IS NOT NULL"),
+        ),
         Index("ix_subscriptions_newsletter_status_id", "newsletter", "status", "id"),
         Index(
             "ix_subscriptions_expiring",
@@ -102,8 +108,10 @@ class Subscription(Base):
     """Part of every confirmation link; replaced when the subscription ends, which invalidates earlier links."""
     letter_id: Mapped[UUID | None] = mapped_column(ForeignKey("letters.id", ondelete="SET NULL"))
     """The newest confirmation letter owed for it."""
+    form_id: Mapped[str | None] = mapped_column("attempt")
+    """`Letter.form_id` of the newest request, if that joined a letter which another form's request owes."""
     asked_at: Mapped[datetime | None] = mapped_column(Instant)
-    """When that letter was, or will be, due."""
+    """When that letter was, or will be, due; if a request joined it later, when that was."""
     expires_at: Mapped[datetime | None] = mapped_column(Instant)
     """Until when it can be confirmed, if pending."""
     ended_as: Mapped[str | None]

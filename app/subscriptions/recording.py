@@ -3,7 +3,7 @@
 On PostgreSQL it is a database function (`migrations/signup_functions.py`), on SQLite one statement per table.
 
 Every row that may already exist carries the version it was read at. If another request came first, the version no
-longer matches, and the database rejects the whole write.
+longer matches, and the database rejects the whole write. So it does if a letter that was to be joined is being sent.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,16 @@ from app.abuse.recipient_limit import RecipientLimit
 from app.consent import ConsentEvent
 from app.database import Base, json_insert, sqlite
 from app.database.prepared import PreparedStatement
-from app.outbox import Letter
+from app.outbox import OWED, Letter
 from app.subscriptions.model import Subscriber, Subscription
 from app.subscriptions.request_rows import Rows
 
+OVERTAKEN = frozenset({RecipientLimit.version.key, Letter.state.key})
+"""Columns that become NULL if their row is not as it was read."""
 NOT_NULL_VIOLATION = "23502"
 FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
-_HOLD_THE_PERSON = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id")
+_HOLD_THE_PERSON = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id", "fk_subscriptions_letter_id")
 
 OTHER_TABLES: tuple[type[Base], ...] = (Subscriber, Letter, Subscription, ConsentEvent)
 NO_ROWS: Rows = {table: [] for table in OTHER_TABLES}
@@ -44,7 +46,7 @@ def _inserts() -> Mapping[type[Base], PreparedStatement]:
             json_insert.insert(RecipientLimit, "sqlite"), RecipientLimit, ("digest",)
         ),
         Subscriber: json_insert.insert(Subscriber, "sqlite"),
-        Letter: json_insert.insert(Letter, "sqlite"),
+        Letter: _join_if_unsent(json_insert.insert(Letter, "sqlite")),
         Subscription: _replace_if_unchanged(
             json_insert.insert(Subscription, "sqlite"), Subscription, ("subscriber_id", "newsletter")
         ),
@@ -63,6 +65,20 @@ def _replace_if_unchanged(
     return insert.on_conflict_do_update(
         index_elements=key, set_={**replacement, "version": case((follows, insert.excluded.version))}
     )
+
+
+def _join_if_unsent(insert: json_insert.Insert) -> json_insert.Insert:
+    """Adds to a letter that exists; if it has left or is being sent, `state` becomes NULL, which the column rejects."""
+    joining = insert.excluded
+    is_unsent = Letter.state.in_(OWED) & Letter.lease.is_(None) & (Letter.unanswered == 0)
+    joined = {
+        "about": func.json_patch(Letter.about, joining.about),
+        "attempt": func.coalesce(Letter.form_id, joining.attempt),
+        # Asked from two pages, it names neither.
+        "asked_from": case((Letter.asked_from == joining.asked_from, Letter.asked_from)),
+        "state": case((is_unsent, Letter.state)),
+    }
+    return insert.on_conflict_do_update(index_elements=("id",), set_=joined)
 
 
 def write(connection: Connection, kept: Rows, undone: Rows) -> None:
@@ -105,7 +121,7 @@ def was_overtaken(error: IntegrityError) -> bool:
     if not isinstance(cause, psycopg.Error):
         return False
     if cause.sqlstate == NOT_NULL_VIOLATION:
-        return cause.diag.column_name == RecipientLimit.version.key
+        return cause.diag.column_name in OVERTAKEN
     if cause.sqlstate == FOREIGN_KEY_VIOLATION:
         return cause.diag.constraint_name in _HOLD_THE_PERSON
     return cause.sqlstate == UNIQUE_VIOLATION

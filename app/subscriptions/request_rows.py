@@ -41,16 +41,17 @@ class Draft:
     letter_id: UUID
 
     @classmethod
-    def of(cls, signup: Signup, digests: Digests, facts: Facts, now: datetime) -> "Draft":
+    def of(cls, signup: Signup, digests: Digests, facts: Facts, now: datetime, plan: Plan | None) -> "Draft":
         key = facts.commitment_key or secrets.token_hex(32)
-        return cls(signup, digests, facts, now, facts.subscriber_id or uuid4(), key, uuid4())
+        letter_id = plan.joined.id if plan and plan.joined else uuid4()
+        return cls(signup, digests, facts, now, facts.subscriber_id or uuid4(), key, letter_id)
 
 
 def rows_of(connection: Connection, draft: Draft, plan: Plan | None) -> Rows:
     """The rows that the plan requires, by table. Nothing is written yet."""
     # By slug, as in every write of several subscriptions of one person: this avoids deadlocks.
     asked = sorted(plan.pending, key=lambda each: each.slug) if plan else []
-    pending = [_subscription(draft, each, plan.due_at) for each in asked] if plan else []
+    pending = [_subscription(draft, each, plan) for each in asked] if plan else []
     return {
         RecipientLimit: _limit_rows(draft, plan),
         Subscriber: [subscriber(draft)] if pending and draft.facts.subscriber_id is None else [],
@@ -65,12 +66,12 @@ def _limit_rows(draft: Draft, plan: Plan | None) -> list[dict[str, Any]]:
     alone = _limit_row(draft.digests.budget, draft.facts.budget, draft.now)
     is_plain = draft.digests.budget == draft.digests.mailbox
     together = alone if is_plain else _limit_row(draft.digests.mailbox, draft.facts.mailbox, draft.now)
-    if plan and plan.letter is LetterKind.CONFIRMATION:
+    if plan and plan.letter is LetterKind.ALREADY_CONFIRMED:
+        alone["told_at"] = draft.now
+    elif plan and plan.joined is None:
         due_at = int(plan.due_at.timestamp())
         alone["confirmations"].append(due_at)
         together["to_mailbox"].append(due_at)
-    elif plan:
-        alone["told_at"] = draft.now
     return [alone] if is_plain else sorted((alone, together), key=itemgetter("digest"))
 
 
@@ -98,9 +99,11 @@ def subscriber(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dict[str, Any]:
+def _subscription(draft: Draft, newsletter: Newsletter, plan: Plan) -> dict[str, Any]:
     before = draft.facts.subscriptions.get(newsletter.slug)
     stays_pending = before is not None and before.status == Status.PENDING
+    asked_at = max(plan.due_at, draft.now)
+    has_other_form = plan.joined is not None and plan.joined.form_id not in (None, draft.signup.form_id)
     return {
         "id": before.id if before else uuid4(),
         "subscriber_id": draft.subscriber_id,
@@ -110,8 +113,9 @@ def _subscription(draft: Draft, newsletter: Newsletter, due_at: datetime) -> dic
         "version": before.version + 1 if before else 1,
         "nonce": before.nonce if before and stays_pending else secrets.token_hex(8),
         "letter_id": draft.letter_id,
-        "asked_at": due_at,
-        "expires_at": due_at + newsletter.confirm_within,
+        "attempt": draft.signup.form_id if has_other_form else None,
+        "asked_at": asked_at,
+        "expires_at": asked_at + newsletter.confirm_within,
         "ended_as": before.ended_as if before else None,
         "ended_at": before.ended_at if before else None,
         "reason": before.reason if before else None,
@@ -144,6 +148,8 @@ def _letter(draft: Draft, plan: Plan, pending: Sequence[Mapping[str, Any]]) -> d
         "created_at": draft.now,
         "due_at": plan.due_at,
         "attempts": 0,
+        # A new letter has no lease: this marks one that exists and is joined (`recording`).
+        "lease": plan.joined and plan.joined.id,
     }
 
 

@@ -24,12 +24,14 @@ from app.addresses import Digests, EmailAddress
 from app.database import Instant, was_undone
 from app.database.prepared import PreparedStatement
 from app.errors import JawelError
+from app.outbox import Letter
 from app.subscriptions import equal_work, recording, request_rows
 from app.subscriptions.decision import UNUSED, Facts, LimitState, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
 ATTEMPTS = 32
 LONGEST_PAUSE_SECONDS = 0.02
+OF_LETTER = ("state", "due_at", "form_id", "is_unproven", "lease", "unanswered")
 
 
 class Overtaken(JawelError):
@@ -46,7 +48,7 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> None:
         facts = _read(connection, signup.address, digests, now)
         plan = decide(signup, facts, now)
         try:
-            draft = request_rows.Draft.of(signup, digests, facts, now)
+            draft = request_rows.Draft.of(signup, digests, facts, now, plan)
             kept = request_rows.rows_of(connection, draft, plan)
             recording.write(connection, kept, equal_work.undone_rows(connection, draft, kept))
         except (IntegrityError, OperationalError) as error:
@@ -85,12 +87,14 @@ def _reading() -> PreparedStatement:
             Subscriber.id.label("known_subscriber_id"),
             Subscriber.commitment_key,
             *Subscription.__table__.columns,
+            *(getattr(Letter, name).label(f"letter_{name}") for name in OF_LETTER),
         )
         .select_from(select(literal(1).label("one")).subquery("always"))
         .outerjoin(RecipientLimit, RecipientLimit.digest == budget)
         .outerjoin(together, together.digest == mailbox)
         .outerjoin(Subscriber, Subscriber.canonical == bindparam("canonical"))
         .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .outerjoin(Letter, Letter.id == Subscription.letter_id)
     )
 
 
