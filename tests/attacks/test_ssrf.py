@@ -24,6 +24,7 @@ MAY = {
     "app/feedback/providers/certificates.py": {"urllib3"},  # Amazon's certificates, by a fixed form of name
     "app/mail/delivery/cleartext.py": {"socket"},  # asks the resolver for the mail server of the settings
     "app/mail/delivery/smtp.py": {"smtplib"},  # the mail server of the settings
+    "app/mail/delivery/exchange.py": {"smtplib", "socket"},  # commands and replies on that connection
     "app/mail/delivery/flask_mail_fixes.py": {"smtplib"},
     "app/mail/delivery/failures.py": {"smtplib"},
 }
