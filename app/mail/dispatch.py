@@ -58,7 +58,7 @@ class Dispatcher:
     def deliver_all(self) -> None:
         """Until nothing is due."""
         while self.claim_due() or self._in_progress.is_busy():
-            while not self._in_progress.has_room():
+            while not self._is_short():
                 self._record_or_wait(BATCH_SECONDS)
             if self._in_progress.is_busy():
                 self._record_or_wait(GATHER_SECONDS)
@@ -97,9 +97,13 @@ class Dispatcher:
         until = time.monotonic() + (0 if claimed >= AT_MOST else GATHER_SECONDS if claimed else IDLE_SECONDS)
         while not self._context.stop.is_set():
             left = until - time.monotonic()
-            if left <= 0 and self._in_progress.has_room():
+            if left <= 0 and self._is_short():
                 return
             self._record_or_wait(min(left, BATCH_SECONDS) if left > 0 else BATCH_SECONDS)
+
+    def _is_short(self) -> bool:
+        """Whether it is time for the next claim: while it is made, the connections go on with the other half."""
+        return self._in_progress.is_short(self._at_most // 2)
 
     def close(self) -> None:
         """Give back what is not begun, finish and record the rest, and disconnect."""

@@ -45,7 +45,12 @@ class InProgress:
 
     def __init__(self, connections: int) -> None:
         self._connections = connections
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        """For the connections: there are letters, or a domain has a connection less."""
+        self._wanted = threading.Condition(lock)
+        """For the thread that claims: letters are to be recorded, or claimed."""
+        self._stock = connections
         self._waiting: list[ClaimedLetter] = []
         self._begun: list[ClaimedLetter] = []
         self._accepted: list[AcceptedLetter] = []
@@ -68,7 +73,8 @@ class InProgress:
                     self._waiting.remove(found)
                     self._begun.append(found)
                     found.begun_at = time.monotonic()
-                    self._changed.notify_all()
+                    if len(self._waiting) < self._stock:
+                        self._wanted.notify()
                     return found
                 self._changed.wait()
             return None
@@ -98,12 +104,14 @@ class InProgress:
                 self._accepted_since = self._accepted_since if self._accepted else now
                 self._accepted.append(accepted)
             self._changed.notify_all()
+            if self._is_due() or not self._is_busy():
+                self._wanted.notify()
 
     def fail(self, error: Exception) -> None:
         """The thread that claims raises it."""
         with self._changed:
             self._error = self._error or error
-            self._changed.notify_all()
+            self._wanted.notify()
 
     def raise_error(self) -> None:
         error, self._error = self._error, None
@@ -141,17 +149,18 @@ class InProgress:
         with self._changed:
             return self._is_busy()
 
-    def has_room(self) -> bool:
-        """Whether a connection might soon have nothing to do."""
-        return len(self._waiting) < self._connections
+    def is_short(self, stock: int) -> bool:
+        """Whether fewer letters than that wait for a connection, so that one might soon have nothing to do."""
+        self._stock = max(stock, self._connections)
+        return len(self._waiting) < self._stock
 
     def await_change(self, seconds: float) -> None:
-        """Until accepted letters are due to be recorded, or a letter was taken or finished; at most for that long."""
+        """Until accepted letters are due to be recorded, or letters are short; at most for that long."""
         with self._changed:
             if self._accepted:
                 seconds = min(seconds, self._accepted_since + BATCH_SECONDS - time.monotonic())
             if not self._is_due() and not self._error:
-                self._changed.wait(max(0.0, seconds))
+                self._wanted.wait(max(0.0, seconds))
 
     def close(self) -> None:
         with self._changed:
