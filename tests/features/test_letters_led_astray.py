@@ -178,8 +178,8 @@ def test_who_presses_in_a_letter_that_was_never_noted_is_not_named(service: Serv
     service.subscribe(VICTIM, language="en")
 
     def taken() -> None:
-        change(service, "UPDATE letters SET lease = NULL, leased_until = NULL")
         press(service, Letter(service.mail.letters[-1]).link)
+        change(service, "UPDATE letters SET lease = NULL, leased_until = NULL")
 
     service.mail.on_taken = taken
     service.letter()
