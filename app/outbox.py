@@ -90,7 +90,7 @@ class Letter(Base):
     subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
     language: Mapped[str]
     about: Mapped[dict[str, str]]
-    """Subscription id → its nonce when the letter was owed. If the nonce has changed since, the link is void.
+    """Subscription id → its nonce when a request owed or joined the letter. Once it changes, the link is void for it.
 
     Empty for a letter about the person as a whole.
     """

@@ -23,7 +23,10 @@ _JOIN = """
     WHERE letters.id = joining.id;
 """
 """Adds to a letter that exists, which a row with a lease stands for. Where it has left or is being sent, `state`
-becomes NULL, which the column refuses."""
+becomes NULL, which the column refuses.
+
+By the id in a variable: PostgreSQL takes a set made from JSON for a hundred rows, and may scan the table for them.
+"""
 
 WRITTEN_OR_UNDONE = ("subscribers", "letters", "subscriptions", "consent_events")
 """In the order in which they are written."""
