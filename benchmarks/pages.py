@@ -103,7 +103,8 @@ def _service() -> Iterator[str]:
 def _await(url: str) -> None:
     while True:
         try:
-            return urlopen(url).close()
+            urlopen(url).close()
+            return
         except URLError:
             time.sleep(0.05)
 

@@ -18,12 +18,13 @@ from typing import Any
 import structlog
 
 import config
-from app import clock, create_app
+from app import clock
 from app import database as databases
 from app.database import schema
 from app.newsletters import apply
 from app.newsletters.definitions import LANGUAGES
 from app.resources import resources_of
+from app.web.application import create_app
 from tests import smtp
 from tests.catalogues import CATALOGUE, catalogue
 from tests.correspondence import LETTERS, SHOP
