@@ -1,6 +1,6 @@
 """How many letters a second leave: one worker, and the least that could hand over the same.
 
-The floor is smtplib with one of the worker's own letters, over one connection, again and again.
+The floor is smtplib with a letter as long as a confirmation letter, over one connection, again and again.
 """
 
 import secrets
@@ -20,9 +20,11 @@ from sqlalchemy import func, insert, select
 from app.database import Database
 from app.outbox import Letter, LetterKind, State
 from app.subscriptions.model import Status, Subscriber, Subscription
-from benchmarks import load, postfix, questions, sink
+from benchmarks import load, questions, sink
 from benchmarks.load import Outcome
-from benchmarks.servers import BIN, Server
+from benchmarks.servers import BIN, UNBOUNDED, Server
+from tests import machine
+from tests.postfix import postfix_with
 
 DELAY_SECONDS = 0.02
 CONNECTIONS = 4
@@ -31,7 +33,6 @@ DOMAINS = 50
 END_TO_END_SECONDS = 20.0
 BEHIND_SECONDS = 5.0
 PATIENCE_SECONDS = 300
-UNLIMITED = {"MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_NEWSLETTER": "0", "MAIL_BUDGET_DOMAIN": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,23 @@ class Round:
     floors: int = 1
 
 
+DISCARDS = """
+default_transport = discard
+smtpd_peername_lookup = no
+smtpd_client_connection_rate_limit = 0
+"""
+"""For a Postfix that queues each letter to disk before it takes it, and then throws it away."""
+
+
+@contextmanager
+def _postfix() -> Iterator[int]:
+    program = machine.find_or_install(machine.POSTFIX)
+    if program is None:
+        raise SystemExit("There is no Postfix here: `apt-get install postfix`.")
+    with postfix_with(program, DISCARDS) as running:
+        yield running.port
+
+
 @contextmanager
 def _sink(delay: float) -> Iterator[int]:
     with sink.running(delay) as server:
@@ -52,7 +70,7 @@ def _sink(delay: float) -> Iterator[int]:
 
 ROUNDS = (
     Round("letters/s, into a sink", lambda: _sink(0.0), 3000),
-    Round("letters/s, into Postfix", postfix.running, 1000),
+    Round("letters/s, into Postfix", _postfix, 1000),
     Round(f"letters/s, {DELAY_SECONDS * 1000:g} ms a reply", lambda: _sink(DELAY_SECONDS), 400, CONNECTIONS),
 )
 
@@ -60,9 +78,6 @@ ROUNDS = (
 def compare(database: Database, env: Mapping[str, str], rounds: int) -> None:
     """One worker with its CONNECTIONS against the floor with one, in turns; for a slow server, against as many."""
     for each in ROUNDS:
-        if each.server is postfix.running and not postfix.is_here():
-            click.echo(f"{each.name:32}   no Postfix here: apt-get install postfix")
-            continue
         with each.server() as port:
             rates = [(_worker(database, env, port, each.letters), _floor(port, each)) for _ in range(rounds)]
         ours, floors = (statistics.median(column) for column in zip(*rates, strict=True))
@@ -76,7 +91,7 @@ def _worker(database: Database, env: Mapping[str, str], port: int, letters: int)
     """Letters a second, counted from the first that was recorded as sent to the last: start-up is another figure."""
     since = datetime.now(UTC)
     owe(database, letters)
-    told = {**env, **UNLIMITED, "MAIL_PORT": str(port)}
+    told = {**env, **UNBOUNDED, "MAIL_PORT": str(port)}
     worker = subprocess.Popen([BIN / "jawel", "worker"], env=told, stdout=subprocess.DEVNULL)
     try:
         while (sent := _sent(database, since))[2] < letters:
@@ -121,7 +136,7 @@ def end_to_end(
 ) -> None:
     """Signups at a steady rate, with the worker running beside; a signup counts once the sink has its letter."""
     with sink.running() as taking:
-        told = {**env, **UNLIMITED, "MAIL_PORT": str(taking.port)}
+        told = {**env, **UNBOUNDED, "MAIL_PORT": str(taking.port)}
         with start(told, port):
             people = [f"e{secrets.token_hex(8)}@d{number % DOMAINS}.example.org" for number in range(int(rate * 25))]
             asked_at: dict[str, float] = {}

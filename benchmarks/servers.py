@@ -14,6 +14,8 @@ from urllib.request import urlopen
 BIN = Path(sys.executable).parent
 THREADS = 4
 PATIENCE_SECONDS = 30
+UNBOUNDED = {"MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0", "MAIL_BUDGET_NEWSLETTER": "0"}
+"""Where everybody has the same domain, or asks for the same newsletter."""
 
 
 @dataclass(frozen=True, slots=True)

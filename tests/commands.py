@@ -43,6 +43,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MAIL_SERVER": server.host if server else "",
         "MAIL_PORT": str(server.port if server else 25),
         "MAIL_TIMEOUT": str(server.timeout if server else 10),
+        "FEEDBACK_ADDRESS": settings.feedback.address or "",
     }
 
 

@@ -1,11 +1,11 @@
-"""A real Postfix with a folder of its own, that hands mails over by LMTP, as docs/feedback.md has it."""
+"""A real Postfix with a folder of its own, and one that hands mails over by LMTP, as docs/feedback.md has it."""
 
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from smtplib import SMTP
@@ -20,8 +20,10 @@ maillog_file = {folder}/log
 maillog_file_prefixes = {folder}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-myhostname = mx.example.net
 mydestination =
+"""
+BY_LMTP = """
+myhostname = mx.example.net
 relay_domains = example.net
 relayhost = [127.0.0.1]:{relay}
 recipient_delimiter = +
@@ -40,6 +42,7 @@ flush     unix  n - n 1000 0 flush
 proxymap  unix  - - n - - proxymap
 smtp      unix  - - n - - smtp
 lmtp      unix  - - n - - lmtp
+discard   unix  - - n - - discard
 error     unix  - - n - - error
 retry     unix  - - n - - error
 showq     unix  n - n - - showq
@@ -72,16 +75,20 @@ class Postfix:
         subprocess.run([self.program.with_name("postqueue"), "-c", self.folder, "-f"], check=True)
 
 
-@contextmanager
-def running_postfix(program: Path, address: str, *, lmtp: int, relay: int) -> Iterator[Postfix]:
+def running_postfix(program: Path, address: str, *, lmtp: int, relay: int) -> AbstractContextManager[Postfix]:
     """Hands over to the port `lmtp` what is for `address`, and to `relay` whatever it bounces."""
+    return postfix_with(program, BY_LMTP.format(address=address, lmtp=lmtp, relay=relay))
+
+
+@contextmanager
+def postfix_with(program: Path, settings: str) -> Iterator[Postfix]:
+    """`settings` are further lines of main.cf. It starts for root alone."""
     # Not within pytest's own folder, which is closed to the user that Postfix runs as.
     folder = Path(tempfile.mkdtemp(prefix="jawel-postfix-"))
     folder.chmod(0o755)
     port = free_port()
-    told = {"folder": folder, "relay": relay, "lmtp": lmtp, "address": address, "port": port}
-    (folder / "main.cf").write_text(MAIN.format(**told))
-    (folder / "master.cf").write_text(MASTER.format(**told))
+    (folder / "main.cf").write_text(MAIN.format(folder=folder) + settings)
+    (folder / "master.cf").write_text(MASTER.format(port=port))
     for name in ("queue", "data"):
         (folder / name).mkdir()
     shutil.chown(folder / "data", "postfix")

@@ -17,6 +17,7 @@ import click
 
 from app import database as databases
 from app.newsletters import apply
+from benchmarks import servers
 from tests import smtp
 from tests.commands import Jawel
 from tests.postgresql import running_cluster
@@ -67,7 +68,7 @@ def rehearse(programs: Path, letters: int, age: str, seconds: float) -> Outcome:
         sink.on_taken = lambda: arrived.update({sink.letters[-1].recipient: time.monotonic()})
         _furnish(url, letters, age)
         with tempfile.TemporaryDirectory() as folder:
-            jawel = Jawel({**stage.environment(url, sink.port), **UNLIMITED}, Path(folder))
+            jawel = Jawel({**stage.environment(url, sink.port), **servers.UNBOUNDED, "SEND_RATE": "0"}, Path(folder))
             port = stage.free_port()
             with stage.kept(jawel, "serve", "--port", str(port), "--processes", "1"):
                 stage.await_answer(port)
@@ -76,9 +77,6 @@ def rehearse(programs: Path, letters: int, age: str, seconds: float) -> Outcome:
                     time.sleep(WITHIN_SECONDS)
                     _note(outcome, asked, arrived)
         return outcome
-
-
-UNLIMITED = {"MAIL_BUDGET_NEWSLETTER": "0", "MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0", "SEND_RATE": "0"}
 
 
 def _furnish(url: str, letters: int, age: str) -> None:

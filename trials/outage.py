@@ -29,6 +29,7 @@ from app.mail.dispatch import Dispatcher
 from app.resources import resources_of
 from app.web.application import create_app
 from app.worker import mail_loop
+from benchmarks import servers
 from tests import smtp
 from trials import stage
 
@@ -151,7 +152,7 @@ def _service(engine: str, plan: Plan) -> Iterator[tuple[Flask, int]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(stage.furnished(engine, folder))
         port = stage.free_port()
-        limits = {"SEND_RATE": str(plan.letters_a_minute), **stage.UNBOUNDED}
+        limits = {"SEND_RATE": str(plan.letters_a_minute), **servers.UNBOUNDED}
         many = {"RATE_LIMIT_SUBSCRIBE": "1000000", "RATE_LIMIT_FORM": "1000000"}
         os.environ.update({**stage.environment(url, port), **limits, **many})
         app = create_app(config.load(folder))

@@ -23,7 +23,7 @@ from app import clock
 from app import database as databases
 from app.database import Database
 from app.ledger import sealing
-from benchmarks import load, questions
+from benchmarks import load, questions, servers
 from tests import smtp
 from tests.commands import Jawel
 from tests.postgresql import running_cluster
@@ -108,7 +108,7 @@ def purge(plan: Plan) -> Outcome:
         stack.callback(database.dispose)
         sink = stack.enter_context(smtp.running())
         sink.on_taken = lambda: outcome.arrived.setdefault(sink.letters[-1].recipient, time.monotonic())
-        jawel, port = Jawel({**stage.environment(url, sink.port), **stage.UNBOUNDED}, folder), stage.free_port()
+        jawel, port = Jawel({**stage.environment(url, sink.port), **servers.UNBOUNDED}, folder), stage.free_port()
         with _serving(jawel, port) as process:
             time.sleep(CHUNK_SECONDS)
             outcome.idle_stopped_after = _stop(process)

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from app import database as databases
+from benchmarks import servers
 from tests import disks
 from tests.commands import Jawel
 from tests.disks import Disk
@@ -93,7 +94,7 @@ def rehearse(plan: Plan) -> Outcome:
         stage.furnish(url)
         mail = MailServer()
         mail.start()
-        jawel = Jawel({**stage.environment(url, mail.port), **stage.UNBOUNDED}, logs)
+        jawel = Jawel({**stage.environment(url, mail.port), **servers.UNBOUNDED}, logs)
         world = _world(jawel, plan, url, stack)
         world.receive_from(mail)
         clock, follows = clocks.followed(folder)

@@ -30,8 +30,6 @@ ORIGIN = "https://subscribe.example.org"
 PATIENCE_SECONDS = 30
 AWAY = 0
 """In the place of a status: nobody answered."""
-UNBOUNDED = {"MAIL_BUDGET_TOTAL": "0", "MAIL_BUDGET_DOMAIN": "0", "MAIL_BUDGET_NEWSLETTER": "0"}
-"""For trials in which everybody has the same domain, and asks for the same newsletter."""
 CATALOGUE: dict[str, Any] = {
     "controller": {
         "name": "Voorbeeld BV",

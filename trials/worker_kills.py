@@ -26,7 +26,7 @@ from app.outbox import Letter, State
 from app.subscriptions.model import Subscriber
 from app.suppressions import Reason
 from app.suppressions import suppress as shut
-from benchmarks import postman, sink
+from benchmarks import postman, servers, sink
 from benchmarks.sink import Sink
 from tests.commands import Jawel
 from trials import stage, verdicts
@@ -71,7 +71,7 @@ def rehearse(engine: str, times: int, seed: int) -> Tally:
         sink.running() as server,
         stage.furnished(engine, Path(name)) as url,
     ):
-        jawel = Jawel(stage.environment(url, server.port) | stage.UNBOUNDED, Path(name))
+        jawel = Jawel(stage.environment(url, server.port) | servers.UNBOUNDED, Path(name))
         database = databases.connect(url)
         with stage.kept(jawel, "worker") as worker:
             while tally.kills < times:

@@ -18,11 +18,6 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, feedback=FeedbackChannels(MAILBOX, None, None, None, None))
 
 
-@pytest.fixture
-def jawel(settings: Settings, jawel: Jawel) -> Jawel:
-    return replace(jawel, environment={**jawel.environment, "FEEDBACK_ADDRESS": MAILBOX})
-
-
 def minted(service: Service) -> str:
     found = service.status()
     assert found

@@ -24,11 +24,6 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def jawel(settings: Settings, jawel: Jawel) -> Jawel:
-    return replace(jawel, environment={**jawel.environment, "FEEDBACK_ADDRESS": NOBODY})
-
-
-@pytest.fixture
 def lmtp(service: Service, jawel: Jawel, tmp_path: Path) -> Iterator[Listening]:
     with listening(jawel, tmp_path / "log") as running:
         yield running

@@ -30,11 +30,6 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, feedback=FeedbackChannels(NOBODY, None, None, None, None))
 
 
-@pytest.fixture
-def jawel(jawel: Jawel) -> Jawel:
-    return replace(jawel, environment={**jawel.environment, "FEEDBACK_ADDRESS": NOBODY})
-
-
 def status(service: Service) -> str:
     found = service.status()
     assert found

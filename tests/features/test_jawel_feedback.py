@@ -26,11 +26,6 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, feedback=FeedbackChannels(MAILBOX, None, None, None, None))
 
 
-@pytest.fixture
-def jawel(settings: Settings, jawel: Jawel) -> Jawel:
-    return replace(jawel, environment={**jawel.environment, "FEEDBACK_ADDRESS": MAILBOX})
-
-
 def status(service: Service) -> str | None:
     found = service.status()
     return found["weekly"]["status"] if found else None

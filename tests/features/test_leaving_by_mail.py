@@ -37,11 +37,6 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, feedback=FeedbackChannels(MAILBOX, None, None, None, None))
 
 
-@pytest.fixture
-def jawel(settings: Settings, jawel: Jawel) -> Jawel:
-    return replace(jawel, environment={**jawel.environment, "FEEDBACK_ADDRESS": MAILBOX})
-
-
 def mailed(service: Service, jawel: Jawel, head: str) -> str:
     """Their status after a mail with that head to the address that the API gives out."""
     service.confirmed()
