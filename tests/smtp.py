@@ -34,8 +34,9 @@ HANG_UP = "hang up"
 class MailServer(Controller):
     """`letters` are those it took; `answers` are replies it gives to RCPT or DATA before it takes any more.
 
-    `on_rcpt` and `on_taken` are called in a thread of their own, so that others are served meanwhile: before it answers
-    RCPT, and when it has a letter but has not said so yet.
+    `on_rcpt`, `on_letter` and `on_taken` are called in a thread of their own, so that others are served meanwhile:
+    before it answers RCPT, and when it has a letter but has not said so yet. With several connections only `on_letter`
+    tells which letter.
     """
 
     def __init__(self, *, port: int = 0, **options: Any) -> None:
@@ -44,6 +45,7 @@ class MailServer(Controller):
         self.answers_to_rcpt: list[str] = []
         self.answers_to_data: list[str] = []
         self.on_rcpt: Callable[[], object] = lambda: None
+        self.on_letter: Callable[[Delivered], object] = lambda _letter: None
         self.on_taken: Callable[[], object] = lambda: None
         self.options_to_mail: list[list[str]] = []
         self.greeted_by: list[str] = []
@@ -81,7 +83,9 @@ class MailServer(Controller):
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.answers_to_data:
             return _told(server, self.answers_to_data.pop(0))
-        self.letters.append(Delivered(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content))
+        letter = Delivered(envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content)
+        self.letters.append(letter)
+        await asyncio.to_thread(self.on_letter, letter)
         await asyncio.to_thread(self.on_taken)
         return "250 2.0.0 taken"
 

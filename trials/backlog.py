@@ -65,7 +65,7 @@ class Outcome:
 def rehearse(programs: Path, letters: int, age: str, seconds: float) -> Outcome:
     with running_cluster(programs) as cluster, cluster.new_database() as name, smtp.running() as sink:
         url, arrived = cluster.url(name), {}
-        sink.on_taken = lambda: arrived.update({sink.letters[-1].recipient: time.monotonic()})
+        sink.on_letter = lambda letter: arrived.update({letter.recipient: time.monotonic()})
         _furnish(url, letters, age)
         with tempfile.TemporaryDirectory() as folder:
             jawel = Jawel({**stage.environment(url, sink.port), **servers.UNBOUNDED, "SEND_RATE": "0"}, Path(folder))

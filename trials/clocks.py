@@ -109,7 +109,7 @@ def rehearse(engine: str, seconds: float) -> Outcome:
     outcome = Outcome()
     with smtp.running() as sink, _service(engine, sink) as (jawel, port, ahead):
         url = jawel.environment["DATABASE_URL"]
-        sink.on_taken = lambda: _note(outcome, sink.letters[-1].recipient)
+        sink.on_letter = lambda letter: _note(outcome, letter.recipient)
         _sign_up(port, outcome, SOON_DUE)
         _await_letters(outcome)
         _let_lapse_soon(url)

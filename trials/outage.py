@@ -93,7 +93,7 @@ def live_through(app: Flask, port: int, plan: Plan) -> Outcome:
         # Else the last of them would rightly go first.
         moved.shift(turns.WAITED_FOR)
         with smtp.running(port=port) as server:
-            server.on_taken = lambda: outcome.arrivals.append((clock.now(), server.letters[-1].recipient))
+            server.on_letter = lambda letter: outcome.arrivals.append((clock.now(), letter.recipient))
             for _ in range(_steps(plan)):
                 mail.deliver_all()
                 moved.shift(STEP)

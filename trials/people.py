@@ -66,12 +66,12 @@ class World:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def receive_from(self, sink: MailServer) -> None:
-        def take() -> None:
-            arrival = Arrival(time.monotonic(), sink.letters[-1])
+        def take(letter: Delivered) -> None:
+            arrival = Arrival(time.monotonic(), letter)
             self.arrivals.append(arrival)
             self.inbox.put(arrival)
 
-        sink.on_taken = take
+        sink.on_letter = take
 
 
 def live(world: World, who: int) -> None:

@@ -107,7 +107,7 @@ def purge(plan: Plan) -> Outcome:
         database = databases.connect(url)
         stack.callback(database.dispose)
         sink = stack.enter_context(smtp.running())
-        sink.on_taken = lambda: outcome.arrived.setdefault(sink.letters[-1].recipient, time.monotonic())
+        sink.on_letter = lambda letter: outcome.arrived.setdefault(letter.recipient, time.monotonic())
         jawel, port = Jawel({**stage.environment(url, sink.port), **servers.UNBOUNDED}, folder), stage.free_port()
         with _serving(jawel, port) as process:
             time.sleep(CHUNK_SECONDS)

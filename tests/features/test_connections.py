@@ -18,6 +18,7 @@ from tests.outbox import state
 from tests.refusing import refuse_acceptance_of
 from tests.scripted_smtp import ScriptedServer
 from tests.service import ADA, Service
+from tests.smtp import Delivered
 
 CONNECTIONS = 4
 PATIENCE_SECONDS = 60
@@ -59,8 +60,8 @@ def test_a_domain_that_the_relay_is_slow_for_keeps_no_other_waiting(service: Ser
     others, slow = [], []
     others_are_through = Event()
 
-    def take() -> None:
-        recipient = service.mail.letters[-1].recipient
+    def take(letter: Delivered) -> None:
+        recipient = letter.recipient
         if recipient.endswith("@slow.example.org"):
             slow.append(recipient)
             assert others_are_through.wait(PATIENCE_SECONDS)
@@ -69,7 +70,7 @@ def test_a_domain_that_the_relay_is_slow_for_keeps_no_other_waiting(service: Ser
             if len(others) == CONNECTIONS:
                 others_are_through.set()
 
-    service.mail.on_taken = take
+    service.mail.on_letter = take
     crowd(service, 2 * CONNECTIONS, "slow.example.org")
     crowd(service, CONNECTIONS)
     begun: list[int] = []
