@@ -42,6 +42,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "LOG_SIGNING_KEY": ",".join(base64.b64encode(seed).decode() for seed in settings.log_signing_keys),
         "MAIL_SERVER": server.host if server else "",
         "MAIL_PORT": str(server.port if server else 25),
+        "MAIL_CONNECTIONS": str(server.connections if server else 4),
         "MAIL_TIMEOUT": str(server.timeout if server else 10),
         "FEEDBACK_ADDRESS": settings.feedback.address or "",
     }

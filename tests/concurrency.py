@@ -1,8 +1,9 @@
 """Things that happen at the same instant: acts that are let go together, and locks that are held and waited for."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg
 
 from app.resources import resources_of
+from tests.commands import PATIENCE_SECONDS
 from tests.service import Service
 
 
@@ -23,6 +25,12 @@ def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(passing, acts))
+
+
+def in_a_loop(acts: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """In a thread of its own: the browser's loop stays in the one that first asked for a browser."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(asyncio.wait_for(acts(), PATIENCE_SECONDS))).result()
 
 
 def await_lock(service: Service) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event
 from werkzeug.test import TestResponse
 
-from app import cache
+from app import api_keys, cache
 from app.resources import resources_of
 from tests.service import BROWSER, Service
 
@@ -82,6 +82,7 @@ def watched(service: Service, ask: Callable[[], TestResponse]) -> tuple[TestResp
     work = Work()
     with pytest.MonkeyPatch.context() as patch, work.watched(service):
         patch.setattr(cache, "FRESH_FOR_SECONDS", 3600)
+        patch.setattr(api_keys, "TRUSTED_FOR_SECONDS", 3600)
         answer = ask()
     return answer, work
 

@@ -47,7 +47,9 @@ def test_this_was_not_me_from_the_letter(page: Page, site: Site) -> None:
     open_newest_letter(page, site, count=1)
     link(page, "/confirm/").click()
     page.get_by_role("button", name="This was not me").click()
-    expect(page.get_by_role("heading", name="Done: the request is erased")).to_be_visible()
+    expect(page.get_by_role("heading", name="Noted: this was not you")).to_be_visible()
+    page.get_by_role("button", name="That was a mistake: undo").click()
+    expect(page.get_by_role("heading")).to_have_text("The request stands")
 
 
 def test_a_mistake_is_mended_on_the_page_that_names_it(page_without_javascript: Page, site: Site) -> None:

@@ -14,6 +14,7 @@ from app.feedback_mail import lmtp as lmtp_of_ours
 from app.feedback_mail.listener import MOST_CONNECTIONS
 from app.feedback_mail.lmtp import MOST_RECIPIENTS, LmtpConnection
 from tests.commands import PATIENCE_SECONDS, ROOT, Jawel, eventually
+from tests.concurrency import in_a_loop
 from tests.lmtp import NOBODY, Listening, listening
 
 
@@ -172,4 +173,4 @@ def test_who_takes_longer_than_a_minute_is_hung_up_on(monkeypatch: pytest.Monkey
             while connections:
                 await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(drip(), PATIENCE_SECONDS))
+    in_a_loop(drip)

@@ -1,6 +1,5 @@
 """What becomes of mails when `jawel feedback listen` is stopped or killed, or one of the processes that take them."""
 
-import asyncio
 import os
 import signal
 import smtplib
@@ -18,7 +17,7 @@ from app.feedback_mail import intake_pool
 from app.feedback_mail.intake_pool import IntakePool
 from app.resources import resources_of
 from tests.commands import PATIENCE_SECONDS, Jawel, eventually
-from tests.concurrency import await_lock, holding
+from tests.concurrency import await_lock, holding, in_a_loop
 from tests.costly_mails import COSTLY
 from tests.engines import on_postgresql, on_sqlite
 from tests.lmtp import NOBODY, Listening, LmtpClient, children, listening
@@ -137,7 +136,7 @@ def test_a_process_that_hangs_is_replaced(jawel: Jawel, monkeypatch: pytest.Monk
             pass
         await pool.close()
 
-    asyncio.run(hand_over())
+    in_a_loop(hand_over)
     assert children(os.getpid()) == others
 
 
