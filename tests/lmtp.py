@@ -15,7 +15,10 @@ NOBODY = "bounces@example.net"
 
 
 class LmtpClient(smtplib.LMTP):
-    """Hands mails over as Postfix does: from an empty sender, with the replies behind the final dot one by one."""
+    """Hands mails over as Postfix does: with the replies behind the final dot one by one."""
+
+    sender = ""
+    """Of the envelope; empty for bounces."""
 
     def hand_over(self, mail: bytes, *recipients: str) -> list[int]:
         """The codes of these replies."""
@@ -25,7 +28,7 @@ class LmtpClient(smtplib.LMTP):
     def begin(self, *recipients: str) -> None:
         """All that comes before the mail itself."""
         self.ehlo_or_helo_if_needed()
-        assert self.mail("")[0] == 250
+        assert self.mail(self.sender)[0] == 250
         for each in recipients:
             assert self.rcpt(each)[0] == 250
         assert self.docmd("DATA")[0] == 354
@@ -45,12 +48,14 @@ class Listening:
     output: Path
     port: int
 
-    def client(self) -> LmtpClient:
-        return LmtpClient("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+    def client(self, sender: str = "") -> LmtpClient:
+        client = LmtpClient("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        client.sender = sender
+        return client
 
-    def hand_over(self, mail: bytes, *recipients: str) -> list[int]:
+    def hand_over(self, mail: bytes, *recipients: str, sender: str = "") -> list[int]:
         """By a connection of its own."""
-        with self.client() as client:
+        with self.client(sender) as client:
             return client.hand_over(mail, *(recipients or [NOBODY]))
 
     def lines(self) -> list[dict[str, Any]]:

@@ -19,6 +19,9 @@ MOST_RECIPIENTS = 100
 """Of one mail; RFC 5321 section 4.5.3.1.8 lets a server take no fewer."""
 SECONDS_OF_SILENCE = 60.0
 """From one command to the next, and for the whole of a mail."""
+NULL_SENDER, SOMEBODY = "<>", "<somebody>"
+RETURN_PATH = b"Return-Path: <>\r\n"
+"""Final delivery notes the sender so (RFC 5321 section 4.4), and this is where a bounce is told from a mail."""
 DONE = b"250 2.0.0 Done with"
 AGAIN = b"451 4.3.0 Not now, try again later"
 STOPPING = b"421 4.3.2 Stopping, try again later"
@@ -71,7 +74,7 @@ class LmtpConnection(LMTP):
             self.transport.close()
 
     async def smtp_MAIL(self, arg: str | None) -> None:
-        """The sender and all parameters are passed over: nothing is ever sent back."""
+        """Of the sender it matters only whether there is one: nothing is ever sent back."""
         if await self.check_helo_needed("LHLO"):
             return
         assert self.envelope is not None
@@ -80,7 +83,8 @@ class LmtpConnection(LMTP):
         elif not (arg or "").upper().startswith("FROM:"):
             await self.push("501 5.5.4 Syntax: MAIL FROM:<address>")
         else:
-            self.envelope.mail_from = "<>"
+            is_null = (arg or "")[len("FROM:") :].lstrip().startswith(NULL_SENDER)
+            self.envelope.mail_from = NULL_SENDER if is_null else SOMEBODY
             await self.push("250 2.1.0 OK")
 
     async def smtp_RCPT(self, arg: str | None) -> None:
@@ -103,7 +107,8 @@ class LmtpConnection(LMTP):
             await self.push("503 5.5.1 Error: need RCPT command")
             return
         self._has_mail = True
-        raw = await self._content()
+        note = RETURN_PATH if self.envelope.mail_from == NULL_SENDER else b""
+        raw = note + await self._content()
         self.envelope = Envelope()
         self._reset_timeout()
         done_with = await self._take(raw, recipients)

@@ -61,10 +61,22 @@ def test_each_recipient_has_a_reply_and_an_effect_of_its_own(service: Service, l
     service.confirmed()
     service.confirmed(GRACE)
     addresses = [unsubscribe_address(service), NOBODY, unsubscribe_address(service, GRACE)]
-    assert lmtp.hand_over(b"Subject: unsubscribe\r\n\r\n", *addresses) == [250, 250, 250]
+    assert lmtp.hand_over(b"Subject: unsubscribe\r\n\r\n", *addresses, sender=ADA) == [250, 250, 250]
     assert [status(service), status(service, GRACE)] == ["unsubscribed", "unsubscribed"]
     assert [line["event"] for line in lmtp.lines()] == ["feedback.taken", "feedback.ignored", "feedback.taken"]
     assert {letter.delivered.recipient for letter in service.deliver()} == {ADA, GRACE}
+
+
+@on_sqlite
+def test_what_comes_from_no_sender_answers_and_asks_for_nothing(service: Service, lmtp: Listening) -> None:
+    service.confirmed()
+    address = unsubscribe_address(service)
+    assert lmtp.hand_over(b"Subject: unsubscribe\r\n\r\n", address) == [250]
+    assert status(service) == "confirmed"
+    assert lmtp.hand_over(b"Subject: unsubscribe\r\n\r\n", address, sender="<>x@example.org") == [250]
+    assert status(service) == "confirmed"
+    assert lmtp.hand_over(b"Subject: unsubscribe\r\n\r\n", address, sender=ADA) == [250]
+    assert status(service) == "unsubscribed"
 
 
 @on_postgresql
@@ -77,7 +89,7 @@ def test_whoever_cannot_be_stored_is_to_come_again_and_nobody_else(
     hasty = replace(jawel, environment={**jawel.environment, "DATABASE_URL": hastily(service)})
     of_ada = f"SELECT id FROM subscriptions WHERE subscriber_id = (SELECT id FROM subscribers WHERE address = '{ADA}')"
     with listening(hasty, tmp_path / "log") as lmtp, holding(service, f"{of_ada} FOR UPDATE"):
-        assert lmtp.hand_over(b"\r\n", *addresses) == [451, 250]
+        assert lmtp.hand_over(b"\r\n", *addresses, sender=ADA) == [451, 250]
     assert [status(service), status(service, GRACE)] == ["confirmed", "unsubscribed"]
     assert [line["event"] for line in lmtp.lines()] == ["feedback.postponed", "feedback.taken"]
 
@@ -139,7 +151,7 @@ def test_a_mail_arrives_as_it_was_handed_over(service: Service, jawel: Jawel, lm
     """A mail without Message-ID is told from others by the digest of its bytes."""
     service.confirmed()
     address = unsubscribe_address(service)
-    with lmtp.client() as client:
+    with lmtp.client(sender=ADA) as client:
         for number, mail in enumerate(MAILS):
             assert jawel.fed(mail, "feedback", "--to", address).exit_code == 0
             assert client.hand_over(mail, address) == [250]
