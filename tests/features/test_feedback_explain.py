@@ -1,6 +1,8 @@
 """`jawel feedback --explain`: what each file would be taken for, and why, without an address and without any effect."""
 
+import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,22 @@ def test_of_whoever_the_mail_is_no_address_is_told(unset: Jawel) -> None:
     for line in lines:
         told = json.dumps({**line, "file": ""}, ensure_ascii=False).lower()
         assert not [each for each in ("@", "ada", "grace", "example", "192.0.2") if each in told], line["file"]
+
+
+HIDDEN = base64.b64encode(b"550 mailbox of jo.li at pz does not take mail: jo.li@pz.example.org, o@pz.example.org")
+ENCODED = (
+    b"From: MAILER-DAEMON@mx.example.net\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + HIDDEN + b"\r\n"
+)
+
+
+@on_sqlite
+def test_nor_a_short_one_or_one_that_only_a_decoded_part_has(unset: Jawel, tmp_path: Path) -> None:
+    (tmp_path / "encoded.eml").write_bytes(ENCODED)
+    (line,) = explained(unset, tmp_path / "encoded.eml")
+    assert line["verdict"] == "soft_bounce"
+    assert "does not take mail" in line["words"]
+    assert not {"jo", "li", "pz", "o"} & set(re.findall(r"\w+", line["words"]))
 
 
 @on_sqlite
