@@ -79,32 +79,32 @@ def suppress(session: Session, digest: str, reason: Reason, *, since: datetime, 
     _write(session, {"digest": digest, "reason": reason, "since": since, "until": until, "asking_until": None})
 
 
-def note_objection(
-    session: Session,
-    known_by: Iterable[str | None],
-    reason: Reason,
-    *,
-    since: datetime,
-    until: datetime | None = None,
-) -> None:
-    """DECLINED or COMPLAINT, under the digest of the address and then, if known, that of its mailbox.
+def note_complaint(session: Session, known_by: Iterable[str | None], *, since: datetime) -> None:
+    """Under the digest of the address and then, if known, that of its mailbox. Idempotent, as `suppress`.
 
-    Idempotent, as `suppress`. `lift_all` with `digests` lifts both.
+    `lift_all` with `digests` lifts both.
     """
-    for digest in filter(None, known_by):
-        suppress(session, digest, reason, since=since, until=until)
+    _note(session, known_by, {"reason": Reason.COMPLAINT, "since": since, "until": None})
 
 
 def note_decline(
-    session: Session, known_by: Iterable[str | None], now: datetime, *, until: datetime, undo_id: UUID | None
+    session: Session,
+    known_by: Iterable[str | None],
+    *,
+    since: datetime,
+    until: datetime,
+    undo_id: UUID | None = None,
 ) -> None:
-    """As `note_objection`; `take_back` lifts it if the press can be undone."""
+    """As `note_complaint`; `take_back` lifts it if `undo_id` is given."""
+    _note(session, known_by, {"reason": Reason.DECLINED, "since": since, "until": until, "undo_id": undo_id})
+
+
+def _note(session: Session, known_by: Iterable[str | None], row: Mapping[str, object]) -> None:
     for digest in filter(None, known_by):
-        row = {"digest": digest, "reason": Reason.DECLINED, "since": now, "until": until, "asking_until": None}
-        _write(session, {**row, "undo_id": undo_id})
+        _write(session, {"digest": digest, "asking_until": None, **row})
 
 
-def take_back(session: Session, known_by: Iterable[str | None], undo_id: UUID | None) -> None:
+def take_back(session: Session, known_by: Iterable[str | None], undo_id: UUID) -> None:
     """Lift what the press with this undo id added, except where another objection stood or followed. Idempotent."""
     digests = list(filter(None, known_by))
     session.execute(delete(Suppression).where(Suppression.digest.in_(digests), Suppression.undo_id == undo_id))

@@ -17,10 +17,6 @@ def decline(service: Service, link: str) -> TestResponse:
     return answer
 
 
-def undo(service: Service, link: str, token: str) -> TestResponse:
-    return service.post(f"{link}/undo?language=en", data={"undo": token}, headers=BROWSER)
-
-
 def is_quiet(service: Service, email: str = ADA, newsletter: str = "events") -> bool:
     """Whether a form that somebody fills in with the address brings it no letter."""
     service.subscribe(email, newsletters=newsletter)

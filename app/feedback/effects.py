@@ -109,7 +109,7 @@ def _complain(session: Session, case: _Case) -> None:
     for subscription in recipient.hold(session, case.mailbox):
         if subscription.status != Status.COMPLAINED:
             _end(session, case, subscription, Status.COMPLAINED, case.act(Actor.MAILBOX_HOLDER, "complaint"))
-    suppressions.note_objection(session, case.mailbox.known_by, suppressions.Reason.COMPLAINT, since=case.now)
+    suppressions.note_complaint(session, case.mailbox.known_by, since=case.now)
 
 
 def _end(session: Session, case: _Case, subscription: Subscription, status: transitions.Ended, act: Act) -> None:

@@ -143,4 +143,4 @@ def _keep_objection(session: Session, subscription: Subscription) -> None:
     if subscription.ended_as == Status.COMPLAINED:
         known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
         since = subscription.ended_at or clock.now()
-        suppressions.note_objection(session, known_by, suppressions.Reason.COMPLAINT, since=since)
+        suppressions.note_complaint(session, known_by, since=since)

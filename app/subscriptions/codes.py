@@ -4,8 +4,9 @@ The form id, which the signup form chose, links page and letter. Nothing stored 
 digest is kept, and the code not at all, because it is derived from the secret keys and the letter.
 
 The chance of guessing is five in a million: a letter accepts five wrong codes at most, and a form id leads to one
-letter, the newest, so that many letters requested under one form id give no further guesses. Whatever is wrong with a
-guess, the same statements run and a row is written: neither answer nor work reveals whether there was a letter.
+letter, the newest, so that many letters requested under one form id give no further guesses. Several forms may lead to
+one letter, whose five tries they share. Whatever is wrong with a guess, the same statements run and a row is written:
+neither answer nor work reveals whether there was a letter.
 Lock order: `database.locks`.
 """
 

@@ -4,7 +4,8 @@ A press keeps the mailbox free of confirmation mails for 30 days. The request is
 that answered can no longer take the press back (`undo`). One-click is also pressed by habit and by scanners: it only
 cancels the request, keeps the mailbox quiet for a day, and has no undo.
 
-Invariant: whatever has become of the request, the address is kept quiet as long as a trace of it leads there.
+Invariant: a person who presses after the request was cancelled, declined or not confirmed in time is still heard, as
+long as a trace leads to the address.
 Lock order: `database.locks`.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from app import clock, consent, suppressions
@@ -21,6 +22,7 @@ from app.consent import Act, ConsentEvent, EventType
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue
 from app.outbox import Letter
 from app.subscriptions import confirmation, lapsed_requests, subscriber, transitions, undo, withdrawal
+from app.subscriptions.address_change import changes
 from app.subscriptions.model import Status, Subscription
 
 CANCELLED_FOR = timedelta(hours=24)
@@ -58,16 +60,29 @@ def decline(
     pending = [each for each in asked if each.status == Status.PENDING]
     left = [each for each in asked if each.status == Status.CONFIRMED]
     undo_id = undo_id if (pending or left) and not _is_declined_too_often(session, pending) else None
-    is_quiet = bool(pending) or (not _is_one_click(act) and _has_lapsed(session, letter))
-    if is_quiet:
-        _object(session, session.execute(subscriber.known_by(letter.subscriber_id)).one(), act, undo_id)
+    theirs = subscriber.known_by(letter.subscriber_id)
+    known_by = session.execute(theirs).first() if pending else _lapsed_from(session, letter, act)
+    if known_by:
+        _object(session, known_by, act, undo_id)
     for subscription in pending:
         _end(session, subscription, confirmation.after_letter(act, letter, clock.now()), undo_id)
     for subscription in left:
         transitions.end(session, subscription, Status.UNSUBSCRIBED, act)
         subscription.undo_id = undo_id
     transitions.acknowledge(session, left, catalogue)
-    return Declined(is_quiet, bool(left), undo_id and undo.subject(letter.subscriber_id, undo_id))
+    return Declined(known_by is not None, bool(left), undo_id and undo.subject(letter.subscriber_id, undo_id))
+
+
+def _lapsed_from(session: Session, letter: Letter, act: Act) -> Row[str | None, str | None] | None:
+    """Digests of the address that the letter went to, if what it asked for has lapsed; None also for one-click.
+
+    The person may have another address by now, which whoever reads the former mailbox has no say in.
+    """
+    if _is_one_click(act) or not _has_lapsed(session, letter):
+        return None
+    stays = ~changes.moved(letter.subscriber_id, since=letter.created_at)
+    theirs = session.execute(subscriber.known_by(letter.subscriber_id).where(stays)).first()
+    return theirs or session.execute(lapsed_requests.known_by(letter.id)).first()
 
 
 def _has_lapsed(session: Session, letter: Letter) -> bool:
@@ -87,9 +102,10 @@ def _has_lapsed(session: Session, letter: Letter) -> bool:
 def _decline_lapsed(session: Session, letter_id: UUID, act: Act) -> Declined:
     """The request is erased, and so is the address; its digests are kept for a while."""
     known_by = session.execute(lapsed_requests.known_by(letter_id)).first()
-    if known_by is not None and not _is_one_click(act):
-        _object(session, known_by, act)
-    return Declined(is_quiet=known_by is not None)
+    if known_by is None or _is_one_click(act):
+        return Declined()
+    _object(session, known_by, act)
+    return Declined(is_quiet=True)
 
 
 def _end(session: Session, subscription: Subscription, act: Act, undo_id: UUID | None) -> None:
@@ -104,7 +120,7 @@ def _end(session: Session, subscription: Subscription, act: Act, undo_id: UUID |
 def _object(session: Session, known_by: Iterable[str | None], act: Act, undo_id: UUID | None = None) -> None:
     now = clock.now()
     until = now + (CANCELLED_FOR if _is_one_click(act) else TRACES_KEPT_FOR)
-    suppressions.note_decline(session, known_by, now, until=until, undo_id=undo_id)
+    suppressions.note_decline(session, known_by, since=now, until=until, undo_id=undo_id)
 
 
 def _is_declined_too_often(session: Session, pending: Sequence[Subscription]) -> bool:

@@ -26,7 +26,7 @@ OVERTAKEN = frozenset({RecipientLimit.version.key, Letter.state.key})
 NOT_NULL_VIOLATION = "23502"
 FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
-_HOLD_THE_PERSON = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id", "fk_subscriptions_letter_id")
+_HOLD_WHAT_WAS_READ = ("fk_subscriptions_subscriber_id", "fk_letters_subscriber_id", "fk_subscriptions_letter_id")
 
 OTHER_TABLES: tuple[type[Base], ...] = (Subscriber, Letter, Subscription, ConsentEvent)
 NO_ROWS: Rows = {table: [] for table in OTHER_TABLES}
@@ -123,5 +123,5 @@ def was_overtaken(error: IntegrityError) -> bool:
     if cause.sqlstate == NOT_NULL_VIOLATION:
         return cause.diag.column_name in OVERTAKEN
     if cause.sqlstate == FOREIGN_KEY_VIOLATION:
-        return cause.diag.constraint_name in _HOLD_THE_PERSON
+        return cause.diag.constraint_name in _HOLD_WHAT_WAS_READ
     return cause.sqlstate == UNIQUE_VIOLATION

@@ -67,7 +67,7 @@ def find(connection: Connection, subscriber_id: UUID) -> Person | None:
 
 
 def known_by(subscriber_id: UUID) -> Select[str, str | None]:
-    """The digests under which an objection of theirs is kept (`suppressions.note_objection`)."""
+    """The digests under which an objection of theirs is kept (`suppressions.note_complaint`)."""
     return select(Subscriber.digest, Subscriber.mailbox_digest).where(Subscriber.id == subscriber_id)
 
 

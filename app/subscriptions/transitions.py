@@ -96,11 +96,15 @@ def acknowledge(session: Session, left: Sequence[Subscription], catalogue: Catal
         leaving_letters.owe(session, outbox.LetterKind.UNSUBSCRIBED, named)
 
 
+def is_requested(subscription: Subscription) -> bool:
+    """Pending, or declined and not erased yet."""
+    return subscription.status == Status.PENDING or subscription.undo_expires_at is not None
+
+
 def is_unconfirmed(subscription: Subscription) -> bool:
-    """Pending or set aside, and never confirmed before: there is no consent whose proof must be kept."""
-    is_requested = subscription.status == Status.PENDING or subscription.undo_expires_at is not None
+    """Requested, and never confirmed before: there is no consent whose proof must be kept."""
     never_ended = subscription.ended_as is None or subscription.lapses_at is not None
-    return is_requested and never_ended
+    return is_requested(subscription) and never_ended
 
 
 def give_up(session: Session, subscription: Subscription, act: Act) -> None:

@@ -2,9 +2,9 @@
 
 Mails get forwarded, and so do their links: a link alone never brings anybody back. Whoever pressed holds one token for
 all that this press ended. It names a random value that is kept with each of those subscriptions until anything happens
-to it: an undo, another ending, a new request, or a press to leave that finds nothing left to end. What was confirmed is
-confirmed again, what was pending is pending again. Invariant: a resubscribed person is told by mail. If no mail may go,
-nothing of the press is undone.
+to it: an undo, another ending, a new request, or a press to leave or to decline that finds nothing left to end. What
+was confirmed is confirmed again, what was pending is pending again. Invariant: a resubscribed person is told by mail.
+If that mail may not go, nothing of the press is undone.
 
 Lock order: `database.locks`.
 """
@@ -36,8 +36,8 @@ def subject(subscriber_id: UUID, undo_id: UUID) -> UUID:
 def restore(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> Mapping[str, Status]:
     """Restore what the named press ended, if nothing has happened to it since. It works once.
 
-    Returns the restored newsletters, each with its status: none if the daily limit of notices is used up, or the person
-    may not be mailed.
+    Returns the restored newsletters, each with its status: none if it ended something confirmed, and the daily limit
+    of notices is used up or the person may not be mailed.
     """
     now = clock.now()
     theirs = session.scalars(
@@ -50,8 +50,8 @@ def restore(session: Session, subscriber_id: UUID, named: UUID, act: Act) -> Map
     left = [each for each in found if each.undo_expires_at is None]
     if not found or (left and not _tell(session, left, now)):
         return {}
-    known_by = session.execute(subscriber.known_by(subscriber_id)).one()
-    suppressions.take_back(session, known_by, found[0].undo_id)
+    if len(left) < len(found):
+        _lift_objection(session, found[0])
     for subscription in found:
         if subscription in left:
             renewal.renew(session, subscription, Renewal(asked=act, asked_at=now, confirmed=act))
@@ -77,6 +77,13 @@ def _tell(session: Session, left: Sequence[Subscription], now: datetime) -> bool
     if session.scalar(whose):
         return False
     return leaving_letters.owe(session, LetterKind.RESUBSCRIBED, left, spare=[LetterKind.UNSUBSCRIBED])
+
+
+def _lift_objection(session: Session, pressed: Subscription) -> None:
+    """That a request was declined is kept as a suppression too; to leave something confirmed adds none."""
+    assert pressed.undo_id is not None
+    known_by = session.execute(subscriber.known_by(pressed.subscriber_id)).one()
+    suppressions.take_back(session, known_by, pressed.undo_id)
 
 
 def _reopen(session: Session, subscription: Subscription, act: Act, now: datetime) -> None:

@@ -21,6 +21,5 @@ def upgrade() -> None:
         ["attempt"],
         postgresql_where=is_set,
         sqlite_where=is_set,
-        if_not_exists=True,
     )
     signup_functions.replace(op.get_bind())

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 
 from tests.clocks import Clock
+from tests.commands import Jawel
 from tests.declining import ask, decline, is_quiet
+from tests.engines import on_sqlite
 from tests.leaving import leave_link, undo_token
+from tests.moving import NEW, asked
 from tests.service import ADA, BOTH, BROWSER, COOL_DOWN, Letter, Service
 
 FOR_30_DAYS = "this address gets no confirmation mail for 30 days"
@@ -123,6 +126,17 @@ def test_the_link_of_an_old_letter_does_not_silence_who_has_asked_anew(service: 
     assert service.post(service.letter().link).status_code == 200
 
 
+def test_the_former_mailbox_of_a_person_who_moved_speaks_for_itself_alone(service: Service, moved: Clock) -> None:
+    service.confirmed()
+    moved.shift(COOL_DOWN)
+    letter = ask(service, newsletters="events")
+    change = asked(service).link
+    assert service.post(change).status_code == 200
+    assert FOR_30_DAYS in decline(service, letter.link).text
+    assert not is_quiet(service, NEW)
+    assert is_quiet(service)
+
+
 def test_another_letter_of_the_same_person_is_declined_for_itself(service: Service, moved: Clock) -> None:
     first = ask(service)
     moved.shift(COOL_DOWN)
@@ -130,3 +144,16 @@ def test_another_letter_of_the_same_person_is_declined_for_itself(service: Servi
     decline(service, first.link)
     assert service.post(second.link).get_json()["newsletters"] == ["events"]
     assert [(service.status(ADA) or {})[name]["status"] for name in BOTH] == ["unsubscribed", "confirmed"]
+
+
+@on_sqlite
+def test_bounces_and_declines_are_counted_apart_when_they_are_erased(
+    service: Service, jawel: Jawel, moved: Clock
+) -> None:
+    decline(service, ask(service).link)
+    moved.shift(HALF_AN_HOUR + timedelta(minutes=1))
+    purged = jawel("privacy", "purge")
+    assert purged.exit_code == 0
+    said = " ".join(purged.stdout.split())
+    assert "1 declined requests erased" in said
+    assert "0 bounced requests erased" in said

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from app import clock
 from app.ledger.verifier import Trust, examine_receipt
 from tests.catalogues import CATALOGUE
-from tests.declining import decline, undo
+from tests.declining import decline
 from tests.features.conftest import OpenService
-from tests.leaving import undo_token
+from tests.leaving import undo, undo_token
 from tests.log import audited
 from tests.moving import ask as ask_to_move
 from tests.receipts import KEY, ask

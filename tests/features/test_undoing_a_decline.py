@@ -11,8 +11,8 @@ from tests.clocks import Clock
 from tests.codes import ATTEMPT
 from tests.commands import Jawel
 from tests.correspondence import HOST
-from tests.declining import ask, decline, is_quiet, undo
-from tests.leaving import leave, leave_link, undo_token
+from tests.declining import ask, decline, is_quiet
+from tests.leaving import leave, leave_link, undo, undo_token
 from tests.log import audited
 from tests.moving import NEW, asked, wrong
 from tests.receipts import receipt, state
@@ -287,10 +287,3 @@ def test_nobody_brings_back_by_an_old_mailbox_what_its_owner_has_moved_away_from
     assert service.post(change).status_code == 200
     assert undo(service, link, token).status_code == 410
     assert set(service.status(NEW) or {}) == {"weekly"}
-
-
-def test_bounces_and_declines_are_counted_apart_when_they_are_erased(service: Service, jawel: Jawel) -> None:
-    decline(service, ask(service).link)
-    with_jawel = jawel("privacy", "purge")
-    assert with_jawel.exit_code == 0
-    assert "0 declined requests erased" in " ".join(with_jawel.stdout.split())

@@ -124,7 +124,8 @@ def _hold(session: Session, found: AddressChange, there: NewMailbox) -> _Held | 
 def _make_way(session: Session, others: list[Subscription]) -> bool:
     """Lapse unconfirmed requests for the target address: anybody can make those, so they do not block its holder.
 
-    False if another person has a subscription there that is or ever was confirmed; then nothing changes.
+    False if another person has a subscription there that is or ever was confirmed, or that mail feedback
+    ended; then nothing changes.
     """
     if not all(map(transitions.is_unconfirmed, others)):
         return False
@@ -140,7 +141,7 @@ def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> lis
     """
     kept = [each for each in held.subscriptions if not transitions.is_unconfirmed(each)]
     for each in held.subscriptions:
-        if each.status == Status.PENDING or each.undo_expires_at is not None:
+        if transitions.is_requested(each):
             transitions.give_up(session, each, ADDRESS_CHANGED)
     before = held.person.commitment
     held.person.address, held.person.canonical = there.address.typed, there.address.canonical

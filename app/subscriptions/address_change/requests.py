@@ -19,7 +19,6 @@ from app.outbox import LetterKind
 from app.subscriptions.address_change import changes
 from app.subscriptions.address_change.changes import CONFIRM_WITHIN, AddressChange
 from app.subscriptions.model import Status, Subscriber, Subscription
-from app.suppressions import Reason
 
 A_DAY = 5
 """Address changes that one person may request."""
@@ -91,5 +90,5 @@ def decline(session: Session, change_id: UUID) -> None:
     declined = session.scalars(select(AddressChange).where(open_).with_for_update()).first()
     if declined is not None:
         known_by = (declined.wanted_digest, declined.wanted_mailbox_digest)
-        suppressions.note_objection(session, known_by, Reason.DECLINED, since=now, until=now + TRACES_KEPT_FOR)
+        suppressions.note_decline(session, known_by, since=now, until=now + TRACES_KEPT_FOR)
         declined.wanted = declined.wanted_digest = declined.wanted_mailbox_digest = None
