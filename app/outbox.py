@@ -58,7 +58,7 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
-OWED = frozenset({State.QUEUED, State.DEFERRED})
+OWED = (State.QUEUED, State.DEFERRED)
 _IS_OWED = "state IN ('queued', 'deferred')"
 IS_OWED = text(_IS_OWED)
 _IS_FAILED = "state = 'failed'"
@@ -97,7 +97,10 @@ class Letter(Base):
     asked_from: Mapped[str | None]
     """The page of the signup form, which the letter names."""
     form_id: Mapped[str | None] = mapped_column("attempt")
-    """Keyed digest of the id that the signup form chose: the letter's code can be typed into that form."""
+    """Keyed digest of the id that the first signup form chose: the letter's code can be typed into that form.
+
+    Those of forms that joined the letter are with the subscriptions.
+    """
     wrong_codes: Mapped[int] = mapped_column("tries", default=0, server_default="0")
     is_unproven: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Requested while its newsletter was attacked, without a proof of work: subject to a small throttle."""

@@ -12,7 +12,6 @@ from app.feedback.parsers import limits
 from app.feedback_mail import processor_time
 
 EXPLAIN = "explain"
-READING_SECONDS = 1.0
 UNREADABLE = Explanation("none", False, "none", "", "")
 """Too costly or malformed: `jawel feedback` lets such a mail change nothing."""
 
@@ -33,7 +32,7 @@ def explain_files(context: click.Context, files: tuple[str, ...], recipient: str
 
 def _explained(raw: bytes, recipient: str | None) -> Explanation:
     try:
-        with processor_time.at_most(READING_SECONDS):
+        with processor_time.at_most(processor_time.READING_SECONDS):
             return explaining.explain(raw, recipient)
     except (Exception, processor_time.Exceeded):
         return UNREADABLE

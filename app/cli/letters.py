@@ -10,10 +10,9 @@ from sqlalchemy import Connection, Select, Update, select, update
 
 from app import clock, outbox
 from app.database import AnyRow
-from app.outbox import FREE, Letter, State
+from app.outbox import FREE, OWED, Letter, State
 from app.subscriptions.model import Subscription
 
-OWED = (State.QUEUED, State.DEFERRED)
 DEAD = (State.FAILED, State.BOUNCED)
 ANY = click.Choice([state.value for state in State])
 OWED_OR_DEAD = click.Choice([state.value for state in (*OWED, *DEAD)])

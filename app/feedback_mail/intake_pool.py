@@ -17,7 +17,7 @@ import structlog
 from app.feedback_mail import intake_process
 
 PROCESSES = 2
-PROGRAM = (sys.executable, "-m", "app.feedback_mail.intake_process")
+PROGRAM = (sys.executable, "-m", intake_process.__name__)
 PATIENCE_SECONDS = 40.0
 """For a mail. What waits for the database ends before."""
 PAUSE_SECONDS = 1.0

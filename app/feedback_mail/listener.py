@@ -12,7 +12,7 @@ from app.feedback_mail.intake_pool import IntakePool
 from app.feedback_mail.lmtp import LmtpConnection, TooManyConnections
 
 MOST_CONNECTIONS = 100
-"""At once; each may hold a mail of 256 KiB."""
+"""At once; each may hold 512 KiB, as dots in a mail may be doubled."""
 GRACE_SECONDS = 8.0
 """For the mails in flight, when the listener is told to stop."""
 LOOK_SECONDS = 0.05

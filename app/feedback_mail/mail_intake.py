@@ -14,9 +14,6 @@ from app.newsletters import load
 from app.tokens import Signer
 from config import Settings
 
-READING_SECONDS = 1.0
-"""Processor time for a mail. A real bounce takes a hundredth of it, the costliest mail found so far a fifth."""
-
 log = structlog.get_logger()
 
 
@@ -42,7 +39,7 @@ class MailIntake:
         """None if the mail cannot be parsed, or not in time: one limit, however many recipients."""
         found: list[list[Report] | None] = [None] * len(recipients)
         try:
-            with processor_time.at_most(READING_SECONDS):
+            with processor_time.at_most(processor_time.READING_SECONDS):
                 for number, recipient in enumerate(recipients):
                     found[number] = inbound.read(raw, recipient, self.links)
         except (Exception, processor_time.Exceeded) as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, select
 
 from app.mail import retry
-from app.outbox import IS_FAILED, IS_OWED, Letter, State
+from app.outbox import IS_FAILED, IS_OWED, OWED, Letter, State
 
 COUNTED = 100_000
 """Counting of owed letters stops here, in order of when they are due."""
@@ -26,7 +26,7 @@ class Backlog:
 
 def owed(connection: Connection) -> Backlog:
     counted = {row.state: row for row in connection.execute(_OWED_BY_STATE, {"at_most": COUNTED})}
-    by_state = {state: counted[state].letters if state in counted else 0 for state in (State.QUEUED, State.DEFERRED)}
+    by_state = {state: counted[state].letters if state in counted else 0 for state in OWED}
     refusal = max((row.refusal or "" for row in counted.values()), default="")
     return Backlog(
         by_state=by_state,

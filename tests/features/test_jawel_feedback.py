@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.feedback.parsers import limits
-from app.feedback_mail import mail_intake
+from app.feedback_mail import processor_time
 from config import FeedbackChannels, Settings
 from tests.commands import ROOT, Jawel
 from tests.costly_mails import COSTLY
@@ -137,7 +137,7 @@ def test_a_mail_that_takes_too_long_is_done_with_in_one_line(
     mail = returned(service.letter())
     before = service.counts()
     with monkeypatch.context() as hasty:
-        hasty.setattr(mail_intake, "READING_SECONDS", 0.001)
+        hasty.setattr(processor_time, "READING_SECONDS", 0.001)
         result = jawel.fed(COSTLY["many long recipients"](limits.MAX_BYTES // 2) + mail, "feedback")
     assert (result.exit_code, result.stderr) == (0, "")
     (line,) = lines(result.stdout)

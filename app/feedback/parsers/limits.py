@@ -31,13 +31,13 @@ def cut(raw: bytes) -> bytes:
         nestings += len(_NESTING.findall(line))
         if delimiters > MOST_DELIMITERS or nestings > MOST_NESTINGS:
             break
-        shortened = _shortened(line, LONGEST_LINE)
+        shortened = _shortened(line)
         field = len(shortened) + (field if line.startswith((b" ", b"\t")) else 0)
         if field <= LONGEST_FIELD:
             kept.append(shortened)
     return b"".join(kept)
 
 
-def _shortened(line: bytes, to: int) -> bytes:
+def _shortened(line: bytes) -> bytes:
     text = line.rstrip(b"\r\n")
-    return line if len(text) <= to else text[:to] + line[len(text) :]
+    return line if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + line[len(text) :]
