@@ -35,7 +35,6 @@ def show(token: str) -> str:
 def press(token: str) -> Response:
     """Idempotent. From the page's button, or as the one-click unsubscribe of the confirmation letter."""
     claim = confirm.claim_of(token)
-    confirm.asked_by(claim)
     is_one_click = parsing.optional_field("List-Unsubscribe") == "One-Click"
     is_page = wants_page() and not is_one_click
     act = Act(Actor.MAILBOX_HOLDER, {"method": withdrawal.ONE_CLICK if is_one_click else "page", **client.details()})
@@ -44,6 +43,7 @@ def press(token: str) -> Response:
         declined = declining.decline(session, claim.subject, catalogue=current.catalogue(), act=act, undo_id=undo_id)
     if not is_page:
         return jsonify(status="declined")
+    confirm.asked_by(claim)
     undo = undo_token.make(Purpose.UNDO_DECLINE, declined.undo_subject) if declined.undo_subject else None
     return make_response(render_template("pages/declined.html", declined=declined, token=token, undo=undo))
 
