@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from app.cli import COMMANDS
 from tests.commands import ROOT, Jawel
 from tests.engines import on_sqlite
 
@@ -41,6 +42,26 @@ def imported_by(jawel: Jawel, *arguments: str) -> set[str]:
         check=True,
     )
     return set(process.stderr.split())
+
+
+REACH_ALL_TABLES = """
+import sys
+import click
+from app.cli import Context, main
+from app.database import Base
+context = click.Context(main, obj=Context())
+with context:
+    main.get_command(context, sys.argv[1])
+    context.obj.database
+for table in Base.metadata.tables.values():
+    print(*(key.column for key in table.foreign_keys))
+"""
+
+
+@on_sqlite
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_knows_the_tables_that_foreign_keys_name(jawel: Jawel, command: str) -> None:
+    subprocess.run([sys.executable, "-c", REACH_ALL_TABLES, command], cwd=ROOT, env=jawel.environment, check=True)
 
 
 @on_sqlite

@@ -4,6 +4,7 @@ A mail server may start `jawel feedback` for every mail, so a command imports ne
 """
 
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import click
@@ -31,6 +32,8 @@ COMMANDS = {
     "worker": "app.cli.serving:worker",
 }
 """By name, where each is; those beside are small enough to be here."""
+REFERRED_TO = ("app.newsletters.tables", "app.subscriptions.address_change.changes")
+"""Tables that foreign keys name: a command that writes beside them needs them, whether it imports them or not."""
 
 
 class Context:
@@ -45,6 +48,8 @@ class Context:
 
     @cached_property
     def database(self) -> Database:
+        for each in REFERRED_TO:
+            import_module(each)
         opened = event_macs.attach_keys(database.connect(self.settings.database_url), self.settings.secret_keys)
         click.get_current_context().call_on_close(opened.dispose)
         return opened

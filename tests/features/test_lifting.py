@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -173,11 +174,17 @@ def test_on_a_terminal_one_is_asked(service: Service, jawel: Jawel, answer: byte
     process = subprocess.Popen(
         command, cwd=jawel.folder, env={**os.environ, **jawel.environment}, stdin=theirs, stdout=theirs, stderr=theirs
     )
-    os.write(ours, answer)
-    process.wait()
     os.close(theirs)
+    said = b""
+    while not said.endswith(b"]: "):
+        said += os.read(ours, 1000)
+    os.write(ours, answer)
+    with suppress(OSError):  # once nobody has the other end
+        while packet := os.read(ours, 1000):
+            said += packet
+    process.wait()
     os.close(ours)
-    assert process.returncode == (0 if answer == b"y\n" else 1)
+    assert process.returncode == (0 if answer == b"y\n" else 1), said
     eventually(lambda: status_of(service)["status"] == then)
 
 
