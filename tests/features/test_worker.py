@@ -173,10 +173,11 @@ def test_a_worker_whose_lease_ran_out_marks_nothing(service: Service) -> None:
 
         def dawdle() -> None:
             service.mail.on_taken = lambda: None
-            moved.shift(LEASE)
             with service.database.transaction() as session:
-                # Another worker has it by now, and is not done yet.
-                session.execute(update(OwedLetter).values(lease=uuid4(), leased_until=clock.now() + LEASE))
+                # Another worker has it by now, and is not done yet when the first lease would have ended.
+                theirs = clock.now() + LEASE + clock.AHEAD / 2
+                session.execute(update(OwedLetter).values(lease=uuid4(), leased_until=theirs))
+            moved.shift(LEASE)
 
         service.mail.on_taken = dawdle
         assert len(service.work()) == 1
