@@ -21,6 +21,9 @@ run: setup ## install, migrate, load the example newsletters, and serve on port 
 
 setup: .venv/installed ## install into .venv, and nothing more
 
+# Tests start hundreds of processes: without files of bytecode each would compile the program anew.
+test test-fast: export PYTHONDONTWRITEBYTECODE =
+
 # Half of a test's time is waiting, for answers and for processes.
 TEST_PROCESSES ?= $(shell n=$$(( $$(nproc) * 2 )); echo $$(( n < 8 ? n : 8 )))
 

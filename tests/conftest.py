@@ -18,7 +18,7 @@ import config
 from app import database as databases
 from app.database import Database, schema
 from config import ClientIp, Environment, LogPublish, Settings
-from tests import machine, name_server, smtp
+from tests import compiled_sql, machine, name_server, smtp
 from tests.commands import Jawel, environment
 from tests.deployments import Deployment
 from tests.name_server import NameServer
@@ -53,6 +53,9 @@ TAKES_LONG = frozenset(
 # Else an example that takes 200 ms is an error, and so is data that takes long to make: both on a busy machine.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
+
+
+compiled_sql.share()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
