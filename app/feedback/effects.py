@@ -119,15 +119,24 @@ def _end(session: Session, case: _Case, subscription: Subscription, status: tran
 
 
 def _unsubscribe(session: Session, case: _Case) -> None:
-    """Leave what the id of the link or the letter names; with only an address, leave everything."""
     held = recipient.hold(session, case.mailbox)
-    named = {str(case.report.subscription_id)} if case.report.subscription_id else set[str]()
-    if case.letter is not None and not named:
-        named = set(case.letter.about)
-    leaves = [each.newsletter for each in held if not named or str(each.id) in named]
+    leaves = [each.newsletter for each in held if _is_left(case, each)]
     if leaves:
         act = case.act(Actor.MAILBOX_HOLDER, "mailto" if case.report.source == "mail" else "unsubscribe_report")
         withdrawal.leave_newsletters(session, held[0].subscriber_id, leaves, catalogue=case.catalogue, act=act)
+
+
+def _is_left(case: _Case, subscription: Subscription) -> bool:
+    """By the id of the link, else by the letter, else by the provider's list. If none of them names any: everything.
+
+    A withdrawal must not be lost for want of knowing what it is about (GDPR Art. 7(3)).
+    """
+    if case.report.subscription_id is not None:
+        return subscription.id == case.report.subscription_id
+    if case.letter is not None and case.letter.about:
+        return str(subscription.id) in case.letter.about
+    on_list = case.catalogue.on_list(case.report.provider_list)
+    return not on_list or subscription.newsletter in on_list
 
 
 _ACTS: Mapping[FeedbackKind, Callable[[Session, _Case], None]] = {

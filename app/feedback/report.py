@@ -43,6 +43,8 @@ class Report:
     """The letter it is about, by its signed envelope sender or its Message-ID."""
     subscription_id: UUID | None = None
     """The subscription to leave, of an unsubscribe mail."""
+    provider_list: str = ""
+    """The list at a provider that was left, such as `sendgrid/10`."""
     address: EmailAddress | None = None
     """The address that a provider with proven identity names; the mail may not be ours."""
     code: str = ""

@@ -76,6 +76,8 @@ class Newsletter:
     disposable_domains: str
     """`accept`, or `ignore`: disposable addresses get no mail."""
     reply_to: str | None
+    provider_lists: tuple[str, ...]
+    """Its lists at mail providers, such as `sendgrid/10`: to leave one is to leave the newsletter."""
     title: Mapping[str, str]
     purpose: Mapping[str, str]
     consent: Mapping[str, str]
@@ -146,6 +148,10 @@ class Catalogue:
     """By slug; includes retired ones, whose subscribers can still leave."""
     attacked: frozenset[str] = frozenset()
     """Slugs of newsletters whose breaker had tripped when this was read."""
+
+    def on_list(self, provider_list: str) -> list[str]:
+        """The slugs of the newsletters that a list such as `sendgrid/10` belongs to."""
+        return [slug for slug, each in self.newsletters.items() if provider_list in each.provider_lists]
 
     @cached_property
     def open(self) -> dict[str, Newsletter]:

@@ -181,6 +181,13 @@ def origins(value: object) -> tuple[str, ...]:
     return found
 
 
+def provider_lists(value: object) -> tuple[str, ...]:
+    found = tuple(texts(value))
+    if not all(re.fullmatch(r"[a-z0-9-]+/[^\s/](?:.*\S)?", each) for each in found):
+        raise Invalid('needs lists such as "sendgrid/10": the provider as in its feedback URL, and its id of the list')
+    return found
+
+
 def proof_of_work(value: object) -> str:
     return _one_of(PROOF_OF_WORK, value)
 

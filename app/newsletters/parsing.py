@@ -97,6 +97,7 @@ def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsle
         role_addresses=parser.take("role_addresses", fields.accept_or_ignore, "ignore"),
         disposable_domains=parser.take("disposable_domains", fields.disposable_domains, "accept"),
         reply_to=parser.take("reply_to", fields.address_or_nothing, None),
+        provider_lists=parser.take("provider_lists", fields.provider_lists, ()),
         title=_words(parser, "title", languages, fields.line),
         purpose=_words(parser, "purpose", languages, fields.text),
         consent=_words(parser, "consent", languages, fields.text),

@@ -84,5 +84,7 @@ def _has_been_taken(report: Report) -> bool:
 
 def _take(report: Report) -> Outcome:
     catalogue, key = current.catalogue(), current.settings().suppression_key
+    if report.provider_list and not catalogue.on_list(report.provider_list):
+        log.warning("feedback.list_unknown", list=report.provider_list)
     with current.database().transaction() as session:
         return feedback.take(session, report, catalogue=catalogue, suppression_key=key)

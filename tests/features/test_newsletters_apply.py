@@ -162,6 +162,9 @@ WRONG = [
         "confirm_within",
         'newsletter.confirm_within can be "14d" at',
     ),
+    ("# provider_lists = []", 'provider_lists = ["10"]', "provider_l", "newsletter.provider_lists needs lists such"),
+    ("# provider_lists = []", 'provider_lists = ["sendgrid/"]', "provider_l", "newsletter.provider_lists needs lists"),
+    ("# provider_lists = []", 'provider_lists = "sendgrid/1"', "provider_l", "newsletter.provider_lists needs a list"),
     ('# keep_evidence = "3y"', "keep_evidence = 3", "keep_evidence =", "newsletter.keep_evidence needs a duration"),
     ('# keep_evidence = "3y"', 'keep_evidence = "101y"', "keep_evidence =", "newsletter.keep_evidence can be"),
     (

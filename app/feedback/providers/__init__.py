@@ -69,6 +69,7 @@ def report(name: str, event: Event, ours: Ours) -> Report | None:
         source=name,
         fingerprint=_fingerprint(name, kind, event, ours.key),
         letter_id=letter_id,
+        provider_list=f"{name}/{event.left}" if event.left else "",
         address=address,
         code=verdict.code,
         counts=counts,

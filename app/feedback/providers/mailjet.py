@@ -38,6 +38,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 ids=tuple(each[name].text for name in _IDS),
                 address=each["email"].text,
                 message_id=each["CustomID"].text,
+                left=each["mj_list_id"].text,
                 words=each["comment"].text,
             )
 

@@ -83,6 +83,8 @@ class Event:
     sender: str = ""
     """The envelope sender."""
     message_id: str = ""
+    left: str = ""
+    """The provider's id of the list that was left, if it was one alone."""
     words: str = ""
     """The reply of the other mail server, with its codes; nothing that the provider says itself."""
     status: str = ""

@@ -50,7 +50,7 @@ def _change(change: JsonNode) -> Iterator[Event]:
     if kind and change["SuppressSending"]:
         who = change["Recipient"].text
         ids = (change["ServerID"].text, change["MessageStream"].text, change["ChangedAt"].text, who)
-        yield Event(kind=kind, ids=ids, address=who)
+        yield Event(kind=kind, ids=ids, address=who, left=change["MessageStream"].text)
 
 
 POSTMARK = Provider(by_secret_path, events)

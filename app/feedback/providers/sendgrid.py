@@ -69,6 +69,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 else tuple(each[name].text for name in ("event", "sg_message_id", "timestamp", "email")),
                 address=each["email"].text,
                 message_id=each["smtp-id"].text,
+                left=each["asm_group_id"].text if each["event"].text == "group_unsubscribe" else "",
                 words=each["reason"].text,
                 status=each["status"].text,
             )
