@@ -103,6 +103,8 @@ class FeedbackChannels:
     mailgun_signing_key: str | None = field(repr=False)
     sendgrid_public_key: str | None
     ses_topic: str | None
+    mandrill_webhook_key: str | None = field(default=None, repr=False)
+    resend_signing_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,8 @@ class _Reader(FileAwareEnv):
             mailgun_signing_key=self.str("MAILGUN_SIGNING_KEY", "") or None,
             sendgrid_public_key=self.str("SENDGRID_PUBLIC_KEY", "", validate=checks.public_key) or None,
             ses_topic=self.str("SES_TOPIC", "", validate=checks.topic) or None,
+            mandrill_webhook_key=self.str("MANDRILL_WEBHOOK_KEY", "") or None,
+            resend_signing_secret=self.str("RESEND_SIGNING_SECRET", "", validate=checks.svix_secret) or None,
         )
 
     def keep_secrets_apart(self, settings: Settings) -> None:

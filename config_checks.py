@@ -80,6 +80,15 @@ def _is_public_key(value: str) -> bool:
         return False
 
 
+def svix_secret(value: str) -> None:
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if value and not (key and value.startswith("whsec_")):
+        raise ValidationError("needs the signing secret that Resend shows, as it is: whsec_ and base64")
+
+
 def topic(value: str) -> None:
     if value and not value.startswith(("arn:aws:sns:", "arn:aws-cn:sns:", "arn:aws-us-gov:sns:")):
         raise ValidationError("needs the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")

@@ -92,7 +92,7 @@ class Sns:
 
 @contextmanager
 def running(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = HOST) -> Iterator[Sns]:
-    """A server whose certificate is for `name`, and which is what everybody finds at any host of Amazon's."""
+    """A server with a certificate for `name`, which is what everybody finds at any host of Amazon's or Scaleway's."""
     sns = Sns()
 
     class Handler(BaseHTTPRequestHandler):
@@ -114,7 +114,7 @@ def running(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = HOST) -> 
     look_up = socket.getaddrinfo
 
     def answer(host: Any, *rest: Any, **options: Any) -> Any:
-        if str(host).endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        if str(host).endswith((".amazonaws.com", ".amazonaws.com.cn", ".scaleway.com")):
             return look_up("127.0.0.1", server.server_port, *rest[1:], **options)
         return look_up(host, *rest, **options)
 

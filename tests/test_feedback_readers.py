@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.feedback import FeedbackKind, Report, providers
 from app.feedback.providers import PROVIDERS, Ours
-from app.feedback.providers.post import Forged, Malformed, Post, parse
+from app.feedback.providers.post import Forged, Malformed, Post
 from config import FeedbackChannels
-from tests.feedback_samples import SAMPLES, Sample, sample
+from tests.feedback_samples import SAMPLES, Sample, posted, sample
 from tests.service import ADA
 
 LETTER = UUID("0190a0b0-0000-7000-8000-000000000001")
@@ -30,8 +30,8 @@ def ours(by_sender: str = SENDER) -> Ours:
 
 def read(provider: str, body: str, known: Ours | None = None) -> list[Report]:
     """As if the post had proven whose it is: proofs have tests of their own."""
-    posted = parse(body) if provider != "ses" else parse(json.dumps({"Type": "Notification", "Message": body}))
-    reports = (providers.report(provider, event, known or ours()) for event in PROVIDERS[provider].events(posted))
+    found = PROVIDERS[provider].parse(posted(provider, body).encode())
+    reports = (providers.report(provider, event, known or ours()) for event in PROVIDERS[provider].events(found))
     return [report for report in reports if report]
 
 
@@ -53,13 +53,20 @@ COUNTED = {
     "mailjet/soft_bounce",
     "mailjet/soft_bounce-not-hard",
     "mailjet/soft_bounce-reply-says-full",
+    "mandrill/soft_bounce",
+    "mandrill/soft_bounce-full-without-reply",
     "postmark/soft_bounce",
     "postmark/soft_bounce-transient",
+    "resend/soft_bounce",
+    "scaleway/soft_bounce-blocklisted-as-full",
     "sendgrid/soft_bounce-blocked-without-class",
     "sendgrid/soft_bounce-full",
     "sendgrid/soft_bounce-unexplained",
     "ses/soft_bounce",
     "ses/soft_bounce-general-expired",
+    "smtp2go/soft_bounce",
+    "sparkpost/soft_bounce",
+    "sparkpost/soft_bounce-no-host",
 }
 
 
@@ -68,13 +75,15 @@ def test_only_what_is_about_the_mailbox_counts_towards_giving_it_up() -> None:
     assert found == COUNTED
 
 
-@pytest.mark.parametrize("name", ["ses/hard_bounce", "mailgun/complaint", "sendgrid/unsubscribe", "brevo/hard_bounce"])
+@pytest.mark.parametrize(
+    "name", ["ses/hard_bounce", "mailgun/complaint", "sendgrid/unsubscribe", "scaleway/hard_bounce"]
+)
 def test_a_message_id_of_ours_leads_to_the_letter(name: str) -> None:
     (report,) = read(sample(name).provider, sample(name).filled_in(message_id=MESSAGE_ID))
     assert report.letter_id == LETTER
 
 
-@pytest.mark.parametrize("name", ["ses/hard_bounce-suppressed", "mailgun/hard_bounce"])
+@pytest.mark.parametrize("name", ["ses/hard_bounce-suppressed", "smtp2go/hard_bounce", "sparkpost/complaint"])
 def test_so_does_the_envelope_sender_that_it_was_sent_with(name: str) -> None:
     (report,) = read(sample(name).provider, sample(name).filled_in(sender=SENDER))
     assert report.letter_id == LETTER
@@ -162,12 +171,13 @@ def test_damaged_posts_are_read_as_far_as_they_go(case: tuple[str, str]) -> None
 @given(st.sampled_from(sorted(PROVIDERS)), ANYTHING)
 def test_any_json_at_all_is_read_or_refused(provider: str, value: Any) -> None:
     post = Post.of(json.dumps(value).encode(), [])
-    channels = FeedbackChannels(None, None, "a key", _SENDGRID_KEY, "arn:aws:sns:eu-west-1:123456789012:bounces")
+    topic = "arn:aws:sns:eu-west-1:123456789012:bounces"
+    channels = FeedbackChannels(None, None, "a key", _SENDGRID_KEY, topic, "a key", "whsec_YSBrZXk=")
     known = Ours(channels, "a key", lambda _text: None)
     try:
         assert isinstance(providers.read(provider, post, known), list)
     except Forged:
-        assert provider in {"mailgun", "sendgrid", "ses"}
+        assert provider in {"mailgun", "mandrill", "resend", "sendgrid", "ses"}
 
 
 _SENDGRID_KEY = (

@@ -106,6 +106,8 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("PUBLIC_URL", "https://example.org/newsletters"),
         ("PUBLIC_URL", "https://subscribe.example.org:99999"),
         ("RATE_LIMIT_SUBSCRIBE", "0"),
+        ("RESEND_SIGNING_SECRET", "whsec_not base64"),
+        ("RESEND_SIGNING_SECRET", SEED),
         ("SENDGRID_PUBLIC_KEY", "not base64"),
         ("SENDGRID_PUBLIC_KEY", SEED),
         ("SES_TOPIC", "bounces"),

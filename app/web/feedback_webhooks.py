@@ -28,6 +28,13 @@ MAX_BYTES = 1024 * 1024
 RETRY_SECONDS = 60
 
 
+@blueprint.route("/feedback/<provider>/<secret>", methods=["HEAD"])
+def exist(provider: str, secret: str) -> Response:
+    """Mandrill takes a URL only if it answers HEAD with 200."""
+    _check(provider, secret)
+    return Response()
+
+
 @blueprint.post("/feedback/<provider>/<secret>")
 def receive(provider: str, secret: str) -> Response:
     """200 also for reports that are not about this service or are ignored: the provider would only post them again."""
@@ -58,7 +65,7 @@ def _read(provider: str) -> list[Report]:
         letter_by_sender=current.links().bounced_letter,
     )
     try:
-        return providers.read(provider, Post.of(request.get_data(cache=False), request.headers), ours)
+        return providers.read(provider, _post(provider), ours)
     except Malformed:
         raise InvalidFields({"body": [_("This is not JSON.")]}) from None
     except Forged as error:
@@ -67,6 +74,11 @@ def _read(provider: str) -> list[Report]:
     except ProofOutOfReach as error:
         log.warning("feedback.postponed", source=provider, reason=str(error))
         raise ServiceUnavailable(retry_after=RETRY_SECONDS) from None
+
+
+def _post(provider: str) -> Post:
+    url = f"{current.settings().public_url}{request.path}"
+    return Post.of(request.get_data(cache=False), request.headers, url=url, parse=PROVIDERS[provider].parse)
 
 
 def _has_been_taken(report: Report) -> bool:

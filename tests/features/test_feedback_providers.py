@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from app.web.application import create_app
 from config import Settings
 from tests.clocks import Clock
 from tests.features.conftest import OpenService
-from tests.feedback_samples import sample
+from tests.feedback_samples import posted, sample
 from tests.providers import CHANNELS, SECRET, about, post, weekly
 from tests.service import ADA, BROWSER, Service, everything
 
@@ -33,7 +34,9 @@ def service(open_service: OpenService) -> Service:
     return open_service(feedback=CHANNELS)
 
 
-@pytest.mark.parametrize("provider", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid"])
+@pytest.mark.parametrize(
+    "provider", ["brevo", "mailgun", "mailjet", "mandrill", "postmark", "sendgrid", "smtp2go", "sparkpost"]
+)
 def test_what_a_provider_reports_ends_the_subscription_once(service: Service, provider: str) -> None:
     bodies = {}
     for kind, who in PEOPLE.items():
@@ -41,7 +44,7 @@ def test_what_a_provider_reports_ends_the_subscription_once(service: Service, pr
         each = sample(f"{provider}/{kind}")
         # A letter that was pressed cannot have bounced; another mail to the same address, which is not ours, can.
         body = each.filled_in() if kind is FeedbackKind.HARD_BOUNCE else about(letter, each)
-        bodies[kind] = body.replace(ADA, who)
+        bodies[kind] = posted(provider, body.replace(ADA, who))
     for kind, body in bodies.items():
         assert post(service, provider, body).status_code == 200
         assert weekly(service, PEOPLE[kind])["status"] == BECOMES[kind]
@@ -52,7 +55,28 @@ def test_what_a_provider_reports_ends_the_subscription_once(service: Service, pr
     assert everything(service) == before
 
 
-@pytest.mark.parametrize("provider", ["brevo", "mailgun", "sendgrid"])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("resend/complaint", "complained"), ("resend/hard_bounce", "bounced"), ("scaleway/hard_bounce", "bounced")],
+)
+def test_so_does_what_those_report_who_know_of_no_unsubscription(service: Service, name: str, status: str) -> None:
+    service.confirmed()
+    for _again in range(2):
+        answer = post(service, sample(name).provider, posted(sample(name).provider, sample(name).filled_in()))
+        assert (answer.status_code, answer.json) == (200, {"reports": 1})
+        assert weekly(service)["status"] == status
+    assert service.counts()["feedback_reports"] == 1
+
+
+def test_smtp2go_posts_json_or_a_form(service: Service) -> None:
+    service.confirmed()
+    body = urlencode(json.loads(sample("smtp2go/complaint").filled_in()), doseq=True)
+    answer = post(service, "smtp2go", body, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.json) == (200, {"reports": 1})
+    assert weekly(service)["status"] == "complained"
+
+
+@pytest.mark.parametrize("provider", ["brevo", "mailgun", "scaleway", "sendgrid", "smtp2go", "sparkpost"])
 def test_a_bounce_of_the_letter_that_asks_shows_in_its_state_and_ends_the_request(
     service: Service, provider: str
 ) -> None:
@@ -60,7 +84,8 @@ def test_a_bounce_of_the_letter_that_asks_shows_in_its_state_and_ends_the_reques
     letter = service.letter()
     each = sample(f"{provider}/hard_bounce")
     # By the letter alone: the address is that of somebody else.
-    assert post(service, provider, about(letter, each).replace(ADA, "list@example.net")).status_code == 200
+    body = posted(provider, about(letter, each).replace(ADA, "list@example.net"))
+    assert post(service, provider, body).status_code == 200
     assert weekly(service)["status"] == "bounced"
     assert weekly(service)["confirmation_mail"]["state"] == "bounced"
     assert service.post(letter.link).status_code == 410
@@ -115,7 +140,7 @@ def test_whoever_does_not_know_the_secret_finds_nothing(service: Service, open_s
         post(service, "brevo", body, secret=SECRET[:-1]),
         post(service, "brevo", body, secret=SECRET + "a"),
         post(service, "brevo", body, secret="\u00e9" * 32),
-        post(service, "mandrill", body),
+        post(service, "nobody", body),
         post(without, "brevo", body),
         post(without, "brevo", body, secret="None"),
         without.get(f"/feedback/brevo/{SECRET}"),
@@ -124,10 +149,17 @@ def test_whoever_does_not_know_the_secret_finds_nothing(service: Service, open_s
     assert everything(service) == before
 
 
+def test_a_provider_may_ask_first_whether_there_is_such_an_address(service: Service) -> None:
+    for secret, status in ((SECRET, 200), (SECRET[:-1], 404)):
+        answer = service.app.test_client().head(f"/feedback/mandrill/{secret}")
+        assert (answer.status_code, answer.data) == (status, b"")
+
+
 def test_what_cannot_be_read_is_refused_and_what_is_too_much_as_well(service: Service) -> None:
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
-        answer = post(service, "brevo", body)
-        assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+        for provider in ("brevo", "mandrill", "smtp2go"):
+            answer = post(service, provider, body)
+            assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
     assert post(service, "brevo", b" " * (1024 * 1024 + 1)).status_code == 413
 
 

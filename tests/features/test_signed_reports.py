@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import sns as servers
 from tests.features.conftest import OpenService
-from tests.feedback_samples import sample
-from tests.providers import CHANNELS, about, post, weekly
+from tests.feedback_samples import posted, sample
+from tests.providers import CHANNELS, SECRET, about, post, weekly
 from tests.service import ADA, Service, everything
 
 
@@ -74,6 +74,22 @@ def test_with_the_key_of_mailgun_what_it_has_not_signed_changes_nothing(open_ser
     block = json.loads(body)["signature"]
     signature = hmac.digest(b"the key of mailgun", (block["timestamp"] + block["token"]).encode(), "sha256").hex()
     assert post(service, "mailgun", body.replace("SIGNATURE", signature)).status_code == 200
+    assert weekly(service)["status"] == "complained"
+
+
+def test_with_the_key_of_mandrill_what_it_has_not_signed_changes_nothing(open_service: OpenService) -> None:
+    service = open_service(feedback=replace(CHANNELS, mandrill_webhook_key="the key of mandrill"))
+    service.confirmed()
+    events = sample("mandrill/complaint").filled_in()
+    before = everything(service)
+    assert post(service, "mandrill", posted("mandrill", events)).status_code == 403
+    assert everything(service) == before
+    signed = f"https://subscribe.example.org/feedback/mandrill/{SECRET}mandrill_events{events}"
+    signature = base64.b64encode(hmac.digest(b"the key of mandrill", signed.encode(), "sha1")).decode()
+    headers = {"X-Mandrill-Signature": signature}
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    answer = post(service, "mandrill", posted("mandrill", events), headers=headers, **form)
+    assert (answer.status_code, answer.json) == (200, {"reports": 1})
     assert weekly(service)["status"] == "complained"
 
 

@@ -1,12 +1,14 @@
 """What mail providers post, in the shapes of their documentation, about a letter to Ada.
 
 A file is named for what it reports, with a word behind it where several do; `nothing` is not for us. The placeholders
-ENVELOPE-SENDER, MESSAGE-ID and SIGNATURE stand for what a test has at hand. Amazon's are what SNS puts into an envelope
-of its own.
+ENVELOPE-SENDER, MESSAGE-ID and SIGNATURE stand for what a test has at hand. Amazon's, Scaleway's and Mandrill's are
+what these put into an envelope of their own.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from app.feedback import FeedbackKind
 
@@ -32,6 +34,13 @@ class Sample:
     def filled_in(self, *, sender: str = "news@example.org", message_id: str = "<1@example.net>") -> str:
         text = self.path.read_text(encoding="utf-8").replace("BARE-MESSAGE-ID", message_id.strip("<>"))
         return text.replace("MESSAGE-ID", message_id).replace("ENVELOPE-SENDER", sender)
+
+
+def posted(provider: str, text: str) -> str:
+    """As the provider posts it, but without a signature."""
+    if provider == "mandrill":
+        return urlencode({"mandrill_events": text})
+    return json.dumps({"Type": "Notification", "Message": text}) if provider in ("scaleway", "ses") else text
 
 
 def sample(name: str) -> Sample:

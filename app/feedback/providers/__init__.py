@@ -18,10 +18,15 @@ from app.feedback.providers.brevo import BREVO
 from app.feedback.providers.claims import BounceClaim
 from app.feedback.providers.mailgun import MAILGUN
 from app.feedback.providers.mailjet import MAILJET
+from app.feedback.providers.mandrill import MANDRILL
 from app.feedback.providers.post import Event, Post
 from app.feedback.providers.postmark import POSTMARK
+from app.feedback.providers.resend import RESEND
+from app.feedback.providers.scaleway import SCALEWAY
 from app.feedback.providers.sendgrid import SENDGRID
 from app.feedback.providers.ses import SES
+from app.feedback.providers.smtp2go import SMTP2GO
+from app.feedback.providers.sparkpost import SPARKPOST
 from app.feedback.replies import About, Meaning, ReplyVerdict, has_code, judge
 from config import FeedbackChannels
 
@@ -29,9 +34,14 @@ PROVIDERS = {
     "brevo": BREVO,
     "mailgun": MAILGUN,
     "mailjet": MAILJET,
+    "mandrill": MANDRILL,
     "postmark": POSTMARK,
+    "resend": RESEND,
+    "scaleway": SCALEWAY,
     "sendgrid": SENDGRID,
     "ses": SES,
+    "smtp2go": SMTP2GO,
+    "sparkpost": SPARKPOST,
 }
 
 _MESSAGE_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^@\s<>]+>?\s*", re.IGNORECASE)
@@ -49,7 +59,7 @@ class Ours:
 
 
 def read(name: str, post: Post, ours: Ours) -> list[Report]:
-    """The provider's reports that may be about us. Raises Forged or ProofOutOfReach."""
+    """The provider's reports that may be about us. Raises Forged, ProofOutOfReach or Malformed."""
     provider = PROVIDERS[name]
     provider.prove(post, ours.channels)
     found = (report(name, event, ours) for event in provider.events(post.json))

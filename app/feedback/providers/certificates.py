@@ -22,7 +22,10 @@ MAX_BYTES = 64 * 1024
 _REGION = r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]{1,2}"
 _HOST = rf"sns\.{_REGION}\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE = re.compile(rf"https://{_HOST}/SimpleNotificationService-[0-9a-f]{{8,64}}\.pem")
-_CONFIRMATION = re.compile(rf"https://{_HOST}/\?Action=ConfirmSubscription&[A-Za-z0-9_.:%=&~-]+")
+_CONFIRM = r"/\?Action=ConfirmSubscription&[A-Za-z0-9_.:%=&~-]+"
+AMAZON = re.compile(rf"https://{_HOST}{_CONFIRM}")
+SCALEWAY = re.compile(rf"https://sns\.mnq\.[a-z]{{2}}-[a-z]{{3}}\.scaleway\.com{_CONFIRM}")
+"""Whose topics can be confirmed: Scaleway's are made like Amazon's."""
 _NAME = re.compile(rf"sns(?:(?:-signing)?[.-]{_REGION})?\.amazonaws\.com(?:\.cn)?")
 """`sns.amazonaws.com` for most regions; others have names such as `sns-signing.me-south-1.amazonaws.com`."""
 
@@ -39,9 +42,9 @@ def public_key(url: str) -> RSAPublicKey:
     return key
 
 
-def confirm(url: str) -> bool:
-    """Confirm the SNS subscription. False if the URL is not one of SNS's. Raises ProofOutOfReach."""
-    if not _CONFIRMATION.fullmatch(url):
+def confirm(url: str, theirs: re.Pattern[str]) -> bool:
+    """Confirm the subscription to a topic. False if the URL is not one of theirs. Raises ProofOutOfReach."""
+    if not theirs.fullmatch(url):
         return False
     _get(url)
     return True
@@ -75,7 +78,7 @@ def _get(url: str) -> bytes:
             content = answer.read(MAX_BYTES + 1)
             answer.release_conn()
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ProofOutOfReach(f"Amazon SNS cannot be asked: {type(error).__name__}") from None
+        raise ProofOutOfReach(f"the topic's service cannot be asked: {type(error).__name__}") from None
     if answer.status != 200 or len(content) > MAX_BYTES:
-        raise ProofOutOfReach(f"Amazon SNS answers {answer.status} with {len(content)} bytes")
+        raise ProofOutOfReach(f"the topic's service answers {answer.status} with {len(content)} bytes")
     return content

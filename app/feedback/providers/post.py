@@ -7,7 +7,8 @@ gives another type costs at most the event that needs it.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from app.errors import JawelError
 from app.feedback.providers.claims import EventKind
@@ -39,6 +40,11 @@ class JsonNode:
         """The members of a list. A single value is a list of one: some providers send batches, some do not."""
         return map(JsonNode, self.value if isinstance(self.value, list) else [self.value])
 
+    def items(self) -> Iterator[tuple[str, "JsonNode"]]:
+        """Of an object; anything else has none."""
+        found = self.value if isinstance(self.value, dict) else {}
+        return ((name, JsonNode(value)) for name, value in found.items())
+
     def __bool__(self) -> bool:
         return self.value is True
 
@@ -59,17 +65,37 @@ def parse(text: str | bytes) -> JsonNode:
         raise Malformed("not JSON") from None
 
 
+def form(body: bytes) -> JsonNode:
+    """An object with the fields of a form (application/x-www-form-urlencoded). Raises Malformed."""
+    try:
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, errors="strict"))
+    except ValueError:
+        fields = {}
+    if not fields:
+        raise Malformed("neither JSON nor a form")
+    return JsonNode(fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     body: bytes
     headers: Mapping[str, str]
     """By name in lower case."""
     json: JsonNode
+    url: str = field(default="", repr=False)
+    """That was posted to, as the provider knows it. Holds the secret."""
 
     @classmethod
-    def of(cls, body: bytes, headers: Iterable[tuple[str, str]]) -> "Post":
+    def of(
+        cls,
+        body: bytes,
+        headers: Iterable[tuple[str, str]],
+        *,
+        url: str = "",
+        parse: Callable[[bytes], JsonNode] = parse,
+    ) -> "Post":
         """Raises Malformed."""
-        return cls(body, {name.lower(): value for name, value in headers}, parse(body))
+        return cls(body, {name.lower(): value for name, value in headers}, parse(body), url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +122,9 @@ class Provider:
     prove: Callable[[Post, FeedbackChannels], None]
     """Raises Forged or ProofOutOfReach."""
     events: Callable[[JsonNode], Iterator[Event]]
+    """Raises Malformed."""
+    parse: Callable[[bytes], JsonNode] = parse
+    """Raises Malformed."""
 
 
 def by_secret_path(_post: Post, _channels: FeedbackChannels) -> None:

@@ -25,7 +25,7 @@ from config import FeedbackChannels
 
 log = structlog.get_logger()
 
-_SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList"})
+SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList"})
 """SES did not try, because of an earlier hard bounce."""
 _TRANSIENT = {
     "MailboxFull": BounceClaim.MAILBOX,
@@ -49,7 +49,7 @@ def prove(post: Post, channels: FeedbackChannels) -> None:
         raise Forged("another topic than SES_TOPIC")
     _check_signature(message)
     if message["Type"].text == "SubscriptionConfirmation":
-        if certificates.confirm(message["SubscribeURL"].text):
+        if certificates.confirm(message["SubscribeURL"].text, certificates.AMAZON):
             log.info("feedback.topic_confirmed", topic=message["TopicArn"].text)
         else:
             log.warning("feedback.topic_to_be_confirmed_by_hand", topic=message["TopicArn"].text)
@@ -86,10 +86,10 @@ def events(posted: JsonNode) -> Iterator[Event]:
 
 def _bounces(notification: JsonNode) -> Iterator[Event]:
     bounce = notification["bounce"]
-    tried = bounce["bounceSubType"].text not in _SUPPRESSED
+    tried = bounce["bounceSubType"].text not in SUPPRESSED
     for who in bounce["bouncedRecipients"]:
         yield Event(
-            kind=_claim(bounce),
+            kind=claim(bounce, "bounceType", "bounceSubType"),
             ids=(bounce["feedbackId"].text, who["emailAddress"].text),
             address=who["emailAddress"].text,
             sender=notification["mail"]["source"].text,
@@ -99,16 +99,13 @@ def _bounces(notification: JsonNode) -> Iterator[Event]:
         )
 
 
-def _claim(bounce: JsonNode) -> BounceClaim:
-    kind = bounce["bounceType"].text
+def claim(bounce: JsonNode, type_: str, subtype: str) -> BounceClaim:
+    """By the fields of these names."""
+    kind = bounce[type_].text
     if kind == "Permanent":
         return BounceClaim.GONE
     # SES could not tell why from an undetermined one; its reply may.
-    return (
-        BounceClaim.FAILED
-        if kind == "Undetermined"
-        else _TRANSIENT.get(bounce["bounceSubType"].text, BounceClaim.NOT_NOW)
-    )
+    return BounceClaim.FAILED if kind == "Undetermined" else _TRANSIENT.get(bounce[subtype].text, BounceClaim.NOT_NOW)
 
 
 def _complaints(notification: JsonNode) -> Iterator[Event]:
