@@ -35,7 +35,8 @@ def service(open_service: OpenService) -> Service:
 
 
 @pytest.mark.parametrize(
-    "provider", ["brevo", "mailgun", "mailjet", "mandrill", "postmark", "sendgrid", "smtp2go", "sparkpost"]
+    "provider",
+    ["brevo", "elasticemail", "mailgun", "mailjet", "mandrill", "postmark", "sendgrid", "smtp2go", "sparkpost"],
 )
 def test_what_a_provider_reports_ends_the_subscription_once(service: Service, provider: str) -> None:
     bodies = {}

@@ -16,6 +16,7 @@ from app.feedback import FeedbackKind, Report
 from app.feedback.providers import claims
 from app.feedback.providers.brevo import BREVO
 from app.feedback.providers.claims import BounceClaim
+from app.feedback.providers.elasticemail import ELASTICEMAIL
 from app.feedback.providers.mailgun import MAILGUN
 from app.feedback.providers.mailjet import MAILJET
 from app.feedback.providers.mandrill import MANDRILL
@@ -32,6 +33,7 @@ from config import FeedbackChannels
 
 PROVIDERS = {
     "brevo": BREVO,
+    "elasticemail": ELASTICEMAIL,
     "mailgun": MAILGUN,
     "mailjet": MAILJET,
     "mandrill": MANDRILL,

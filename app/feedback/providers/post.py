@@ -76,6 +76,14 @@ def form(body: bytes) -> JsonNode:
     return JsonNode(fields)
 
 
+def json_or_form(body: bytes) -> JsonNode:
+    """Raises Malformed."""
+    try:
+        return parse(body)
+    except Malformed:
+        return form(body)
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     body: bytes

@@ -10,19 +10,11 @@ from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
-from app.feedback.providers.post import Event, JsonNode, Malformed, Provider, by_secret_path, form, parse
+from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path, json_or_form
 
 _KINDS: Mapping[str, EventKind] = {"spam": FeedbackKind.COMPLAINT, "unsubscribe": FeedbackKind.UNSUBSCRIBE}
 _BOUNCES = {"hard": BounceClaim.GONE, "soft": BounceClaim.NOT_NOW}
 _IDS = ("event", "email_id", "time", "rcpt")
-
-
-def either(body: bytes) -> JsonNode:
-    """Raises Malformed."""
-    try:
-        return parse(body)
-    except Malformed:
-        return form(body)
 
 
 def events(posted: JsonNode) -> Iterator[Event]:
@@ -38,4 +30,4 @@ def events(posted: JsonNode) -> Iterator[Event]:
             )
 
 
-SMTP2GO = Provider(by_secret_path, events, parse=either)
+SMTP2GO = Provider(by_secret_path, events, parse=json_or_form)
