@@ -105,6 +105,8 @@ class FeedbackChannels:
     ses_topic: str | None
     mandrill_webhook_key: str | None = field(default=None, repr=False)
     resend_signing_secret: str | None = field(default=None, repr=False)
+    sender_id: str | None = None
+    """Last part of the `Feedback-ID` by which Gmail counts complaints; None: letters have no such header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,7 @@ class _Reader(FileAwareEnv):
             ses_topic=self.str("SES_TOPIC", "", validate=checks.topic) or None,
             mandrill_webhook_key=self.str("MANDRILL_WEBHOOK_KEY", "") or None,
             resend_signing_secret=self.str("RESEND_SIGNING_SECRET", "", validate=checks.svix_secret) or None,
+            sender_id=self.str("FEEDBACK_ID", "", validate=checks.sender_id) or None,
         )
 
     def keep_secrets_apart(self, settings: Settings) -> None:

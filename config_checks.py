@@ -5,6 +5,7 @@ Every command reads the settings, so what only a rare one needs is imported by i
 
 import base64
 import binascii
+import re
 import ssl
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -87,6 +88,11 @@ def svix_secret(value: str) -> None:
         key = b""
     if value and not (key and value.startswith("whsec_")):
         raise ValidationError("needs the signing secret that Resend shows, as it is: whsec_ and base64")
+
+
+def sender_id(value: str) -> None:
+    if value and not re.fullmatch("[A-Za-z0-9._-]{5,15}", value):
+        raise ValidationError("needs 5 to 15 letters, digits, dots, - or _, the same in all that you send; or nothing")
 
 
 def topic(value: str) -> None:

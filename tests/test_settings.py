@@ -88,6 +88,8 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(deployment: 
         ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("FEEDBACK_ADDRESS", "bounces@bücher.example"),
+        ("FEEDBACK_ID", "four"),
+        ("FEEDBACK_ID", "a:colon"),
         ("FEEDBACK_SECRET", "too short"),
         ("FEEDBACK_SECRET", "of 32 letters/that no path may hold"),
         ("LOG_ORIGIN", "example.org+jawel"),

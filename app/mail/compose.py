@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from app import clock
 from app.links import FRESH_FOR, Links, one_click
 from app.mail import letter_text
+from app.mail.extra_headers import ExtraHeaders
 from app.mail.message import ComposedLetter
 from app.mail.owed import Owed
 from app.outbox import LetterKind
@@ -27,7 +28,7 @@ class Composition:
     rendered_sha256: str
 
 
-def compose(owed: Owed, links: Links) -> Composition:
+def compose(owed: Owed, links: Links, extra: ExtraHeaders) -> Composition:
     """Within an application context."""
     expires_at = owed.move.ends_at if owed.move else clock.now() + _valid_for(owed)
     link, exit_link = _links(owed, links, expires_at)
@@ -49,6 +50,7 @@ def compose(owed: Owed, links: Links) -> Composition:
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "OOF, AutoReply",
             **(one_click(exit_link) if exit_link else {}),
+            **extra.of(owed.letter),
         },
     )
     return Composition(letter, expires_at, written.template_sha256, written.masked_sha256)

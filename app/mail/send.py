@@ -34,6 +34,7 @@ from app.mail.delivery.failures import (
     TemporaryFailure,
 )
 from app.mail.envelope import EnvelopeMemory
+from app.mail.extra_headers import ExtraHeaders
 from app.mail.in_progress import ClaimedLetter
 from app.mail.lease_keeper import LEASE, LeaseKeeper
 from app.mail.owed import Owed
@@ -60,6 +61,7 @@ class SendingContext:
     envelope: EnvelopeMemory
     templates: Callable[[], AbstractContextManager[object]]
     """Opens the context within which a thread can render letters."""
+    extra_headers: ExtraHeaders = field(default_factory=ExtraHeaders)
     circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recall: Recall = field(default_factory=Recall)
     stop: Event = field(default_factory=Event)
@@ -80,7 +82,7 @@ def send(
         owed = _owed_still(database, context, claimed)
         if owed is None:
             return None
-        composition = compose(owed, context.links)
+        composition = compose(owed, context.links, context.extra_headers)
         with keeper:
             reply = transport.deliver(composition.letter, keeper)
     except NoFurtherConnection:

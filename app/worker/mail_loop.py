@@ -7,12 +7,15 @@ from contextlib import contextmanager
 import structlog
 from flask import Flask
 
+from app.feedback.providers import letter_header
 from app.mail import delivery
 from app.mail.claim import Measure
 from app.mail.dispatch import Dispatcher
 from app.mail.envelope import EnvelopeMemory
+from app.mail.extra_headers import ExtraHeaders
 from app.mail.send import SendingContext
 from app.resources import resources_of
+from config import Settings
 
 log = structlog.get_logger()
 
@@ -55,5 +58,12 @@ def sending_context(app: Flask, stop: threading.Event) -> SendingContext:
         measure=Measure(settings.send_limits, settings.suppression_key),
         envelope=EnvelopeMemory(resources.database, settings.mail_server, relay.profile),
         templates=app.app_context,
+        extra_headers=_extra_headers(settings),
         stop=stop,
     )
+
+
+def _extra_headers(settings: Settings) -> ExtraHeaders:
+    """A provider that may not report to us has nothing to pass back."""
+    server, feedback = settings.mail_server, settings.feedback
+    return ExtraHeaders(letter_header(server.host) if server and feedback.secret else None, feedback.sender_id)

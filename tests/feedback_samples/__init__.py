@@ -1,8 +1,8 @@
 """What mail providers post, in the shapes of their documentation, about a letter to Ada.
 
 A file is named for what it reports, with a word behind it where several do; `nothing` is not for us. The placeholders
-ENVELOPE-SENDER, MESSAGE-ID and SIGNATURE stand for what a test has at hand. Amazon's, Scaleway's and Mandrill's are
-what these put into an envelope of their own.
+ENVELOPE-SENDER, MESSAGE-ID, LETTER-ID and SIGNATURE stand for what a test has at hand. Amazon's, Scaleway's and
+Mandrill's are what these put into an envelope of their own.
 """
 
 import json
@@ -31,9 +31,12 @@ class Sample:
         name = self.path.stem.partition("-")[0]
         return None if name == "nothing" else FeedbackKind(name)
 
-    def filled_in(self, *, sender: str = "news@example.org", message_id: str = "<1@example.net>") -> str:
+    def filled_in(
+        self, *, sender: str = "news@example.org", message_id: str = "<1@example.net>", letter_id: str = ""
+    ) -> str:
         text = self.path.read_text(encoding="utf-8").replace("BARE-MESSAGE-ID", message_id.strip("<>"))
-        return text.replace("MESSAGE-ID", message_id).replace("ENVELOPE-SENDER", sender)
+        text = text.replace("MESSAGE-ID", message_id).replace("LETTER-ID", letter_id)
+        return text.replace("ENVELOPE-SENDER", sender)
 
 
 def posted(provider: str, text: str) -> str:

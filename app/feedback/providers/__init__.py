@@ -17,6 +17,7 @@ from app.feedback.providers import claims
 from app.feedback.providers.brevo import BREVO
 from app.feedback.providers.claims import BounceClaim
 from app.feedback.providers.elasticemail import ELASTICEMAIL
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.mailgun import MAILGUN
 from app.feedback.providers.mailjet import MAILJET
 from app.feedback.providers.mandrill import MANDRILL
@@ -46,7 +47,9 @@ PROVIDERS = {
     "sparkpost": SPARKPOST,
 }
 
-_MESSAGE_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^@\s<>]+>?\s*", re.IGNORECASE)
+_ID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_LETTER_ID = re.compile(_ID, re.IGNORECASE)
+_MESSAGE_ID = re.compile(rf"\s*<?{_ID}@[^@\s<>]+>?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,12 @@ class Ours:
     """The letter that was sent from that envelope address; None if it is not one of ours."""
 
 
+def letter_header(host: str) -> LetterHeader | None:
+    """For letters to the mail server of that name; None unless it is a provider's that passes the letter's id back."""
+    found = (each.header for each in PROVIDERS.values() if each.header and each.header.serves(host))
+    return next(found, None)
+
+
 def read(name: str, post: Post, ours: Ours) -> list[Report]:
     """The provider's reports that may be about us. Raises Forged, ProofOutOfReach or Malformed."""
     provider = PROVIDERS[name]
@@ -70,7 +79,7 @@ def read(name: str, post: Post, ours: Ours) -> list[Report]:
 
 def report(name: str, event: Event, ours: Ours) -> Report | None:
     """None if the event names neither a letter nor an address."""
-    letter_id = ours.letter_by_sender(parseaddr(event.sender)[1]) or _letter(event.message_id)
+    letter_id = _letter(event, ours)
     address = _address(event.address)
     if letter_id is None and address is None:
         return None
@@ -98,9 +107,11 @@ def _kind(event: Event, verdict: ReplyVerdict) -> tuple[FeedbackKind, bool]:
     return FeedbackKind.SOFT_BOUNCE, meaning.about is About.MAILBOX
 
 
-def _letter(message_id: str) -> UUID | None:
-    """The id of the letter, if the Message-ID is one of ours."""
-    match = _MESSAGE_ID.fullmatch(message_id)
+def _letter(event: Event, ours: Ours) -> UUID | None:
+    """The id of the letter, by its envelope sender, by what we passed on, or by its Message-ID."""
+    if found := ours.letter_by_sender(parseaddr(event.sender)[1]):
+        return found
+    match = _LETTER_ID.fullmatch(event.letter_id) or _MESSAGE_ID.fullmatch(event.message_id)
     return UUID(match[1]) if match else None
 
 

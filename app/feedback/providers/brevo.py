@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 _KINDS: Mapping[str, EventKind] = {
@@ -34,8 +35,10 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 ids=tuple(each[name].text for name in _IDS),
                 address=each["email"].text,
                 message_id=each["message-id"].text,
+                letter_id=each["X-Mailin-custom"].text,
                 words=each["reason"].text,
             )
 
 
-BREVO = Provider(by_secret_path, events)
+_HEADER = LetterHeader(("brevo.com", "sendinblue.com"), "X-Mailin-custom")
+BREVO = Provider(by_secret_path, events, header=_HEADER)

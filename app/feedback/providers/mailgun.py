@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
 from config import FeedbackChannels
 
@@ -52,6 +53,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 address=event["recipient"].text,
                 sender=event["envelope"]["sender"].text,
                 message_id=event["message"]["headers"]["message-id"].text,
+                letter_id=event["user-variables"]["letter"].text,
                 words=_reply(event),
                 status=event["delivery-status"]["enhanced-code"].text,
             )
@@ -74,4 +76,5 @@ def _reply(event: JsonNode) -> str:
     return " ".join(status[name].text for name in ("code", "message", "description"))
 
 
-MAILGUN = Provider(prove, events)
+_HEADER = LetterHeader(("mailgun.org",), "X-Mailgun-Variables", '{"letter": "LETTER"}')
+MAILGUN = Provider(prove, events, header=_HEADER)

@@ -1,7 +1,6 @@
 """Mailjet: the event API, one event per post (version 1) or all of a second in an array (version 2).
 
-Mailjet signs nothing. Its `MessageID` is its own id, not the header; only a `CustomID` with our Message-ID leads to a
-letter, and without it a report is matched by address.
+Mailjet signs nothing. Its `MessageID` is its own id, not the header; only the `CustomID` leads to a letter.
 
 https://dev.mailjet.com/email/guides/webhooks/
 """
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 _ERRORS = {
@@ -37,7 +37,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 kind=kind,
                 ids=tuple(each[name].text for name in _IDS),
                 address=each["email"].text,
-                message_id=each["CustomID"].text,
+                letter_id=each["CustomID"].text,
                 left=each["mj_list_id"].text,
                 words=each["comment"].text,
             )
@@ -64,4 +64,5 @@ def _bounce(event: JsonNode) -> BounceClaim:
     return BounceClaim.NOT_NOW if claim in (None, BounceClaim.GONE) else claim
 
 
-MAILJET = Provider(by_secret_path, events)
+_HEADER = LetterHeader(("mailjet.com",), "X-MJ-CustomID")
+MAILJET = Provider(by_secret_path, events, header=_HEADER)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider, form, parse
 from config import FeedbackChannels
 
@@ -41,6 +42,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 kind=kind,
                 ids=tuple(each[name].text for name in ("event", "_id", "ts")),
                 address=message["email"].text,
+                letter_id=message["metadata"]["letter"].text,
                 words=message["diag"].text,
             )
 
@@ -51,4 +53,5 @@ def _kind(event: JsonNode) -> EventKind | None:
     return BounceClaim.MAILBOX if is_full else kind
 
 
-MANDRILL = Provider(prove, events, parse=form)
+_HEADER = LetterHeader(("mandrillapp.com",), "X-MC-Metadata", '{"letter": "LETTER"}')
+MANDRILL = Provider(prove, events, parse=form, header=_HEADER)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from app.errors import JawelError
 from app.feedback.providers.claims import EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from config import FeedbackChannels
 
 
@@ -117,6 +118,8 @@ class Event:
     sender: str = ""
     """The envelope sender."""
     message_id: str = ""
+    letter_id: str = ""
+    """As it was passed on to the provider in its `LetterHeader`."""
     left: str = ""
     """The provider's id of the list that was left, if it was one alone."""
     words: str = ""
@@ -133,6 +136,8 @@ class Provider:
     """Raises Malformed."""
     parse: Callable[[bytes], JsonNode] = parse
     """Raises Malformed."""
+    header: LetterHeader | None = None
+    """None where its events name the letter without one, or cannot."""
 
 
 def by_secret_path(_post: Post, _channels: FeedbackChannels) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 # Left out, because they say nothing of the mailbox: out of office, changes of address, tests, viruses, challenges,
@@ -41,7 +42,13 @@ def events(posted: JsonNode) -> Iterator[Event]:
         elif kind := _TYPES.get(each["Type"].text):
             # A bounce keeps its id when it is reported again as a complaint.
             ids = (each["ServerID"].text, each["ID"].text, each["Type"].text)
-            yield Event(kind=kind, ids=ids, address=each["Email"].text, words=each["Details"].text)
+            yield Event(
+                kind=kind,
+                ids=ids,
+                address=each["Email"].text,
+                letter_id=each["Metadata"]["letter"].text,
+                words=each["Details"].text,
+            )
 
 
 def _change(change: JsonNode) -> Iterator[Event]:
@@ -50,7 +57,9 @@ def _change(change: JsonNode) -> Iterator[Event]:
     if kind and change["SuppressSending"]:
         who = change["Recipient"].text
         ids = (change["ServerID"].text, change["MessageStream"].text, change["ChangedAt"].text, who)
-        yield Event(kind=kind, ids=ids, address=who, left=change["MessageStream"].text)
+        letter_id = change["Metadata"]["letter"].text
+        yield Event(kind=kind, ids=ids, address=who, letter_id=letter_id, left=change["MessageStream"].text)
 
 
-POSTMARK = Provider(by_secret_path, events)
+_HEADER = LetterHeader(("postmarkapp.com",), "X-PM-Metadata-letter")
+POSTMARK = Provider(by_secret_path, events, header=_HEADER)

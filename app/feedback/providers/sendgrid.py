@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, Forged, JsonNode, Post, Provider
 from config import FeedbackChannels
 
@@ -69,6 +70,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                 else tuple(each[name].text for name in ("event", "sg_message_id", "timestamp", "email")),
                 address=each["email"].text,
                 message_id=each["smtp-id"].text,
+                letter_id=each["letter"].text,
                 left=each["asm_group_id"].text if each["event"].text == "group_unsubscribe" else "",
                 words=each["reason"].text,
                 status=each["status"].text,
@@ -91,4 +93,5 @@ def _bounce(event: JsonNode) -> BounceClaim:
     return BounceClaim.NOT_NOW if event["type"].text == "blocked" and claim is not BounceClaim.OTHER else claim
 
 
-SENDGRID = Provider(prove, events)
+_LETTER = LetterHeader(("sendgrid.net",), "X-SMTPAPI", '{"unique_args": {"letter": "LETTER"}}')
+SENDGRID = Provider(prove, events, header=_LETTER)

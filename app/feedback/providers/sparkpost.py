@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from app.feedback import FeedbackKind
 from app.feedback.providers.claims import BounceClaim, EventKind
+from app.feedback.providers.letter_header import LetterHeader
 from app.feedback.providers.post import Event, JsonNode, Provider, by_secret_path
 
 _KINDS = {
@@ -48,6 +49,7 @@ def events(posted: JsonNode) -> Iterator[Event]:
                     ids=(event["event_id"].text,),
                     address=event["raw_rcpt_to"].text or event["rcpt_to"].text,
                     sender=event["msg_from"].text,
+                    letter_id=event["rcpt_meta"]["letter"].text,
                     words=event["raw_reason"].text,
                 )
 
@@ -59,4 +61,5 @@ def _kind(event: JsonNode) -> EventKind | None:
     return None if bounce_class in _NO_BOUNCE else _CLASSES.get(bounce_class, BounceClaim.FAILED)
 
 
-SPARKPOST = Provider(by_secret_path, events)
+_HEADER = LetterHeader(("sparkpostmail.com",), "X-MSYS-API", '{"metadata": {"letter": "LETTER"}}')
+SPARKPOST = Provider(by_secret_path, events, header=_HEADER)
