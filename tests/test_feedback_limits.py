@@ -43,6 +43,31 @@ def test_no_mail_keeps_the_processor_busy(name: str, author: bytes, recipient: s
         pytest.fail("it takes too long", pytrace=False)
 
 
+def test_a_mail_to_a_hundred_recipients_is_understood_once() -> None:
+    """For each of them anew it would take several times as long as it may."""
+    mail = DAEMON + COSTLY["diagnostics in the text"](1024 * 1024)
+    recipient = LINKS.envelope_sender(LETTER, "news@example.org")
+    try:
+        with processor_time.at_most(SECONDS):
+            assert len([*inbound.read_for_each(mail, [recipient] * 100, LINKS)]) == 100
+    except processor_time.Exceeded:
+        pytest.fail("it takes too long", pytrace=False)
+
+
+RECIPIENTS = (
+    LINKS.unsubscribe_address(LETTER),
+    LINKS.envelope_sender(LETTER, "news@example.org"),
+    "bounces@example.net",
+    None,
+)
+
+
+@pytest.mark.parametrize("mail", SAMPLES, ids=range(len(SAMPLES)))
+def test_to_each_of_several_recipients_a_mail_says_what_it_says_to_that_one_alone(mail: bytes) -> None:
+    alone = [inbound.read(mail, each, LINKS) for each in RECIPIENTS]
+    assert [*inbound.read_for_each(mail, RECIPIENTS, LINKS)] == alone
+
+
 @dataclass(frozen=True)
 class Counting(Links):
     looked_at: list[str] = field(default_factory=list)

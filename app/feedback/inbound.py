@@ -6,7 +6,9 @@ other mail changes nothing.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from uuid import UUID
 
@@ -30,18 +32,52 @@ def read(raw: bytes, recipient: str | None, links: Links) -> list[Report]:
     `recipient`: from the envelope, if the mail server passes it on. Raises any error of the parser on malformed mail;
     the text of such an error may be personal.
     """
-    mail = Mail.read(limits.cut(raw), recipient)
-    left = _left(mail, links)
+    return next(read_for_each(raw, [recipient], links))
+
+
+def read_for_each(raw: bytes, recipients: Sequence[str | None], links: Links) -> Iterator[list[Report]]:
+    """As `read`, for each recipient of the envelope; what does not depend on them is read once."""
+    mail = Mail.read(limits.cut(raw), None)
+    content = _Content(mail, links)
+    for recipient in recipients:
+        yield _reports(mail.addressed_to(recipient), content)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a mail says to whichever recipient, read when it is asked for."""
+
+    mail: Mail
+    links: Links
+
+    @cached_property
+    def found(self) -> MailReading:
+        return understand(self.mail)
+
+    @cached_property
+    def letters(self) -> tuple[UUID, ...]:
+        """Named in what the mail contains."""
+        named = (self.mail.inner("Original-Mail-From"), self.mail.inner("Return-Path"))
+        by_sender = [each for senders in named for each in _bounced(senders, self.links)]
+        return tuple(islice(dict.fromkeys([*by_sender, *self.mail.returned_letters()]), MAX_LETTERS))
+
+    @cached_property
+    def about_newsletters(self) -> tuple[Report, ...]:
+        return tuple(_about_newsletters(self.mail, self.found.kind, self.links) if self.found.kind else ())
+
+
+def _reports(mail: Mail, content: _Content) -> list[Report]:
+    left = _left(mail, content.links)
     if left is not None:
         return [_unsubscribe(mail, left)] if leaving.read(mail).kind else []
-    found = understand(mail)
+    found = content.found
     if found.kind is None:
         return []
-    letters = islice(dict.fromkeys(_letters(mail, links)), MAX_LETTERS)
-    reports = [
-        about_letter(found.kind, SOURCES[found.reader], each, code=found.code, counts=found.counts) for each in letters
-    ]
-    return [*reports, *_about_newsletters(mail, found.kind, links)] if SOURCES[found.reader] == "arf" else reports
+    source = SOURCES[found.reader]
+    candidates = dict.fromkeys([*_bounced(mail.recipients, content.links), *content.letters])
+    letters = islice(candidates, MAX_LETTERS)
+    reports = [about_letter(found.kind, source, each, code=found.code, counts=found.counts) for each in letters]
+    return [*reports, *content.about_newsletters] if source == "arf" else reports
 
 
 def understand(mail: Mail) -> MailReading:
@@ -52,10 +88,8 @@ def understand(mail: Mail) -> MailReading:
     return arf.read(mail) or other_bounces.read(mail) or NOTHING
 
 
-def _letters(mail: Mail, links: Links) -> Iterator[UUID]:
-    for senders in (mail.recipients, mail.inner("Original-Mail-From"), mail.inner("Return-Path")):
-        yield from filter(None, map(links.bounced_letter, islice(senders, MAX_SENDERS)))
-    yield from mail.returned_letters()
+def _bounced(senders: Iterable[str], links: Links) -> Iterator[UUID]:
+    yield from filter(None, map(links.bounced_letter, islice(senders, MAX_SENDERS)))
 
 
 def _left(mail: Mail, links: Links) -> UUID | None:

@@ -40,8 +40,8 @@ class MailIntake:
         found: list[list[Report] | None] = [None] * len(recipients)
         try:
             with processor_time.at_most(processor_time.READING_SECONDS):
-                for number, recipient in enumerate(recipients):
-                    found[number] = inbound.read(raw, recipient, self.links)
+                for number, reports in enumerate(inbound.read_for_each(raw, recipients, self.links)):
+                    found[number] = reports
         except (Exception, processor_time.Exceeded) as error:
             # The same mail would fail the next time as well, and the text of the error may quote it.
             log.warning("feedback.unreadable", error=type(error).__name__)

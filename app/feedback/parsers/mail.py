@@ -5,7 +5,7 @@ Whatever a stranger's program wrote is read without an error: headers as text, p
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
 from email.message import Message
 from email.parser import HeaderParser
@@ -49,6 +49,10 @@ class Mail:
         told = [recipient] if recipient else [text for name in RECIPIENT_HEADERS for text in headers(message, name)]
         parts, own = (tuple(islice(each, _PARTS)) for each in (message.walk(), _own(message)))
         return cls(raw, message, parts, own, tuple(told))
+
+    def addressed_to(self, recipient: str | None) -> "Mail":
+        """The same mail with that recipient of the envelope; None: with those that its headers tell."""
+        return replace(self, recipients=(recipient,)) if recipient else self
 
     def part(self, *types: str) -> AnyMessage | None:
         """Its own, else one of a mail that it returns or forwards."""
