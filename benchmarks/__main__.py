@@ -20,7 +20,7 @@ from app.database import Database, schema
 from app.links import Links
 from app.newsletters import apply, toml_file
 from app.tokens import Signer
-from benchmarks import load, log, oracle, population, postman, questions, servers, sink
+from benchmarks import load, log, oracle, population, postman, questions, returned, servers, sink
 from benchmarks.load import Outcome
 from benchmarks.servers import Server
 from tests import machine
@@ -66,6 +66,8 @@ def main(seconds: float, rounds: int, entries: int, engine: tuple[str, ...], rat
             signups = _measure(_set_up(stack, urls, seconds, rounds))
         with _two_databases(each) as urls, ExitStack() as stack:
             _letters(stack, urls[0], rounds, rate)
+        with _two_databases(each) as urls, ExitStack() as stack:
+            _feedback(stack, urls[0], rounds)
         with _two_databases(each) as urls, ExitStack() as stack:
             _log([_empty(stack, url) for url in urls], entries, signups)
 
@@ -141,6 +143,12 @@ def _letters(stack: ExitStack, url: str, rounds: int, rate: float) -> None:
     click.echo(f"\n{'':32}{'worker':>12}{'floor':>12}{'ratio':>9}")
     postman.compare(database, env, rounds)
     postman.end_to_end(env, SERVICE_PORT, rate, lambda told, port: servers.whole_service(told, port, _processes(url)))
+
+
+def _feedback(stack: ExitStack, url: str, rounds: int) -> None:
+    env = servers.environment(url, config.fresh_secrets(), 25)
+    click.echo(f"\n{'':32}{'feedback':>12}{'floor':>12}{'ratio':>9}")
+    returned.compare(_populate(stack, url), env, rounds)
 
 
 def _latency(bench: Bench, name: str, requests: Requests, rate: float) -> None:
