@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.cache import TtlCache
 from app.database import Database
 from app.feedback import Outcome, Report, effects, inbound
 from app.feedback_mail import processor_time
 from app.links import Links
 from app.newsletters import load
+from app.newsletters.definitions import Catalogue
 from app.tokens import Signer
 from config import Settings
 
@@ -22,11 +24,12 @@ class MailIntake:
     database: Database
     links: Links
     suppression_key: str
+    catalogue: TtlCache[Catalogue]
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> "MailIntake":
         links = Links(settings.public_url, Signer(settings.secret_keys), settings.feedback.address)
-        return cls(database, links, settings.suppression_key)
+        return cls(database, links, settings.suppression_key, TtlCache(database, load.catalogue))
 
     def take(self, raw: bytes, recipients: Sequence[str | None]) -> list[bool]:
         """For each recipient of the envelope, whether the mail is done with; if not, it is to come again.
@@ -64,13 +67,9 @@ class MailIntake:
         """None if there is no report."""
         outcome = None
         for report in reports:
+            catalogue = self.catalogue.get()
             with self.database.transaction() as session:
-                outcome = effects.take(
-                    session,
-                    report,
-                    catalogue=load.catalogue(session),
-                    suppression_key=self.suppression_key,
-                )
+                outcome = effects.take(session, report, catalogue=catalogue, suppression_key=self.suppression_key)
             log.info("feedback.taken", kind=report.kind, source=report.source, outcome=outcome)
             if outcome is not Outcome.UNKNOWN:
                 break
