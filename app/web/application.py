@@ -61,8 +61,7 @@ def create_app(settings: Settings) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=None if settings.in_development else KEEP_STATIC_SECONDS,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    logs.configure(settings)
-    _install_resources(app, settings)
+    install_resources(app, settings)
     Babel(app, locale_selector=language.choose)
     rendering.register(app)
     _add_pages(app, settings)
@@ -80,7 +79,9 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _install_resources(app: Flask, settings: Settings) -> None:
+def install_resources(app: Flask, settings: Settings) -> None:
+    """Replaces those that it has, if any, which are left as they are."""
+    logs.configure(settings)
     opened = event_macs.attach_keys(database.connect(settings.database_url), settings.secret_keys)
     resources = Resources(
         settings=settings,

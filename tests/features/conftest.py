@@ -1,5 +1,5 @@
 import json
-import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -10,14 +10,14 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from jinja2 import FileSystemBytecodeCache
+from flask import Flask
 
 from app import clock
 from app.mail.delivery import exchange
 from app.newsletters import apply
 from app.privacy.clock_check import ClockCheck
 from app.resources import install, resources_of
-from app.web.application import create_app
+from app.web.application import create_app, install_resources
 from config import Settings
 from tests import attack, scripted_smtp, smtp, timestamps
 from tests.catalogues import CATALOGUE, EXAMPLE, Write
@@ -29,9 +29,8 @@ from tests.scripted_smtp import ScriptedServer
 from tests.service import ADA, Service
 from tests.timestamps import Authority
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="jawel-templates-")
-COMPILED_TEMPLATES = FileSystemBytecodeCache(_FOLDER.name)
-"""For every application that the tests make: else each would compile them anew."""
+_IDLE: dict[Settings, list[Flask]] = defaultdict(list)
+"""By the settings that an application is assembled by; it gets others for each test."""
 
 OpenService = Callable[..., Service]
 
@@ -136,14 +135,26 @@ def receipt(service: Service) -> Part:
 
 @contextmanager
 def _opened(settings: Settings, mail: smtp.MailServer, catalogue: dict[str, Any]) -> Iterator[Service]:
-    app = create_app(settings)
-    # The clock is moved by tests on purpose, and nothing that it could be held against moves with it.
-    install(app, replace(resources_of(app), clock_check=ClockCheck([])))
-    app.jinja_env.bytecode_cache = COMPILED_TEMPLATES
-    with resources_of(app).database.transaction() as session:
-        apply.apply(session, catalogue)
-    yield Service(app, mail)
-    resources_of(app).database.dispose()
+    with _application(settings) as app:
+        # The clock is moved by tests on purpose, and nothing that it could be held against moves with it.
+        install(app, replace(resources_of(app), clock_check=ClockCheck([])))
+        with resources_of(app).database.transaction() as session:
+            apply.apply(session, catalogue)
+        yield Service(app, mail)
+        resources_of(app).database.dispose()
+
+
+@contextmanager
+def _application(settings: Settings) -> Iterator[Flask]:
+    """One that another test is done with, if there is any: routes and templates take longer to compile than a test."""
+    assembled_by = replace(settings, database_url="", mail_server=None, instance=Path())
+    if idle := _IDLE[assembled_by]:
+        app = idle.pop()
+        install_resources(app, settings)
+    else:
+        app = create_app(settings)
+    yield app
+    idle.append(app)
 
 
 @pytest.fixture
