@@ -21,6 +21,7 @@ from app.database.postgresql import POOL_SIZE
 from app.ledger import audit
 from app.ledger.audit.stored import stream
 from app.resources import resources_of
+from app.web.application import create_app
 from app.web.http import retry
 from app.worker import housekeeping
 from tests.commands import eventually
@@ -71,8 +72,9 @@ def let_deadlocks_be_found(service: Service, after: str) -> None:
 @on_postgresql
 def test_a_request_that_has_kept_something_is_not_done_twice(service: Service) -> None:
     kept = []
+    app = create_app(resources_of(service.app).settings)
 
-    @service.app.post("/kept-and-undone")
+    @app.post("/kept-and-undone")
     def view() -> str:
         with service.database.transaction() as session:
             kept.append(session.execute(text("SELECT 1")).scalar())
@@ -80,8 +82,9 @@ def test_a_request_that_has_kept_something_is_not_done_twice(service: Service) -
             session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$"))
         return "done"
 
-    assert away(service.post("/kept-and-undone"))
+    assert away(app.test_client().post("/kept-and-undone"))
     assert kept == [1]
+    resources_of(app).database.dispose()
 
 
 @on_postgresql
