@@ -1,5 +1,6 @@
 """Migrations: they make what the models say, one process at a time, and keep what was there before."""
 
+import json
 import re
 import subprocess
 import sys
@@ -22,11 +23,13 @@ from app import database as databases
 from app.consent import Act, Actor, EventType, Step
 from app.database import Base, Database, schema
 from app.ledger.log import Log, checkpoint_at
+from app.newsletters import load
 from app.resources import resources_of
 from app.web.application import create_app
 from app.worker.sealer import Sealer
 from config import Settings
 from migrations import signup_functions
+from tests.catalogues import CATALOGUE
 from tests.commands import environment
 from tests.rows import EVENT, rows
 
@@ -243,6 +246,26 @@ def test_a_new_kind_of_letter_makes_no_subscription_forget_its_own(empty_databas
             connection.execute(text("UPDATE letters SET kind = 'preferences'"))
         with pytest.raises(DBAPIError, match="ck_letters_kind"), database.writer.begin() as connection:
             connection.execute(text("UPDATE letters SET kind = 'advertising'"))
+
+
+def test_the_controller_of_a_catalogue_from_before_is_cited_from_the_first_signup_on(empty_database_url: str) -> None:
+    with opened(empty_database_url) as database:
+        with database.transaction() as session:
+            command.upgrade(schema.alembic_config(session.connection()), "0032")
+            session.execute(
+                text("INSERT INTO controllers (id, terms) VALUES (1, :terms)"),
+                {"terms": json.dumps(CATALOGUE["controller"])},
+            )
+            session.execute(
+                text("INSERT INTO newsletters (slug, terms) VALUES ('weekly', :terms)"),
+                {"terms": json.dumps(CATALOGUE["newsletter"][0])},
+            )
+        schema.migrate(database)
+        with database.read_only() as connection:
+            weekly = load.catalogue(connection).newsletters["weekly"]
+        (kept,) = rows(database, "wordings")
+        assert weekly.wording_digests("en")["controller"] == kept.sha256
+        assert json.loads(kept.text)["name"] == "Voorbeeld BV"
 
 
 def test_checkpoints_from_before_they_had_a_time_stay_published_and_unchanged(empty_database_url: str) -> None:

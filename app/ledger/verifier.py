@@ -38,6 +38,8 @@ ASKING = ("confirmation", "address_change")
 LETTER_ACCEPTED, BOUNCED = "letter.accepted", "subscription.bounced"
 ENDINGS = ("subscription.declined", "subscription.expired", "subscription.unsubscribed", ERASED)
 MAILBOX_HOLDER = "mailbox holder"
+PARTY = {"party_name": "name", "party_address": "address", "party_contact": "email", "party_url": "url"}
+"""What names a party, by its name in the identity that the evidence cites."""
 STATES = {
     REQUESTED: "dpv:ConsentRequested",
     LETTER_ACCEPTED: "jawel:LetterAccepted",
@@ -380,6 +382,9 @@ def _examine(receipt: Mapping[str, Any], trust: Trust) -> Iterator[Finding]:
             yield _find("The confirmation", _check_confirmation, event, events)
             yield _find("The letter before it", _check_letter, event, events)
     yield _find("What the receipt sums up", _check_record, record, receipt["wordings"], events)
+    # Receipts of older versions do not say.
+    if "asked_by" in record:
+        yield _find("Who asked", _check_who_asked, record, receipt["wordings"], events)
     if record["address_commitment_key"] is not None or record["pii_principal_email"] is not None:
         yield _find("The address", _check_address, record, events)
     else:
@@ -597,10 +602,7 @@ def _asks(event: Mapping[str, Any]) -> bool:
 def _check_record(
     record: Mapping[str, Any], wordings: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]
 ) -> str:
-    confirmed = [count for count, event in enumerate(events) if event["type"] == CONFIRMED]
-    before = events[: confirmed[-1]] if confirmed else events
-    asked = [_evidence(event) for event in before if event["type"] == REQUESTED and event["evidence"]]
-    basis = asked[-1] if asked else {}
+    basis = _basis(events)
     cited, texts = basis.get("wordings", {}), {wording["sha256"]: wording["text"] for wording in wordings}
     state, purpose = standing(_steps(events)), record["purposes"][0]
     pairs = {
@@ -610,7 +612,7 @@ def _check_record(
         "consent_text": (record["consent_text"]["text"], texts.get(cited.get("consent"))),
         "consent_text sha256": (record["consent_text"]["sha256"], cited.get("consent")),
         "privacy_notice": (record["privacy_notice"]["sha256"], cited.get("notice", cited.get("purpose"))),
-        "presented_at": (record["privacy_notice"]["presented_at"], basis.get("occurred_at")),
+        "presented_at": (record["privacy_notice"]["presented_at"], _presented_at(record, basis, events)),
         "purpose": (purpose["name"], texts.get(cited.get("purpose"))),
         "control": (purpose["control"], basis.get("control")),
         "language": (record["language"], basis.get("language", record["language"])),
@@ -619,6 +621,50 @@ def _check_record(
         if shown != proven:
             raise Refuted(f"{name} is not what the evidence says")
     return f"the same as the evidence; the consent now stands as {state}"
+
+
+def _basis(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The evidence of the request that the newest confirmation answered, else of the newest; empty without any."""
+    confirmed = [count for count, event in enumerate(events) if event["type"] == CONFIRMED]
+    before = events[: confirmed[-1]] if confirmed else events
+    asked = [_evidence(event) for event in before if event["type"] == REQUESTED and event["evidence"]]
+    return asked[-1] if asked else {}
+
+
+def _presented_at(
+    record: Mapping[str, Any], basis: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """What renews a request cites the words of then. Receipts of older versions have the time of the renewal."""
+    at, shown = basis.get("occurred_at"), basis
+    known = {event["event_id"]: event for event in events} if "asked_by" in record else {}
+    while known and "renews" in shown:
+        earlier = known.pop(shown["renews"], None)
+        if earlier is None:
+            return None
+        at, shown = earlier["event_time"], _evidence(earlier)
+    return at
+
+
+def _check_who_asked(
+    record: Mapping[str, Any], wordings: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]
+) -> str:
+    parties = {party["party_id"]: party for party in record["parties"]}
+    named = parties[record["pii_controllers"][0]]
+    sealed = _basis(events).get("wordings", {}).get("controller")
+    if sealed is None and record["asked_by"] is None:
+        raise Unproven(f"the evidence does not say; when this was made, the controller was {_named(named)}")
+    texts = {wording["sha256"]: wording["text"] for wording in wordings}
+    identity = read_json(texts[sealed]) if sealed else {}
+    asked = parties[record["asked_by"]]
+    if asked is not named or any(asked[theirs] != identity.get(ours) for theirs, ours in PARTY.items()):
+        raise Refuted("it is not who the evidence says")
+    today = [_named(parties[each]) for each in record["pii_controllers"][1:]]
+    since = f"; when this was made, the controller was {', '.join(today)}" if today else ""
+    return f"{_named(asked)}, as sealed with the request{since}"
+
+
+def _named(party: Mapping[str, Any]) -> str:
+    return ", ".join(party[name] for name in PARTY)
 
 
 def _check_address(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:

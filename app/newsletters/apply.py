@@ -62,7 +62,8 @@ def apply(session: Session, file: Table) -> None:
     for row in session.scalars(select(NewsletterRow).where(NewsletterRow.retired_at.is_(None))):
         if row.slug not in wanted:
             row.retired_at = now
-    texts = {sha256(each): each for slug, table in wanted.items() for each in (*_texts(table), *notices[slug].values())}
+    cited = [each for slug, table in wanted.items() for each in (*_texts(table), *notices[slug].values())]
+    texts = {sha256(each): each for each in (parsing.read_controller(file["controller"], []).identity, *cited)}
     known = set(session.scalars(select(Wording.sha256).where(Wording.sha256.in_(texts))))
     session.add_all(
         Wording(sha256=digest, text=words, first_used_at=now) for digest, words in texts.items() if digest not in known

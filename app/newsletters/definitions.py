@@ -5,6 +5,7 @@ error is a `Problem` with the path of the key; all of them are collected before 
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -37,12 +38,22 @@ class Controller:
     transfers: Mapping[str, str]
     """By language: the countries outside the EEA, and the safeguard. Empty if there are none."""
 
+    @property
+    def identity(self) -> str:
+        """Who asks for consent (GDPR recital 42), in the form of RFC 8785. Evidence cites it by its SHA-256."""
+        known = {name: getattr(self, name) for name in _IDENTITY}
+        given = {name: value for name, value in known.items() if value}
+        return json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
     def recipients_for(self, language: str) -> tuple[str, ...]:
         """In that language, else in any other."""
         return self.recipients.get(language) or next(iter(self.recipients.values()), ())
 
     def transfers_for(self, language: str) -> str | None:
         return self.transfers.get(language) or next(iter(self.transfers.values()), None)
+
+
+_IDENTITY = ("name", "address", "email", "url", "jurisdiction", "representative", "dpo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,8 @@ class Newsletter:
     is_retired: bool = False
     notices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By language, the SHA-256 of each privacy notice that people were shown, newest first."""
+    asked_by: str | None = None
+    """SHA-256 of the controller's identity."""
 
     def language_for(self, preferred: Sequence[str]) -> str:
         """The first of the reader's languages that the newsletter supports, else its own first one."""
@@ -95,9 +108,10 @@ class Newsletter:
         return Words(self.title[language], self.purpose[language], self.consent[language])
 
     def wording_digests(self, language: str) -> Mapping[str, str]:
-        """SHA-256, in hex, of the exact words shown in one of the newsletter's languages.
+        """SHA-256, in hex, of the exact words shown in one of the newsletter's languages, and of who asked.
 
-        Without `notice` if the catalogue was last applied before notices were kept: a cited text must be stored.
+        Without `notice` or `controller` if the catalogue was last applied before these were kept: a cited text must be
+        stored.
         """
         return self._digests[language]
 
@@ -109,6 +123,7 @@ class Newsletter:
                 "purpose": sha256(self.purpose[language]),
                 "consent": sha256(self.consent[language]),
                 **({"notice": self.notices[language][0]} if language in self.notices else {}),
+                **({"controller": self.asked_by} if self.asked_by else {}),
             }
             for language in self.languages
         }

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.database import AnyRow
 from app.newsletters import parsing
-from app.newsletters.definitions import BySlug, Catalogue, Newsletter
+from app.newsletters.definitions import BySlug, Catalogue, Controller, Newsletter, sha256
 from app.newsletters.tables import ControllerRow, NewsletterRow, Wording
 
 KNOWN = 4096
@@ -21,15 +21,21 @@ def catalogue(connection: Connection | Session) -> Catalogue:
     terms = connection.execute(select(ControllerRow.terms)).scalar()
     controller = parsing.read_controller(terms, []) if terms else None
     rows = connection.execute(_NEWSLETTERS)
-    newsletters = {row.slug: _newsletter(row.terms, row.notices, row.retired_at is not None) for row in rows}
+    asked_by = _kept(connection, controller) if controller else None
+    newsletters = {row.slug: _newsletter(row.terms, row.notices, row.retired_at is not None, asked_by) for row in rows}
     return Catalogue(controller, BySlug(sorted(newsletters.items())))
 
 
 @lru_cache(maxsize=KNOWN)
-def _newsletter(terms: str, notices: str, is_retired: bool) -> Newsletter:
+def _newsletter(terms: str, notices: str, is_retired: bool, asked_by: str | None) -> Newsletter:
     """Cached, because every process loads the catalogue each second, and it rarely changes."""
     read = parsing.read_newsletter(json.loads(terms), (), [])
-    return replace(read, is_retired=is_retired, notices=json.loads(notices))
+    return replace(read, is_retired=is_retired, notices=json.loads(notices), asked_by=asked_by)
+
+
+def _kept(connection: Connection | Session, controller: Controller) -> str | None:
+    """The SHA-256 of the controller's identity; None if a version that kept none applied the catalogue."""
+    return connection.execute(select(Wording.sha256).where(Wording.sha256 == sha256(controller.identity))).scalar()
 
 
 _NEWSLETTERS = select(

@@ -29,6 +29,8 @@ class NewsletterRow(Base):
 
 
 class Wording(Base):
+    """A text that evidence cites: what people were shown, and who asked (`Controller.identity`)."""
+
     __tablename__ = "wordings"
 
     sha256: Mapped[str] = mapped_column(primary_key=True)

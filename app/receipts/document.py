@@ -15,6 +15,7 @@ from app.consent import duration, timestamp
 from app.ledger.verifier import GIVEN, PROFILE, RENEWED, encode, standing, states
 from app.links import Links
 from app.newsletters.definitions import Catalogue, Controller, Newsletter
+from app.receipts import parties
 from app.receipts.history import Entry, History
 
 SCHEMA_VERSION = "https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr"
@@ -92,10 +93,10 @@ def build(history: History, issue: ReceiptIssue) -> dict[str, Any]:
             "record_id": str(history.subscription_id),
             **_principal(history, issue),
             **_asked(history, newsletter, issue),
-            **_processing(newsletter, controller),
+            **_processing(newsletter, (history.asked_by or {}).get("jurisdiction", controller.jurisdiction)),
             **_rights(history, controller, issue),
             "events": _events(history),
-            "parties": _parties(controller),
+            **parties.of(history.asked_by, controller),
         },
         "wordings": [{"sha256": digest, "text": text} for digest, text in sorted(history.wordings.items())],
         "log_keys": list(history.log_keys),
@@ -126,17 +127,17 @@ def _asked(history: History, newsletter: Newsletter, issue: ReceiptIssue) -> dic
     cited = details.get("wordings", {})
     language = details.get("language", history.language)
     state = standing(history.steps)
-    shown = "privacy" if "notice" in cited else "newsletters"
+    shown = f"privacy/{newsletter.slug}/{cited['notice']}" if "notice" in cited else f"newsletters/{newsletter.slug}"
     return {
         "language": language,
         "consent_state": state,
         "service": history.wordings.get(cited.get("title", "")),
         "privacy_notice": {
             "language": language,
-            "presented_at": timestamp(basis.occurred_at) if basis else None,
+            "presented_at": timestamp(history.presented_at) if history.presented_at else None,
             # Evidence from before notices were kept cites the purpose as the information given to the person.
             "sha256": cited.get("notice", cited.get("purpose")),
-            "url": f"{issue.links.public_url}/{shown}/{newsletter.slug}?language={language}",
+            "url": f"{issue.links.public_url}/{shown}?language={language}",
         },
         "consent_text": {"sha256": cited.get("consent"), "text": history.wordings.get(cited.get("consent", ""))},
         "purposes": [
@@ -154,9 +155,9 @@ def _asked(history: History, newsletter: Newsletter, issue: ReceiptIssue) -> dic
     }
 
 
-def _processing(newsletter: Newsletter, controller: Controller) -> dict[str, Any]:
+def _processing(newsletter: Newsletter, jurisdiction: str) -> dict[str, Any]:
     return {
-        "jurisdiction": [controller.jurisdiction],
+        "jurisdiction": [jurisdiction],
         "applicable_law": ["Regulation (EU) 2016/679", "Directive 2002/58/EC, Art. 13"],
         "lawful_basis": "eu-gdpr:A6-1-a",
         "pii_information": [
@@ -201,7 +202,6 @@ def _rights(history: History, controller: Controller, issue: ReceiptIssue) -> di
             "contact": controller.email,
             "rights": [f"eu-gdpr:{article}" for article in RIGHTS],
         },
-        "pii_controllers": ["party:controller"],
         "authority_party": "party:authority",
     }
 
@@ -228,26 +228,3 @@ def _event(entry: Entry, state: str) -> dict[str, Any]:
         "evidence_hash": entry.evidence_hash,
         "tlog_proof": str(entry.proof) if entry.proof else None,
     }
-
-
-def _parties(controller: Controller) -> list[dict[str, Any]]:
-    return [
-        {
-            "party_id": "party:controller",
-            "party_role": "dpv:DataController",
-            "party_type": "dpv:Organisation",
-            "party_name": controller.name,
-            "party_address": controller.address,
-            "party_contact": controller.email,
-            "party_url": controller.url,
-        },
-        {
-            "party_id": "party:authority",
-            "party_role": "dpv:DataProtectionAuthority",
-            "party_type": "dpv:Authority",
-            "party_name": controller.authority,
-            "party_address": controller.jurisdiction,
-            "party_contact": None,
-            "party_url": None,
-        },
-    ]

@@ -82,6 +82,21 @@ class History:
         return next((each for each in reversed(before) if each.type is EventType.REQUESTED and each.evidence), None)
 
     @property
+    def presented_at(self) -> datetime | None:
+        """When the words of the basis were presented: a renewal cites those of an earlier request."""
+        known = {str(each.id): each for each in self.entries}
+        shown = self.basis
+        while shown and "renews" in shown.details:
+            shown = known.pop(shown.details["renews"], None)
+        return shown.occurred_at if shown else None
+
+    @property
+    def asked_by(self) -> Mapping[str, str] | None:
+        """The controller's identity as the basis cites it; None where evidence from before it did so does not."""
+        cited = self.basis.details["wordings"].get("controller") if self.basis else None
+        return json.loads(self.wordings[cited]) if cited else None
+
+    @property
     def resident(self) -> DataSubject | None:
         """The person, if the evidence is about their present address: it may be older than an address change."""
         asked = [each for each in self.entries if each.type is EventType.REQUESTED and each.evidence]

@@ -31,6 +31,7 @@ def as_page(history: History, reader: Reader, token: str | None = None) -> Respo
     page = render_template(
         "pages/receipt.html",
         history=history,
+        asked_by=history.asked_by,
         made_at=clock.now(),
         is_addressed=reader is not Reader.PERSON,
         controller=catalogue.controller,

@@ -140,7 +140,7 @@ def test_evidence_cites_the_bytes_that_people_saw(service: Service) -> None:
     assert told["record"]["privacy_notice"]["sha256"] == cited["notice"]
     assert {"sha256": cited["notice"], "text": shown} in told["wordings"]
     url = told["record"]["privacy_notice"]["url"]
-    assert url == "https://subscribe.example.org/privacy/weekly?language=en"
+    assert url == f"https://subscribe.example.org/privacy/weekly/{cited['notice']}?language=en"
     assert read(service, url.removeprefix("https://subscribe.example.org")) == shown
     assert wrong(examine_receipt(receipt, Trust([KEY]))) == []
     printed = ask(service, subscription(service), "text/html")
