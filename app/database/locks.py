@@ -22,8 +22,9 @@ ORDER = (
 )
 """Table, and the order of its rows.
 
-Not in it: `suppressions`, because a transaction writes only those of one mailbox; and `allowances`, which the worker
-locks by key around the letters that it claims with SKIP LOCKED, so that no transaction waits for those.
+Not in it: `suppressions` and `leavings`, because a transaction writes only those of one mailbox, or of people whose
+subscriptions it holds; and `allowances`, which the worker locks by key around the letters that it claims with SKIP
+LOCKED, so that no transaction waits for those.
 """
 
 

@@ -107,7 +107,10 @@ def _purposes(about: _About) -> Iterator[str]:
             "To answer claims about our mails after you have left, and to keep our forms from being used to flood "
             "somebody's mailbox. These are our legitimate interests (GDPR Art. 6(1)(f))."
         ),
-        _("Not to write to you again once you have objected. The law obliges us to (GDPR Art. 6(1)(c) and 21(3))."),
+        _(
+            "Not to write to you again once you have left or objected. The law obliges us to (GDPR Art. 6(1)(c) and "
+            "21(3))."
+        ),
     )
 
 
@@ -161,6 +164,11 @@ def _periods(about: _About) -> Iterator[str]:
         _(
             "After you have left: the same, for %(time)s, in case of claims (GDPR Art. 17(3)(e)).",
             time=about.in_words(terms.keep_evidence),
+        ),
+        _(
+            "Once that is erased, or at once if you have all of it erased: a code calculated from your address, and "
+            "the day on which you left, so that nobody writes to you in our name as if you never had. Until you sign "
+            "up again and confirm."
         ),
         _(
             "If you tell us that somebody else gave your address, for %(traces)s: a code calculated from it, by which "

@@ -25,6 +25,7 @@ from app.outbox import Letter
 from app.subscriptions import lapsed_requests
 from app.subscriptions.address_change.changes import AddressChange
 from app.subscriptions.lapsed_requests import LapsedRequest
+from app.subscriptions.leavings import KeptLeaving
 from app.subscriptions.model import Subscriber, Subscription
 from app.suppressions import Suppression
 
@@ -102,6 +103,7 @@ PARTS: Mapping[str, Part] = {
     "lapsed_requests": Part(LapsedRequest.subscriber_id, LapsedRequest.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
     "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, Kept.OF_MAILBOX),
+    "leavings": Part(KeptLeaving.digest, KeptLeaving.newsletter),
     "mail_budget": Part(RecipientLimit.digest, RecipientLimit.used_at, but=frozenset({"to_mailbox"})),
     "mail_budget_of_mailbox": Part(
         RecipientLimit.digest,

@@ -2,6 +2,7 @@
 
 A suppression also stays, as a keyed digest, if the person objected: a person who complained or said "this was not me"
 must not be written to again just because nothing else is known of them (Art. 21(3)).
+A leaving stays the same way (`subscriptions.leavings`); whoever erases themselves leaves what they are subscribed to.
 So do the reports of mail systems of the last 30 days, under the same digest, so that a repeated report is not counted
 twice.
 
@@ -17,14 +18,15 @@ from sqlalchemy.orm import Session
 
 from app import clock, suppressions
 from app.abuse.recipient_limit import RecipientLimit
-from app.consent import Act
+from app.consent import Act, Actor
 from app.outbox import Letter
 from app.privacy import tombstones
 from app.privacy.tombstones import ErasedSubscription, ErasureReason
-from app.subscriptions import lapsed_requests, subscriber, transitions
+from app.subscriptions import lapsed_requests, leavings, subscriber, transitions
 from app.subscriptions.address_change import changes
 from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.withdrawal import LEAVABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def erase_subscriptions(
     """Erase locked subscriptions and their evidence; with a person's last subscription, also the address."""
     graves = [ErasedSubscription(each.subscriber_id, each.id, each.newsletter) for each in subscriptions]
     for subscription in subscriptions:
-        _keep_objection(session, subscription)
+        _keep_objection(session, subscription, act)
     transitions.forget(session, subscriptions)
     tombstones.bury(session, graves, reason, act)
 
@@ -131,16 +133,19 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
     # From here on no request can add rows for the person: its foreign keys wait for this lock, and then fail.
     session.execute(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update())
     for subscription in found:
-        _keep_objection(session, subscription)
+        _keep_objection(session, subscription, act)
     for rows in (Subscription, Letter, LapsedRequest):
         session.execute(delete(rows).where(rows.subscriber_id == subscriber_id))
     session.execute(delete(Subscriber).where(Subscriber.id == subscriber_id))
     tombstones.bury_person(session, subscriber_id, act)
 
 
-def _keep_objection(session: Session, subscription: Subscription) -> None:
-    """A complaint is permanent; once the row is erased, only the suppression records it."""
+def _keep_objection(session: Session, subscription: Subscription, act: Act) -> None:
+    """Once the row is erased, only this records a complaint, which is permanent, or a leaving."""
+    known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
     if subscription.ended_as == Status.COMPLAINED:
-        known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
-        since = subscription.ended_at or clock.now()
-        suppressions.note_complaint(session, known_by, since=since)
+        suppressions.note_complaint(session, known_by, since=subscription.ended_at or clock.now())
+    if leavings.has_left(subscription):
+        leavings.keep(session, subscription, known_by.digest, subscription.ended_at or clock.now())
+    elif act.actor == Actor.MAILBOX_HOLDER and subscription.status in LEAVABLE:
+        leavings.keep(session, subscription, known_by.digest, clock.now())

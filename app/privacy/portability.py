@@ -6,7 +6,7 @@ one version of the format names may be added, but none changes its meaning.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,7 @@ CATEGORIES = (
     "subscriptions and what became of them",
     "evidence of consent: words, times, form, family of the browser, part of the client's address where that is kept",
     "letters sent: kind, state, times",
-    "objections, mail budget, and what mail systems reported, under a keyed digest of the address",
+    "newsletters left, objections, mail budget, and what mail systems reported, under a keyed digest of the address",
 )
 
 
@@ -130,4 +130,6 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
-    return timestamp(value) if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return value.isoformat() if isinstance(value, date) else value

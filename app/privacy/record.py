@@ -158,14 +158,15 @@ def _proof_of_consent(newsletters: Sequence[Newsletter], recipients: Lines, tran
 def _do_not_write(_newsletters: Sequence[Newsletter], recipients: Lines, transfers: Lines) -> Activity:
     return Activity(
         name="List of people not to be written to",
-        purposes=("To write no more to who declined or complained, and to mailboxes that do not exist",),
+        purposes=("To write no more to who left, declined or complained, and to mailboxes that do not exist",),
         legal_basis=(
             "Legal obligation: GDPR Art. 6(1)(c) with 21(3); in Belgium Royal Decree of 4 April 2003, art. 2",
         ),
-        people=("People who declined a request or complained", "Holders of addresses that refused mail for good"),
+        people=("People who left, declined a request or complained", "Holders of addresses that refused mail for good"),
         data=(
             "A keyed digest of the address; after an objection also one of the mailbox that it probably leads to",
             "The reason, and since when",
+            "Of who left and was erased since: a keyed digest of the address, the newsletter, the day",
             "Under the same digest: what mail systems reported (kind, source, status code, when)",
         ),
         recipients=recipients,
@@ -173,6 +174,7 @@ def _do_not_write(_newsletters: Sequence[Newsletter], recipients: Lines, transfe
         time_limits=(
             f"Declined, hard bounce, reports of mail systems: {_for(TRACES_KEPT_FOR)}",
             "Complaint: until lifted by hand",
+            "Left: until the person confirms the newsletter anew",
         ),
     )
 

@@ -20,7 +20,7 @@ from app.addresses import EmailAddress
 from app.consent import Act, EventType
 from app.database.prepared import PreparedStatement
 from app.outbox import Letter, State
-from app.subscriptions import transitions
+from app.subscriptions import leavings, transitions
 from app.subscriptions.address_change import changes
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.suppressions import Reason
@@ -138,6 +138,7 @@ def confirm(session: Session, letter_id: UUID, *, chosen: Collection[str], act: 
         consent.record(session, step, after_letter(act, letter, now))
     if open_ones:
         _lift_hard_bounce(session, open_ones[0])
+        leavings.forget(session, open_ones)
     return {each.newsletter: _standing(each.status, nonce_stands=True) for each in subscriptions}
 
 

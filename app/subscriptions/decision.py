@@ -1,8 +1,8 @@
 """Decides what a request leads to: a pure function of facts, which a table of examples can check."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from enum import Enum, auto
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from app.consent import JsonValue
 from app.database import AnyRow
 from app.newsletters.definitions import Newsletter
 from app.outbox import OWED, LetterKind
+from app.subscriptions import leavings
 from app.subscriptions.address_policy import is_welcome
 from app.subscriptions.model import Status
 
@@ -21,6 +22,14 @@ class HoneypotResult(Enum):
     HUMAN = auto()
     TRAPPED = auto()
     """The honeypot field, which people do not see, was filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRequest:
+    """What another service states of the request that it makes on a person's behalf."""
+
+    requested_at: datetime | None
+    """When the person asked. Whoever has left since then is not asked; without it, nobody is who has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Signup:
     """Its newsletter is under attack and no work was proved: the letter goes through a small throttle."""
     only_for: UUID | None = None
     """The subscriber who asks through their own link: if they are erased meanwhile, nothing happens."""
+    order: StatedRequest | None = None
+    """None if the person asks here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ class Facts:
     commitment_key: str | None
     subscriptions: dict[str, AnyRow]
     """By newsletter, with the state of its newest confirmation letter."""
+    left_on: Mapping[str, date] = field(default_factory=dict)
+    """By newsletter, of who left and was erased. Read for an order only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,8 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         return None
     if signup.only_for not in (None, facts.subscriber_id):
         return None
-    welcome = tuple(each for each in signup.newsletters if is_welcome(signup.address, each))
+    heard = (each for each in signup.newsletters if not _has_left_since(signup.order, each.slug, facts))
+    welcome = tuple(each for each in heard if is_welcome(signup.address, each))
     if not welcome:
         return None
     unconfirmed = tuple(each for each in welcome if statuses.get(each.slug) != Status.CONFIRMED)
@@ -118,6 +132,18 @@ def decide(signup: Signup, facts: Facts, now: datetime) -> Plan | None:
         may_tell = recipient_limit.may_tell(facts.budget.told_at, now)
         return Plan(welcome, LetterKind.ALREADY_CONFIRMED, now) if may_tell else None
     return _ask(signup, unconfirmed, facts, now)
+
+
+def _has_left_since(order: StatedRequest | None, newsletter: str, facts: Facts) -> bool:
+    """Whether the person left later than they asked, as far as known (GDPR Art. 21(3)). Of who asks here: no."""
+    if order is None:
+        return False
+    found, left_on = facts.subscriptions.get(newsletter), facts.left_on.get(newsletter)
+    if order.requested_at is None:
+        return left_on is not None or (found is not None and leavings.has_left(found))
+    if left_on is not None and order.requested_at.astimezone(UTC).date() <= left_on:
+        return True
+    return found is not None and leavings.has_left(found) and order.requested_at <= found.ended_at
 
 
 def _ask(signup: Signup, unconfirmed: Sequence[Newsletter], facts: Facts, now: datetime) -> Plan | None:

@@ -10,6 +10,7 @@ starts over.
 
 import random
 import time
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
@@ -25,7 +26,7 @@ from app.database import Instant, was_undone
 from app.database.prepared import PreparedStatement
 from app.errors import JawelError
 from app.outbox import Letter
-from app.subscriptions import equal_work, recording, request_rows
+from app.subscriptions import equal_work, leavings, recording, request_rows
 from app.subscriptions.decision import UNUSED, Facts, LimitState, Signup, decide
 from app.subscriptions.model import Subscriber, Subscription
 
@@ -46,6 +47,9 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> None:
     for tried in range(ATTEMPTS):
         now = clock.now()
         facts = _read(connection, signup.address, digests, now)
+        if signup.order:
+            # After the rows: who is erased in between is seen in one of the two.
+            facts = replace(facts, left_on=leavings.of(connection, digests.address))
         plan = decide(signup, facts, now)
         try:
             draft = request_rows.Draft.of(signup, digests, facts, now, plan)

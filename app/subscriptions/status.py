@@ -18,6 +18,7 @@ from app.addresses import EmailAddress
 from app.database import AnyRow, AnySelect, Instant, json_insert
 from app.database.prepared import PreparedStatement
 from app.outbox import Letter, State
+from app.subscriptions import leavings
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 UNKNOWN = "unknown"
@@ -78,19 +79,31 @@ def page(
     return list(_subscribers(connection.execute(asked, {"now": clock.now()})))
 
 
-def look_up(connection: Connection, newsletter: str, emails: Sequence[str]) -> list[Found]:
-    """In the order and spelling given; an address that is not subscribed is `unknown`."""
+def look_up(connection: Connection, newsletter: str, emails: Sequence[str], suppression_key: str) -> list[Found]:
+    """In the order and spelling given.
+
+    An address that is not subscribed is `unknown`, or `unsubscribed` if it left before it was erased.
+    """
     canonical = [EmailAddress.canonical_of(email) for email in emails]
     found = _looking_up(connection.dialect.name).run(
         connection, {"newsletter": newsletter, "now": clock.now(), "addresses": json_insert.texts(canonical)}
     )
     known: Mapping[str, AnyRow] = {row.canonical: row for row in found}
-    return [_found(email, known.get(spelling)) for email, spelling in zip(emails, canonical, strict=True)]
+    strangers = {each: _digest(each, suppression_key) for each in canonical if each not in known}
+    left = leavings.look_up(connection, newsletter, strangers.values())
+    gone = {each for each, digest in strangers.items() if digest in left}
+    return [
+        _found(email, known.get(spelling), spelling in gone) for email, spelling in zip(emails, canonical, strict=True)
+    ]
 
 
-def _found(email: str, row: AnyRow | None) -> Found:
+def _digest(canonical: str, suppression_key: str) -> str:
+    return EmailAddress(canonical, canonical).digest(suppression_key)
+
+
+def _found(email: str, row: AnyRow | None, has_left: bool) -> Found:
     if row is None:
-        return Found(email, UNKNOWN, mailable=False)
+        return Found(email, Status.UNSUBSCRIBED if has_left else UNKNOWN, mailable=False)
     return Found(email, row.status, mailable=row.mailable)
 
 

@@ -1,14 +1,14 @@
 """Template filters and globals: instants and languages in the reader's form, and the head of the page."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from babel import Locale, lists
 from babel.dates import get_timezone_name
 from flask import Flask, request
-from flask_babel import format_datetime, get_locale, get_timezone
+from flask_babel import format_date, format_datetime, get_locale, get_timezone
 
 from app.newsletters import notice
 from app.web import language, page_header
@@ -19,6 +19,7 @@ KEPT_ARGUMENTS = ("also", "attempt", "mailbox", "some")
 
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
+    app.jinja_env.filters["day"] = day
     app.jinja_env.filters["duration"] = lambda length: notice.in_words(length, str(get_locale() or language.FALLBACK))
     app.jinja_env.filters["listing"] = listing
     app.jinja_env.globals.update(masthead_of=page_header.of, notice_of=page_header.notice_of)
@@ -36,9 +37,18 @@ def listing(names: Sequence[str]) -> str:
 def moment(instant: datetime) -> str:
     """Such as "23 November 2026, 21:02 CET", or "23. November 2026, 21:02 MEZ"."""
     locale = get_locale() or Locale.parse(language.FALLBACK)
+    zone = _zone(instant.astimezone(get_timezone()), locale)
+    return f"{format_datetime(instant, f'{_pattern(locale)}, HH:mm')} {zone}"
+
+
+def day(date: date) -> str:
+    """Such as "23 November 2026"."""
+    return str(format_date(date, _pattern(get_locale() or Locale.parse(language.FALLBACK))))
+
+
+def _pattern(locale: Locale) -> str:
     # Babel takes English without a country for American English, with the month first.
-    day = "d MMMM y" if locale.language == "en" else locale.date_formats["long"].pattern
-    return f"{format_datetime(instant, f'{day}, HH:mm')} {_zone(instant.astimezone(get_timezone()), locale)}"
+    return "d MMMM y" if locale.language == "en" else str(locale.date_formats["long"].pattern)
 
 
 def _zone(instant: datetime, locale: Locale) -> str:

@@ -96,11 +96,12 @@ STEPS = {
     "expire": Step(expire, EVIDENCE | {"subscriptions", "subscribers", "letters", "stubs"}, timedelta(days=5)),
     "erase": Step(erase, EVIDENCE | {"subscriptions", "subscribers", "letters", "mail_budgets"}),
     "erase a complainer": Step(
-        erase_complainer, EVIDENCE | {"subscriptions", "subscribers", "letters", "mail_budgets", "suppressions"}
+        erase_complainer,
+        EVIDENCE | {"subscriptions", "subscribers", "letters", "mail_budgets", "suppressions", "leavings"},
     ),
     "erase the unconfirmed": Step(erase_unconfirmed, EVIDENCE | {"stubs"}, timedelta(days=31)),
     "erase the withdrawn": Step(
-        erase_withdrawn, EVIDENCE | {"subscriptions", "subscribers", "letters"}, timedelta(days=1096)
+        erase_withdrawn, EVIDENCE | {"subscriptions", "subscribers", "letters", "leavings"}, timedelta(days=1096)
     ),
 }
 

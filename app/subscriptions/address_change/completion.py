@@ -15,7 +15,7 @@ from app.abuse import recipient_limit
 from app.addresses import EmailAddress
 from app.consent import Act, Actor
 from app.outbox import LetterKind
-from app.subscriptions import renewal, transitions
+from app.subscriptions import leavings, renewal, transitions
 from app.subscriptions.address_change import changes
 from app.subscriptions.address_change.changes import UNDO_WITHIN, AddressChange, ChangeStanding, standing
 from app.subscriptions.model import Status, Subscriber, Subscription
@@ -59,6 +59,7 @@ def confirm(session: Session, change_id: UUID, act: Act) -> ChangeStanding:
         return ChangeStanding.TAKEN
     asked = Act(Actor.MAILBOX_HOLDER, {"method": "address_change", "change": str(change_id)})
     held.change.confirmed_at, held.change.ends_at = now, now + UNDO_WITHIN
+    _keep_leavings(session, held)
     moved = _move(session, held, there, Renewal(asked, held.change.asked_at, act))
     changes.owe(session, LetterKind.ADDRESS_CHANGED, held.change, held.person, moved)
     return ChangeStanding.CONFIRMED
@@ -134,6 +135,13 @@ def _make_way(session: Session, others: list[Subscription]) -> bool:
     return True
 
 
+def _keep_leavings(session: Session, held: _Held) -> None:
+    """The subscriptions that ended move along, so nothing else says any more that the former address has left."""
+    for each in held.subscriptions:
+        if leavings.has_left(each) and each.ended_at:
+            leavings.keep(session, each, held.person.digest, each.ended_at)
+
+
 def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> list[Subscription]:
     """Move the confirmed subscriptions; returns them. Pending ones lapse: their letter is in the old mailbox.
 
@@ -154,4 +162,5 @@ def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> lis
     moved = [each for each in kept if each.status == Status.CONFIRMED]
     for each in moved:
         renewal.renew(session, each, how)
+    leavings.forget(session, moved)
     return moved

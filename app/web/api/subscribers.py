@@ -70,10 +70,13 @@ def erase(who: str) -> Response:
 @blueprint.arguments(schemas.LookupQuestion)
 @blueprint.response(200, schemas.LookupAnswer)
 def look_up(question: dict[str, Any]) -> Response:
-    """Up to 1,000 addresses at once, in the order asked."""
+    """Up to 1,000 addresses at once, in the order asked.
+
+    Who left the newsletter and has been erased since is `unsubscribed`, until they confirm it anew.
+    """
     newsletter = _visible(question["newsletter"])
     with current.database().read_only() as connection:
-        found = status.look_up(connection, newsletter, question["emails"])
+        found = status.look_up(connection, newsletter, question["emails"], current.settings().suppression_key)
     return jsonify(results=[{"email": each.email, "status": each.status, "mailable": each.mailable} for each in found])
 
 

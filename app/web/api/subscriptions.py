@@ -6,7 +6,7 @@ from flask import Response
 
 from app.api_keys import Scope
 from app.consent import JsonValue, timestamp
-from app.subscriptions.decision import HoneypotResult, Signup
+from app.subscriptions.decision import HoneypotResult, Signup, StatedRequest
 from app.web import client, current, origins
 from app.web.api import access, orders
 from app.web.api.arguments import Blueprint
@@ -20,7 +20,10 @@ blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", descripti
 @blueprint.arguments(orders.SubscriptionOrder)
 @blueprint.response(202, orders.Accepted)
 def ask(order: dict[str, Any]) -> Response:
-    """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation."""
+    """Ask for double opt-in on a person's behalf. The same answer for every address; nothing skips the confirmation.
+
+    Nobody is asked who has left the newsletter later than `requested_at`, or at any time where that is left out.
+    """
     visible = {slug: each for slug, each in current.catalogue().open.items() if access.caller().sees(slug)}
     newsletters = intake.newsletters(order.get("newsletters", []), visible)
     signup = Signup(
@@ -30,6 +33,7 @@ def ask(order: dict[str, Any]) -> Response:
         asked_from=origins.known(order.get("form_url"), newsletters),
         sincerity=HoneypotResult.HUMAN,
         evidence=_evidence(order),
+        order=StatedRequest(order.get("requested_at")),
     )
     intake.record(signup)
     return intake.accepted(signup.address.domain)
