@@ -1,15 +1,16 @@
 """Consent events: one immutable record for every step, written together with the change it records.
 
-Invariant: an event is inserted once. The database refuses every later change except the blanking of evidence and salt,
-which is erasure. Evidence is kept as the exact RFC 8785 text, so that anyone can recompute its hash; the salt prevents
-guessing the evidence from the hash. The MAC shows that this application wrote the event.
+Invariant: an event is inserted once. The database refuses every later change except erasure, which blanks evidence and
+salt, and with them whose and what event it was: its type, its day and the tombstone that names it stay. Evidence is
+kept as the exact RFC 8785 text, so that anyone can recompute its hash; the salt prevents guessing the evidence from the
+hash. The MAC shows that this application wrote the event.
 """
 
 import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
@@ -63,17 +64,20 @@ class ConsentEvent(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     type: Mapped[str]
-    subscriber_id: Mapped[UUID]
-    """No foreign key, here and below: the event outlives the rows that it refers to."""
+    subscriber_id: Mapped[UUID | None]
+    """No foreign key, here and below: the event outlives the rows that it refers to. None: erased, or a tombstone."""
     subscription_id: Mapped[UUID | None]
     newsletter: Mapped[str | None]
     occurred_at: Mapped[datetime] = mapped_column(Instant)
+    """Once erased, the day alone: its midnight in UTC."""
     evidence: Mapped[str | None]
     salt: Mapped[str | None]
     evidence_hash: Mapped[str]
     """The log's record of the event. Kept beside the evidence, because erasure may come before sealing."""
     mac: Mapped[str | None]
     """`Macs.make`: an event without it is not sealed. After sealing, the log's signature replaces it."""
+    erased_by: Mapped[UUID | None]
+    """The tombstone that names it. None also if it was erased before this column existed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,13 @@ class Step:
     """What happened, to which subscription, and when."""
 
     type: EventType
-    subscriber_id: UUID
+    subscriber_id: UUID | None
+    """None in a tombstone, which says nothing of whose events it names."""
     subscription_id: UUID | None
     """None, like the newsletter, if the step concerns the person as a whole."""
     newsletter: str | None
     occurred_at: datetime
+    event_id: UUID = field(default_factory=uuid4)
 
 
 def record(session: Session, step: Step, act: Act) -> None:
@@ -110,15 +116,14 @@ def record_all(session: Session, steps: Sequence[tuple[Step, Act]]) -> None:
 
 def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
     """The event's columns, for a caller that inserts in bulk. Raises WithoutKeys."""
-    identity = uuid4()
     evidence = {
         **act.details,
         "actor": act.actor,
-        "event": str(identity),
+        "event": str(step.event_id),
         "newsletter": step.newsletter,
         "occurred_at": timestamp(step.occurred_at),
         "software": SOFTWARE,
-        "subscriber": str(step.subscriber_id),
+        "subscriber": None if step.subscriber_id is None else str(step.subscriber_id),
         "subscription": None if step.subscription_id is None else str(step.subscription_id),
         "type": step.type,
     }
@@ -126,7 +131,7 @@ def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
     salt = secrets.token_bytes(32)
     hashed = evidence_hash(text, salt)
     return {
-        "id": identity,
+        "id": step.event_id,
         "type": step.type,
         "subscriber_id": step.subscriber_id,
         "subscription_id": step.subscription_id,
@@ -135,7 +140,7 @@ def row(connection: Connection, step: Step, act: Act) -> dict[str, Any]:
         "evidence": text.decode(),
         "salt": salt.hex(),
         "evidence_hash": hashed,
-        "mac": event_macs.of(connection).make(identity, hashed),
+        "mac": event_macs.of(connection).make(step.event_id, hashed),
     }
 
 

@@ -13,6 +13,8 @@ from app.ledger import audit, proofs, sealing
 from app.ledger.log import Log, newest_checkpoint
 from app.ledger.model import LogEntry
 from app.ledger.verifier import Checkpoint, Key, evidence_hash, leaf_hash, open_note
+from app.privacy import tombstones
+from app.privacy.tombstones import ErasedSubscription, ErasureReason
 from app.resources import resources_of
 from tests.service import Service
 
@@ -41,7 +43,7 @@ def grow(service: Service, sizes: Sequence[int]) -> None:
 
 
 def erase(service: Service, **forged: str) -> None:
-    """Blank the first event, and say so in a tombstone, as erasure does."""
+    """Blank the first event, and say so in a tombstone, as versions before migration 0035 did."""
     with service.database.transaction() as session:
         event = session.scalars(
             update(ConsentEvent)
@@ -60,6 +62,21 @@ def erase(service: Service, **forged: str) -> None:
         assert event.newsletter
         step = consent.Step(EventType.ERASED, event.subscriber_id, event.subscription_id, event.newsletter, clock.now())
         consent.record(session, step, Act(Actor.CONTROLLER, {"erased": [{**named, **forged}], "reason": "request"}))
+
+
+def bury(service: Service, position: int) -> None:
+    """Erase the subscription of the event at that position, as the service does."""
+    with service.database.transaction() as session:
+        event = session.scalars(
+            select(ConsentEvent)
+            .join(LogEntry, LogEntry.event_id == ConsentEvent.id)
+            .where(LogEntry.position == position)
+        ).one()
+        assert event.subscriber_id
+        assert event.subscription_id
+        assert event.newsletter
+        grave = ErasedSubscription(event.subscriber_id, event.subscription_id, event.newsletter)
+        tombstones.bury(session, [grave], ErasureReason.REQUEST, Act(Actor.CONTROLLER, {"method": "api:shop"}))
 
 
 def log_of(service: Service) -> Log:

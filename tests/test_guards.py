@@ -55,6 +55,31 @@ def test_erasure_may_blank_evidence_and_salt_together_and_nothing_can_be_put_bac
         connection.execute(text("UPDATE consent_events SET evidence = '{}', salt = 'aa'"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "subscriber_id = '00000000000000000000000000000009'",
+        "newsletter = 'events'",
+        "occurred_at = '2026-11-22T00:00:00.000+00:00'",
+        "evidence_hash = 'cc'",
+        "type = 'letter.accepted'",
+    ],
+)
+def test_erasure_may_blank_whose_event_it_was_and_put_nobody_in_their_place(database: Database, change: str) -> None:
+    refuses(database, EVENT, f"UPDATE consent_events SET evidence = NULL, salt = NULL, {change}")
+    blank = "subscriber_id = NULL, newsletter = NULL, occurred_at = '2026-11-23T00:00:00.000+00:00'"
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE consent_events SET evidence = NULL, salt = NULL, {blank},"
+            " erased_by = '00000000000000000000000000000003'"
+        )
+    (event,) = rows(database, "consent_events")
+    assert event.subscriber_id is event.newsletter is None
+    for again in (change, "erased_by = '00000000000000000000000000000004'"):
+        with pytest.raises(DBAPIError, match="never changed or deleted"), database.writer.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE consent_events SET {again}")
+
+
 def refuses(database: Database, row: str, statement: str) -> None:
     with database.writer.begin() as connection:
         connection.exec_driver_sql(row)

@@ -216,9 +216,10 @@ def test_a_new_type_of_event_leaves_the_log_and_its_guards_as_they_were(
         with pytest.raises(DBAPIError, match="ck_consent_events_type"), database.writer.begin() as connection:
             connection.execute(text(EVENT.replace("1'", "5'", 1).replace("subscription.requested", LIFTED)))
         assert Sealer(database, log).step()
-        before = rows(database, "consent_events"), rows(database, "log_entries")
+        before = tuple(rows(database, "consent_events")[0]), rows(database, "log_entries")
         schema.migrate(database)
-        assert (rows(database, "consent_events"), rows(database, "log_entries")) == before
+        (event,) = rows(database, "consent_events")
+        assert (event[: len(before[0])], rows(database, "log_entries")) == before
         with database.writer.begin() as connection:
             connection.execute(text(EVENT.replace("1'", "5'", 1).replace("subscription.requested", LIFTED)))
         assert len(rows(database, "unsealed_events")) == 1
@@ -252,10 +253,8 @@ def test_the_controller_of_a_catalogue_from_before_is_cited_from_the_first_signu
     with opened(empty_database_url) as database:
         with database.transaction() as session:
             command.upgrade(schema.alembic_config(session.connection()), "0032")
-            session.execute(
-                text("INSERT INTO controllers (id, terms) VALUES (1, :terms)"),
-                {"terms": json.dumps(CATALOGUE["controller"])},
-            )
+            who = {"terms": json.dumps(CATALOGUE["controller"])}
+            session.execute(text("INSERT INTO controllers (id, terms) VALUES (1, :terms)"), who)
             session.execute(
                 text("INSERT INTO newsletters (slug, terms) VALUES ('weekly', :terms)"),
                 {"terms": json.dumps(CATALOGUE["newsletter"][0])},

@@ -24,6 +24,7 @@ WORDS = {
     PurgeKind.PROOFS: "used proofs of work forgotten",
     PurgeKind.BREAKER_COUNTS: "counts of requests forgotten, of a newsletter in a minute",
     PurgeKind.BREAKER_CHANGES: "switchings of breakers forgotten",
+    PurgeKind.ERASURES: "ids of erased subscriptions forgotten",
     PurgeKind.FEEDBACK: "reports of bounces and complaints forgotten",
 }
 

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, case, func, or_, select
+from sqlalchemy.orm import QueryableAttribute, aliased
 
 from app.consent import ConsentEvent
+from app.ledger.erasures import RecentErasure
 from app.ledger.model import LogEntry
 
 LOOK_AHEAD = 10_000
@@ -21,7 +23,8 @@ class SealedEvent:
     id: UUID
     type: str
     occurred_at: datetime
-    subscriber_id: UUID
+    subscriber_id: UUID | None
+    """None of an event that was erased, and of an erasure that is no longer recent."""
     newsletter: str | None
 
 
@@ -36,7 +39,7 @@ def read(connection: Connection, after: int, *, limit: int, newsletters: Collect
     """Events after the position `after`, of these newsletters; None: of all.
 
     The erasure of a whole person names no newsletter, and concerns every recipient that may hold a copy (GDPR Art. 19):
-    each client that may see a newsletter which the person ever requested.
+    each client that may see a newsletter which the person ever requested. Whose it was is known for a while only.
     """
     last = connection.scalar(select(func.max(LogEntry.position)))
     end = min(-1 if last is None else last, after + LOOK_AHEAD)
@@ -52,10 +55,14 @@ def read(connection: Connection, after: int, *, limit: int, newsletters: Collect
 def _concerns(newsletters: Collection[str]) -> ColumnElement[bool]:
     other = aliased(ConsentEvent)
     of_theirs = other.newsletter.in_(newsletters) & (other.subscriber_id == ConsentEvent.subscriber_id)
-    return or_(
-        ConsentEvent.newsletter.in_(newsletters),
-        ConsentEvent.newsletter.is_(None) & select(other.id).where(of_theirs).exists(),
-    )
+    erased = (RecentErasure.event_id == ConsentEvent.id) & RecentErasure.newsletter.in_(newsletters)
+    is_about_them = select(other.id).where(of_theirs).exists() | select(RecentErasure.event_id).where(erased).exists()
+    return or_(ConsentEvent.newsletter.in_(newsletters), ConsentEvent.newsletter.is_(None) & is_about_them)
+
+
+def _lately(column: ColumnElement[Any] | QueryableAttribute[Any]) -> ScalarSelect[Any]:
+    """Of a recent erasure."""
+    return select(column).where(RecentErasure.event_id == ConsentEvent.id).limit(1).scalar_subquery()
 
 
 _BY_POSITION = (
@@ -64,8 +71,8 @@ _BY_POSITION = (
         ConsentEvent.id,
         ConsentEvent.type,
         ConsentEvent.occurred_at,
-        ConsentEvent.subscriber_id,
-        ConsentEvent.newsletter,
+        func.coalesce(ConsentEvent.subscriber_id, _lately(RecentErasure.subscriber_id)),
+        func.coalesce(ConsentEvent.newsletter, _lately(case((~RecentErasure.is_of_person, RecentErasure.newsletter)))),
     )
     .join(ConsentEvent, ConsentEvent.id == LogEntry.event_id)
     .order_by(LogEntry.position)

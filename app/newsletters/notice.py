@@ -176,7 +176,12 @@ def _periods(about: _About) -> Iterator[str]:
             "code, until there is no more need for it. Nobody finds the address from it without our key.",
             traces=about.in_words(TRACES_KEPT_FOR),
         ),
-        _("Of each step a fingerprint, for good. Once your data is erased, it says nothing about you."),
+        _(
+            "Of each step its kind, its day and a fingerprint, for good, so that nothing can be changed unseen. Once "
+            "your data is erased, they lead to nobody; for %(traces)s more, a number by which we tell those who "
+            "received your data, and by which we erase it again should an older backup be restored.",
+            traces=about.in_words(TRACES_KEPT_FOR),
+        ),
     )
 
 

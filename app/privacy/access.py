@@ -19,6 +19,7 @@ from app.addresses import EmailAddress
 from app.consent import ConsentEvent
 from app.database import AnyRow
 from app.feedback import FeedbackReport
+from app.ledger.erasures import RecentErasure
 from app.ledger.model import LogEntry
 from app.newsletters.tables import Wording
 from app.outbox import Letter
@@ -103,6 +104,7 @@ PARTS: Mapping[str, Part] = {
     "lapsed_requests": Part(LapsedRequest.subscriber_id, LapsedRequest.lapsed_at),
     "suppressions": Part(Suppression.digest, Suppression.since),
     "suppressions_of_mailbox": Part(Suppression.digest, Suppression.since, Kept.OF_MAILBOX),
+    "erasures": Part(RecentErasure.subscriber_id, RecentErasure.erased_at),
     "leavings": Part(KeptLeaving.digest, KeptLeaving.newsletter),
     "mail_budget": Part(RecipientLimit.digest, RecipientLimit.used_at, but=frozenset({"to_mailbox"})),
     "mail_budget_of_mailbox": Part(

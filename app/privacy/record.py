@@ -150,7 +150,8 @@ def _proof_of_consent(newsletters: Sequence[Newsletter], recipients: Lines, tran
         time_limits=(
             *(f"{each.slug}: {_for(each.keep_evidence)} after the subscription ended" for each in newsletters),
             f"Requests that nobody confirmed: {_for(TRACES_KEPT_FOR)} after they lapsed",
-            "Fingerprints in the log: for good; they say nothing once the evidence is erased",
+            "Kind, day and fingerprint of each step in the log: for good; they lead to nobody once the rest is erased",
+            f"Ids of what was erased, to erase it again after a restore: {_for(TRACES_KEPT_FOR)}",
         ),
     )
 

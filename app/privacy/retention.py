@@ -18,6 +18,7 @@ from app.abuse import proof_of_work, recipient_limit
 from app.abuse.attack_detection import switching
 from app.consent import Act, Actor
 from app.database import Database
+from app.ledger import erasures
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Newsletter
 from app.privacy import erasure
 from app.privacy.tombstones import ErasureReason
@@ -44,6 +45,7 @@ class PurgeKind(StrEnum):
     BREAKER_COUNTS = "breaker_counts.forgotten"
     BREAKER_CHANGES = "breaker_changes.forgotten"
     FEEDBACK = "feedback_reports.forgotten"
+    ERASURES = "erasures.forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def chores(catalogue: Catalogue) -> Iterator[Chore]:
     yield Chore(PurgeKind.BREAKER_COUNTS, _ended_by(switching.purge_minutes))
     yield Chore(PurgeKind.BREAKER_CHANGES, _ended_by(switching.purge_changes))
     yield Chore(PurgeKind.FEEDBACK, _forget_reports)
+    yield Chore(PurgeKind.ERASURES, _forget_erasures)
     yield Chore(PurgeKind.BUDGETS, _ended_by(recipient_limit.purge))
     yield Chore(PurgeKind.PROOFS, _ended_by(proof_of_work.purge))
 
@@ -151,6 +154,10 @@ def _erase_withdrawn(newsletter: Newsletter, session: Session, at_most: int) -> 
 
 def _forget_reports(session: Session, at_most: int) -> int:
     return feedback.purge(session, clock.now() - TRACES_KEPT_FOR, at_most=at_most)
+
+
+def _forget_erasures(session: Session, at_most: int) -> int:
+    return erasures.purge(session, clock.now() - TRACES_KEPT_FOR, at_most=at_most)
 
 
 def _erase_unconfirmed(session: Session, at_most: int) -> int:

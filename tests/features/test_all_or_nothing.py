@@ -18,6 +18,7 @@ from tests.refusing import refusing
 from tests.service import ADA, Service, everything
 
 EVIDENCE = {"consent_events", "unsealed_events"}
+ERASURE = EVIDENCE | {"erasures"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,14 @@ STEPS = {
     "decline": Step(decline, EVIDENCE | {"subscriptions", "subscribers", "letters", "stubs", "suppressions"}),
     "leave": Step(leave, EVIDENCE | {"subscriptions", "letters"}),
     "expire": Step(expire, EVIDENCE | {"subscriptions", "subscribers", "letters", "stubs"}, timedelta(days=5)),
-    "erase": Step(erase, EVIDENCE | {"subscriptions", "subscribers", "letters", "mail_budgets"}),
+    "erase": Step(erase, ERASURE | {"subscriptions", "subscribers", "letters", "mail_budgets"}),
     "erase a complainer": Step(
         erase_complainer,
-        EVIDENCE | {"subscriptions", "subscribers", "letters", "mail_budgets", "suppressions", "leavings"},
+        ERASURE | {"subscriptions", "subscribers", "letters", "mail_budgets", "suppressions", "leavings"},
     ),
-    "erase the unconfirmed": Step(erase_unconfirmed, EVIDENCE | {"stubs"}, timedelta(days=31)),
+    "erase the unconfirmed": Step(erase_unconfirmed, ERASURE | {"stubs"}, timedelta(days=31)),
     "erase the withdrawn": Step(
-        erase_withdrawn, EVIDENCE | {"subscriptions", "subscribers", "letters", "leavings"}, timedelta(days=1096)
+        erase_withdrawn, ERASURE | {"subscriptions", "subscribers", "letters", "leavings"}, timedelta(days=1096)
     ),
 }
 

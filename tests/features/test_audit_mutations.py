@@ -15,7 +15,7 @@ from app.database import Base
 from app.ledger import audit
 from app.ledger.log import Log
 from tests.features.conftest import OpenService
-from tests.log import audited, erase, grow, log_of, seal, without_triggers, write_events
+from tests.log import audited, bury, erase, grow, log_of, seal, without_triggers, write_events
 from tests.service import Service
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -24,14 +24,14 @@ EVERY_BIT_OF = 16
 """Bytes. Of longer values one bit in each byte is changed, another one each time."""
 
 ROWS = {
-    "consent_events": "id IN (SELECT event_id FROM log_entries WHERE position IN (0, 1, 5))",
+    "consent_events": "id IN (SELECT event_id FROM log_entries WHERE position IN (0, 1, 2, 5, 6))",
     "log_entries": "position IN (0, 3, 5)",
     "tree_nodes": "level > 0",
     "checkpoints": "size > 0",
     "log_keys": "since_size > 0",
     "wordings": "sha256 = (SELECT min(sha256) FROM wordings)",
 }
-"""Among the events: one that was erased, one that was not, and the tombstone."""
+"""Among the events: one that was erased, one that was not, and the tombstone; and both as older versions erased."""
 
 UNPROVEN = {("wordings", "first_used_at"), ("checkpoints", "signed_at"), ("consent_events", "mac")}
 """For operators; for how much is published; and for the sealer. Once an event is sealed, no evidence leans on them."""
@@ -55,7 +55,8 @@ def service(open_service: OpenService) -> Service:
     service = open_service(log_signing_keys=(NEW, OLD))
     grow(service, [5])
     erase(service)
-    assert seal(service.database, log_of(service)) == 1
+    bury(service, 2)
+    assert seal(service.database, log_of(service)) == 2
     write_events(service.database, 1)
     assert audited(service) == []
     return service

@@ -4,18 +4,24 @@ import base64
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from app import clock
+from app.api_keys import Scope
+from app.newsletters.definitions import TRACES_KEPT_FOR
 from app.resources import resources_of
 from config import Settings
 from tests import machine
+from tests.clocks import HOUR, Clock
 from tests.features.conftest import OpenService
+from tests.log import audited
 from tests.moving import asked, person
-from tests.service import Service
-from tests.tombstones import erase
+from tests.service import BROWSER, Service
+from tests.tombstones import assert_each_blank_event_is_named, erase
 
 ZELDA = "Zelda.Quirinus@Wobblethorpe.example.org"
 PARTS = (ZELDA, ZELDA.lower(), "zelda.quirinus", "Zelda.Quirinus", "zelda", "quirinus", "wobblethorpe")
@@ -69,6 +75,70 @@ def test_nothing_of_an_erased_person_remains(
     assert found_in(dump(settings)) == set()
     assert found_in(("".join(capsys.readouterr()) + caplog.text).encode()) == set()
     assert b"grace@example.org" in dump(settings)
+
+
+def senders_list(service: Service) -> set[str]:
+    """What a sender may have kept of a person: each id and each instant, as they are told by the API."""
+    about = service.get(f"/api/v1/subscribers/{ZELDA}", headers=service.key()).get_json()
+    theirs = about["subscriptions"]
+    feed = service.get("/api/v1/events?limit=1000", headers=service.key(Scope.EVENTS_READ)).get_json()["events"]
+    told = [each for each in feed if each["subscriber"] == about["id"]]
+    assert len(told) > 5
+    ids = {about["id"], *(each["id"] for each in theirs)}
+    return ids | {each["since"] for each in theirs} | {each["occurred_at"] for each in told}
+
+
+def spelt(value: str) -> Iterator[bytes]:
+    """As either database may store it."""
+    for each in (value, value.replace("-", ""), value.removesuffix("Z"), value.removesuffix("Z").replace("T", " ")):
+        yield each.encode()
+
+
+@pytest.mark.parametrize("by", ["a service", "the person", "retention"])
+def test_a_dump_after_erasure_joined_with_the_list_that_a_sender_kept_leads_to_nobody(
+    service: Service, settings: Settings, moved: Clock, by: str
+) -> None:
+    live(service)
+    service.work()
+    known = senders_list(service)
+    assert all(any(each in dump(settings) for each in spelt(value)) for value in known)
+    if by == "a service":
+        erase(service, ZELDA)
+    elif by == "the person":
+        link = resources_of(service.app).links.manage(person(service, ZELDA), clock.now() + timedelta(minutes=30))
+        page = link.removeprefix("https://subscribe.example.org")
+        assert service.post(f"{page}/erase", headers=BROWSER).status_code == 200
+    else:
+        moved.shift(timedelta(days=4 * 365))
+        service.work()
+        for _purge in range(2):
+            moved.shift(timedelta(days=31))
+            service.work()
+    service.work()
+    # An erasure can be repeated for a while, after an older backup was restored: until then the id is known.
+    moved.shift(TRACES_KEPT_FOR + HOUR)
+    service.work()
+    left = dump(settings)
+    assert [value for value in known if any(each in left for each in spelt(value))] == []
+    assert found_in(left) == set()
+    assert_each_blank_event_is_named(service)
+    assert audited(service) == []
+
+
+def test_what_repeats_an_erasure_after_a_restore_is_told_for_thirty_days(service: Service, moved: Clock) -> None:
+    service.confirmed(ZELDA)
+    who = str(person(service, ZELDA))
+    erase(service, ZELDA)
+    service.work()
+    key = service.key(Scope.EVENTS_READ)
+
+    def told() -> list[str | None]:
+        return [each["subscriber"] for each in service.get("/api/v1/events", headers=key).get_json()["events"]]
+
+    assert told() == [None, None, None, who]
+    moved.shift(TRACES_KEPT_FOR + HOUR)
+    service.work()
+    assert told() == [None] * 4
 
 
 def test_nothing_remains_of_a_request_that_was_declined(service: Service, settings: Settings) -> None:

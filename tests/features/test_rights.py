@@ -210,7 +210,7 @@ def test_article_19_recipients_learn_of_withdrawal_and_erasure_from_the_feed(ser
     service.work()
     told = feed(service)
     assert [each["type"] for each in told][-2:] == ["subscription.unsubscribed", "subscriber.erased"]
-    assert {each["subscriber"] for each in told} == {person}
+    assert [each["subscriber"] for each in told] == [None] * (len(told) - 1) + [person], "the rest is erased"
 
 
 def test_article_20_another_program_can_read_the_file_and_check_it(service: Service) -> None:

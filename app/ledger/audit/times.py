@@ -1,7 +1,8 @@
 """Checks that each event's time agrees with its position in the log.
 
 A request to change an address is dated when it was made and written when it is confirmed, up to three days later. All
-other events are written when they happen; and after a week without sealing, all waiting events are equally old.
+other events are written when they happen; and after a week without sealing, all waiting events are equally old. What
+was erased has its day only, and proves nothing of the time.
 """
 
 from collections.abc import Iterator
@@ -33,8 +34,8 @@ class Times:
     def compare(self, entry: Any) -> Iterator[str]:
         """Call for each entry in order; `rest` yields the remaining findings at the end."""
         happened = instant(entry.occurred_at)
-        if happened is None:
-            return  # The audit of events reports it.
+        if happened is None or entry.is_dated_by_day:
+            return  # What is no instant, the audit of events reports.
         event = _Event(happened, entry.event_id)
         if self._newest and happened < self._newest.at - EARLIER_AT_MOST - TOLERANCE:
             self._older.append(event)

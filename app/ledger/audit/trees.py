@@ -162,6 +162,7 @@ _ENTRIES = (
         LogEntry.leaf,
         ConsentEvent.evidence_hash,
         raw(ConsentEvent.occurred_at),
+        (ConsentEvent.evidence.is_(None) & ConsentEvent.erased_by.is_not(None)).label("is_dated_by_day"),
     )
     .outerjoin(ConsentEvent, ConsentEvent.id == LogEntry.event_id)
     .order_by(LogEntry.position)

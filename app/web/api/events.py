@@ -61,6 +61,6 @@ def _event(found: SealedEvent) -> dict[str, Any]:
         "id": str(found.id),
         "type": found.type,
         "occurred_at": timestamp(found.occurred_at),
-        "subscriber": str(found.subscriber_id),
+        "subscriber": str(found.subscriber_id) if found.subscriber_id else None,
         "newsletter": found.newsletter,
     }

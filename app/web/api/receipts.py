@@ -7,6 +7,7 @@ from flask import Response, request
 from werkzeug.exceptions import Gone, NotFound
 
 from app.api_keys import Scope
+from app.ledger import erasures
 from app.receipts import history
 from app.receipts.document import Reader
 from app.web import current, log_publication, receipt_formats
@@ -25,7 +26,11 @@ ALSO = {receipt_formats.LINKED: {"schema": schemas.ReceiptSchema}, receipt_forma
 def show(subscription: str) -> Response:
     """All that is known of one consent, with proofs: JSON, JSON-LD, or a page to print, as `Accept` says."""
     with current.database().read_only() as connection:
-        found = history.find(connection, _identify(subscription), current.resources().log, _shown_until())
+        wanted = _identify(subscription)
+        found = history.find(connection, wanted, current.resources().log, _shown_until())
+        erased = erasures.newsletter_of(connection, wanted) if found is None else None
+    if erased and access.caller().sees(erased):
+        raise Gone("The evidence of this subscription was erased.")
     if found is None or not access.caller().sees(found.newsletter):
         raise NotFound("No subscription by that id.")
     if found.is_erased:

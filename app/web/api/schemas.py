@@ -165,7 +165,11 @@ class EventSchema(Schema):
     id = fields.UUID(required=True)
     type = fields.String(required=True, validate=validate.OneOf(list(EventType)))
     occurred_at = fields.AwareDateTime(required=True)
-    subscriber = fields.UUID(required=True)
+    subscriber = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "`null` once its evidence was erased, and in an erasure older than 30 days."},
+    )
     newsletter = fields.String(required=True, allow_none=True)
 
 
