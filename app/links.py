@@ -4,10 +4,11 @@ Every link is built from the configured address, never from the host that a requ
 """
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from app.tokens import Purpose, Signer, TokenInvalid
@@ -68,6 +69,11 @@ class Links:
 
     def receipt(self, subscription_id: UUID, until: datetime) -> str:
         return f"{self.public_url}/receipts/{self.signer.sign(Purpose.RECEIPT, subscription_id, until)}"
+
+    def notice(self, slugs: Sequence[str], language: str) -> str:
+        """The privacy notice of the first newsletter, from which those of the others are linked."""
+        query = [("language", language), *(("also", each) for each in slugs[1:])]
+        return f"{self.public_url}/privacy/{slugs[0]}?{urlencode(query)}"
 
     def envelope_sender(self, letter_id: UUID, sender: str) -> str:
         """Where bounces go: the address identifies the letter.

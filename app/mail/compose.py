@@ -1,8 +1,9 @@
 """Composes a letter from an intent in the outbox.
 
 Invariant: of the submitter's own input, only the address and the page of the form reach a letter.
-A confirmation letter is bare: who asks, for what, when, where, until when, one link. A logo, a slogan or a "welcome"
-made it advertising before German and Austrian courts (LG Stendal 22 S 87/20, VwGH 2012/03/0089).
+A confirmation letter is bare: who asks, for what, when, where, until when, one link. Behind all else a link to the
+privacy notice, because whoever reads it may not have given us their address (GDPR Art. 14(1) to (3)). A logo, a slogan
+or a "welcome" made it advertising before German and Austrian courts (LG Stendal 22 S 87/20, VwGH 2012/03/0089).
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ def compose(owed: Owed, links: Links, extra: ExtraHeaders) -> Composition:
     """Within an application context."""
     expires_at = owed.move.ends_at if owed.move else clock.now() + _valid_for(owed)
     link, exit_link = _links(owed, links, expires_at)
-    written = letter_text.write(owed, expires_at)
+    written = letter_text.write(owed, links, expires_at)
     text, html = written.filled_in(link, codes.grouped(codes.code(links.signer.keys[0], owed.letter.id)))
     sender = owed.first
     letter = ComposedLetter(

@@ -15,6 +15,7 @@ from flask import current_app, render_template
 from flask_babel import force_locale, get_timezone
 from markupsafe import escape
 
+from app.links import Links
 from app.mail.owed import AddressChangeDetails, Owed
 
 PARTS = ("subject.txt", "body.txt", "body.html")
@@ -63,9 +64,11 @@ class _Statement:
     expires_at: datetime
     code: str | None
     move: AddressChangeDetails | None
+    notice: str
+    """The URL of the privacy notice."""
 
 
-def write(owed: Owed, expires_at: datetime) -> LetterText:
+def write(owed: Owed, links: Links, expires_at: datetime) -> LetterText:
     """The letter's text, in its own language. Within an application context."""
     language = owed.letter.language
     words = [each.words([language]) for each in owed.newsletters.values()]
@@ -82,6 +85,7 @@ def write(owed: Owed, expires_at: datetime) -> LetterText:
         # Without a form id, no open page would accept the code.
         code=CODE if owed.letter.form_id else None,
         move=owed.move,
+        notice=links.notice([each.slug for each in owed.newsletters.values()], language),
     )
     return _render(statement) if owed.move else _kept(statement)
 

@@ -1,4 +1,4 @@
-"""The privacy notice (GDPR Art. 13), composed from the catalogue in each of a newsletter's languages.
+"""The privacy notice (GDPR Art. 13 and 14), composed from the catalogue in each of a newsletter's languages.
 
 Plain text, so that its bytes can be cited by their SHA-256. Blocks are separated by blank lines: a line that begins
 with `# ` is the title, one with `## ` a heading, lines that begin with `- ` are a list, anything else is a paragraph.
@@ -96,11 +96,16 @@ def _responsible(about: _About) -> Iterator[str]:
 
 
 def _purposes(about: _About) -> Iterator[str]:
-    """Art. 13(1)(c) and (d)."""
+    """Art. 13(1)(c) and (d), 14(1)(c) and (2)(b): the first mail may go to who never gave us the address."""
     _ = about.gettext
     yield "## " + _("What we use your data for, and on what ground")
     yield about.newsletter.purpose[about.language]
     yield _list(
+        _(
+            "To ask you by one mail, when somebody has given us your address for this newsletter, whether that was "
+            "you. The ground is the legitimate interest, yours and ours, that nobody is subscribed by somebody else "
+            "(GDPR Art. 6(1)(f))."
+        ),
         _("To send you this newsletter by e-mail. The ground is your consent (GDPR Art. 6(1)(a))."),
         _("To be able to show that you consented. The law obliges us to (GDPR Art. 6(1)(c) and 7(1))."),
         _(
@@ -115,8 +120,9 @@ def _purposes(about: _About) -> Iterator[str]:
 
 
 def _data(about: _About) -> Iterator[str]:
+    """Art. 14(1)(d) and (2)(f)."""
     _ = about.gettext
-    yield "## " + _("Which data")
+    yield "## " + _("Which data, and where it comes from")
     yield _list(
         _("Your e-mail address, and the language in which we write to you."),
         _(
@@ -125,6 +131,10 @@ def _data(about: _About) -> Iterator[str]:
             "of which normally no more than a part is kept, or nothing."
         ),
         _("Whether a mail server accepted the mails of this service to you."),
+    )
+    yield _(
+        "We have your address from whoever filled in a form with it, which need not have been you, or from another "
+        "service where it was given. The first mail says when, and as far as we know where."
     )
     yield _("This service sets no cookies. It does not measure whether you open a mail or click on a link in it.")
 

@@ -111,7 +111,10 @@ def _newsletter(newsletter: Newsletter, recipients: Lines, transfers: Lines) -> 
     return Activity(
         name=f"Newsletter {newsletter.title[language]} ({newsletter.slug}{retired})",
         purposes=(newsletter.purpose[language], f"Sent by e-mail, {newsletter.frequency}."),
-        legal_basis=("Consent, by double opt-in: GDPR Art. 6(1)(a), Directive 2002/58/EC Art. 13(1)",),
+        legal_basis=(
+            "Consent, by double opt-in: GDPR Art. 6(1)(a), Directive 2002/58/EC Art. 13(1)",
+            "The one mail that asks: legitimate interest that nobody is subscribed by somebody else, Art. 6(1)(f)",
+        ),
         people=("Subscribers", "People whose address was entered in the form, by themselves or by others"),
         data=(
             "E-mail address; while it is being changed, the former and the new one",

@@ -182,11 +182,16 @@ def test_the_confirmation_letter_is_bare(service: Service) -> None:
         assert "Then do nothing: you get no newsletter, and the request is erased." in part
         assert not re.search(r"welcome|thank|utm|\bfree\b|discount", part, re.IGNORECASE)
     found = Links(letter.delivered.part("html"))
-    assert found.addresses == [f"https://subscribe.example.org{letter.link}", "mailto:privacy@example.org"]
+    assert found.addresses == [
+        f"https://subscribe.example.org{letter.link}",
+        "mailto:privacy@example.org",
+        "https://subscribe.example.org/privacy/weekly?language=en",
+    ]
     assert found.tags == {"html", "head", "meta", "title", "body", "div", "p", "ul", "li", "a", "br"}
     assert re.findall(r"https?://\S+", letter.text) == [
         "https://example.org.",
         f"https://subscribe.example.org{letter.link}",
+        "https://subscribe.example.org/privacy/weekly?language=en",
     ]
 
 

@@ -21,6 +21,7 @@ _MARKS = {"# ": "h1", "## ": "h2", "- ": "ul"}
 
 @blueprint.get("")
 def show(slug: str) -> Response:
+    """`?also=` names other newsletters, whose notices are linked: a letter may be about several."""
     newsletter = _find(slug)
     spoken = newsletter.language_for(language.preferred())
     versions = newsletter.notices.get(spoken)
@@ -75,4 +76,6 @@ def _answer(newsletter: Newsletter, spoken: str, digest: str) -> Response:
 def _page(text: str, **about: object) -> Response:
     if request.accept_mimetypes.best_match(["text/html", "text/plain"]) == "text/plain":
         return Response(text, mimetype="text/plain")
-    return make_response(render_template("pages/notice.html", blocks=list(blocks(text)), **about))
+    known, preferred = current.catalogue().newsletters, language.preferred()
+    titles = {each: known[each].words(preferred).title for each in request.args.getlist("also") if each in known}
+    return make_response(render_template("pages/notice.html", blocks=list(blocks(text)), others=titles, **about))
