@@ -17,6 +17,7 @@ from markupsafe import escape
 
 from app.links import Links
 from app.mail.owed import AddressChangeDetails, Owed
+from app.subscriptions.stated_requests import Origin
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 LINK, CODE = (f"{name}-{secrets.token_hex(16)}" for name in ("link", "code"))
@@ -64,6 +65,7 @@ class _Statement:
     expires_at: datetime
     code: str | None
     move: AddressChangeDetails | None
+    origin: Origin
     notice: str
     """The URL of the privacy notice."""
 
@@ -85,6 +87,7 @@ def write(owed: Owed, links: Links, expires_at: datetime) -> LetterText:
         # Without a form id, no open page would accept the code.
         code=CODE if owed.letter.form_id else None,
         move=owed.move,
+        origin=owed.origin,
         notice=links.notice([each.slug for each in owed.newsletters.values()], language),
     )
     return _render(statement) if owed.move else _kept(statement)

@@ -6,6 +6,7 @@ one) is no longer owed.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from uuid import UUID
 
@@ -19,19 +20,30 @@ from app.mail import address_change_letters
 from app.mail.owed import Owed
 from app.newsletters.definitions import Catalogue
 from app.outbox import Letter, LetterKind
+from app.subscriptions import stated_requests
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 _KNOWN_BY = (Subscriber.digest, Subscriber.mailbox_digest)
 
 
 def look_up(connection: Connection, letters: Sequence[Letter], catalogue: Catalogue) -> Mapping[UUID, Owed]:
-    """By letter id; a letter that is no longer owed is missing. One statement, but for address changes."""
+    """By letter id; a letter that is no longer owed is missing. Two statements, but for address changes."""
     moves = [letter for letter in letters if letter.kind in address_change_letters.KINDS]
     found = {each.id: address_change_letters.look_up(connection, each, catalogue) for each in moves}
     usual = [letter for letter in letters if letter.id not in found]
     rows = _rows(connection, usual)
     found |= {each.id: _owed(each, rows[each.subscriber_id], catalogue) for each in usual}
-    return {id: owed for id, owed in found.items() if owed}
+    owed = {id: each for id, each in found.items() if each}
+    return {**owed, **_with_origins(connection, [each for each in owed.values() if _asks(each.letter)])}
+
+
+def _asks(letter: Letter) -> bool:
+    return letter.kind == LetterKind.CONFIRMATION
+
+
+def _with_origins(connection: Connection, asking: Sequence[Owed]) -> Mapping[UUID, Owed]:
+    origins = stated_requests.of(connection, {each.letter.id: [*each.newsletters] for each in asking})
+    return {each.letter.id: replace(each, origin=origins[each.letter.id]) for each in asking}
 
 
 def _rows(connection: Connection, letters: Sequence[Letter]) -> Mapping[UUID, Sequence[AnyRow]]:

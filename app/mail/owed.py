@@ -8,6 +8,7 @@ from uuid import UUID
 from app.addresses import EmailAddress
 from app.newsletters.definitions import Controller, Newsletter
 from app.outbox import Letter
+from app.subscriptions.stated_requests import HERE, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Owed:
     commitment: str
     """`consent.commitment` to the address: evidence needs only this to show where the letter went."""
     move: AddressChangeDetails | None = None
+    origin: Origin = HERE
+    """Of a confirmation letter."""
 
     @property
     def first(self) -> Newsletter:

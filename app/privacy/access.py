@@ -16,14 +16,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.abuse.recipient_limit import RecipientLimit
 from app.addresses import EmailAddress
-from app.consent import ConsentEvent
+from app.consent import ConsentEvent, EventType
 from app.database import AnyRow
 from app.feedback import FeedbackReport
 from app.ledger.erasures import RecentErasure
 from app.ledger.model import LogEntry
 from app.newsletters.tables import Wording
 from app.outbox import Letter
-from app.subscriptions import lapsed_requests
+from app.subscriptions import lapsed_requests, stated_requests
 from app.subscriptions.address_change.changes import AddressChange
 from app.subscriptions.lapsed_requests import LapsedRequest
 from app.subscriptions.leavings import KeptLeaving
@@ -136,6 +136,12 @@ class Holdings:
         """The pages whose forms were submitted (Art. 15(1)(g))."""
         pages = (each["details"].get("form_url") for each in self.parts["consent_events"])
         return sorted({page for page in pages if page})
+
+    @property
+    def stated_sources(self) -> list[str]:
+        """What other services named as the source of a request that they passed on."""
+        orders = (each["details"] for each in self.parts["consent_events"] if each["type"] == EventType.REQUESTED)
+        return sorted({source for each in orders if (source := stated_requests.source_of(each))})
 
 
 def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:

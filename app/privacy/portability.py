@@ -74,7 +74,11 @@ def _about(holdings: Holdings, catalogue: Catalogue) -> dict[str, Any]:
         "retention": {each.slug: _retention(each) for each in newsletters},
         "rights": RIGHTS,
         "complaint_to": {"authority": controller.authority, "jurisdiction": controller.jurisdiction},
-        "source": {"from": "the person, or whoever filled in a form with the address", "forms": holdings.sources},
+        "source": {
+            "from": "the person, or whoever filled in a form with the address",
+            "forms": holdings.sources,
+            "services": holdings.stated_sources,
+        },
         "automated_decisions": False,
     }
 

@@ -20,9 +20,10 @@ from app.addresses import EmailAddress
 from app.consent import Act, EventType
 from app.database.prepared import PreparedStatement
 from app.outbox import Letter, State
-from app.subscriptions import leavings, transitions
+from app.subscriptions import leavings, stated_requests, transitions
 from app.subscriptions.address_change import changes
 from app.subscriptions.model import Status, Subscriber, Subscription
+from app.subscriptions.stated_requests import Origin
 from app.suppressions import Reason
 
 
@@ -47,6 +48,7 @@ class Asked:
     asked_from: str | None
     standings: Mapping[str, Standing]
     """By newsletter."""
+    origin: Origin
 
     def those(self, standing: Standing) -> list[str]:
         return [newsletter for newsletter, each in self.standings.items() if each is standing]
@@ -71,6 +73,7 @@ def find(connection: Connection, letter_id: UUID) -> Asked | None:
         language=letter.language,
         asked_at=letter.created_at,
         asked_from=letter.asked_from,
+        origin=stated_requests.of(connection, {letter_id: [UUID(each) for each in letter.about]})[letter_id],
         standings={
             each.newsletter: _standing(each.status, each.nonce == letter.about[str(each.subscription_id)])
             for each in found

@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from app.api_keys import Scope
 from app.newsletters.definitions import LANGUAGES
-from tests.service import BOTH, BROWSER, Letter, Service
+from tests.clocks import Clock
+from tests.preferences import download, fresh
+from tests.service import ADA, BOTH, BROWSER, Letter, Service
 
 OURS = "https://subscribe.example.org"
 
@@ -47,3 +50,61 @@ def test_no_other_letter_carries_it(service: Service) -> None:
     service.confirmed(language="en")
     service.subscribe(language="en")
     assert "/privacy/" not in service.letter().text
+
+
+def order(service: Service, **stated: str) -> Letter:
+    wanted = {"email": ADA, "newsletters": ["weekly"], "language": "en", **stated}
+    answer = service.post("/api/v1/subscriptions", json=wanted, headers=service.key(Scope.SUBSCRIBERS_WRITE))
+    assert answer.status_code == 202
+    return service.letter()
+
+
+STATED = {"source": "Shop <Gent> & Co", "requested_at": "2026-11-20T10:30:00+01:00"}
+
+
+def test_of_an_order_letter_and_page_say_when_and_where_it_was_asked_by_its_own_account(
+    service: Service, moved: Clock
+) -> None:
+    """Not when the order came: it may be days later (Art. 14(2)(f))."""
+    letter = order(service, **STATED)
+    words = "The request was made on 20 November 2026, 10:30 CET. So we were told; the source is named as: %s."
+    page = service.get(letter.link, headers=BROWSER).text
+    assert words % STATED["source"] in letter.text
+    for shown in (letter.delivered.part("html"), page):
+        assert words % "Shop &lt;Gent&gt; &amp; Co" in shown
+    assert "23 November" not in letter.text + page
+
+
+def test_what_an_order_does_not_state_is_not_made_up(service: Service, moved: Clock) -> None:
+    letter = order(service)
+    assert "passed on to us on 23 November 2026, 21:00 CET. The source is named as: shop." in letter.text
+    assert "was made on" not in letter.text
+
+
+def test_its_page_is_named_too(service: Service, moved: Clock) -> None:
+    letter = order(service, **STATED, form_url="https://example.org/checkout")
+    assert "20 November 2026, 10:30 CET, on https://example.org. So we were told" in letter.text
+
+
+def test_a_letter_for_a_form_and_an_order_says_both(service: Service, moved: Clock) -> None:
+    service.subscribe(newsletters="events", language="en")
+    letter = order(service, **STATED)
+    assert "The request was made on 23 November 2026" in letter.text
+    assert "The request was made on 20 November 2026" in letter.text
+
+
+def test_the_person_is_shown_the_source_among_their_data(service: Service, moved: Clock) -> None:
+    service.post(order(service, **STATED).link)
+    link = fresh(service)
+    assert download(service, link)["about"]["source"]["services"] == [STATED["source"]]
+    assert "Shop &lt;Gent&gt; &amp; Co" in service.get(f"{link}/data", headers=BROWSER).text
+
+
+def test_an_order_of_long_ago_is_not_heard(service: Service, moved: Clock) -> None:
+    wanted = {"email": ADA, "newsletters": ["weekly"], "requested_at": "2026-10-23T20:00:00Z"}
+    answer = service.post("/api/v1/subscriptions", json=wanted, headers=service.key(Scope.SUBSCRIBERS_WRITE))
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"]["requested_at"] == [
+        "This is more than 30 days ago. Ask the person again, in your own form."
+    ]
+    assert service.work() == []

@@ -1,7 +1,7 @@
 """Schemas of write requests from other services, and of their answers."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -11,15 +11,27 @@ from app.subscriptions.model import Status
 from app.web import client, parsing
 from app.web.api import schemas
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(minutes=5)
+NOT_OLDER_THAN = timedelta(days=30)
 NO_INSTANT = "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00."
 
 
 def in_the_past(instant: datetime) -> None:
-    """Raises ValidationError. Allows a clock that is up to `AHEAD` ahead of ours."""
-    if not EARLIEST <= instant <= clock.now() + AHEAD:
+    """Raises ValidationError. Allows a clock that is up to `AHEAD` ahead of ours.
+
+    Who is asked long after they asked does not remember it, and evidence of it is seldom at hand any more.
+    """
+    now = clock.now()
+    if instant > now + AHEAD:
         raise ValidationError("Send when the person asked: an instant that has been.")
+    if instant < now - NOT_OLDER_THAN:
+        raise ValidationError("This is more than 30 days ago. Ask the person again, in your own form.")
+
+
+def in_one_line(text: str) -> None:
+    """Raises ValidationError. It stands in a letter."""
+    if not text.isprintable():
+        raise ValidationError("Name the source in one line, without control characters.")
 
 
 class PageUrl(fields.String):
@@ -45,9 +57,10 @@ class SubscriptionOrder(schemas.Strict):
     )
     language = fields.String(validate=validate.Regexp(parsing.LANGUAGE_TAG, error=parsing.NO_LANGUAGE))
     source = fields.String(
-        validate=[schemas.storable, validate.Length(min=1, max=200)],
+        validate=[schemas.storable, validate.Length(min=1, max=200), in_one_line],
         metadata={
-            "description": "Where the person asked, such as `checkout`. Nothing personal: it is kept as evidence."
+            "description": "Where the person asked, such as `checkout`, in words that they know: letter and page name "
+            "it. Nothing personal: it is kept as evidence."
         },
     )
     ip = fields.IP(metadata={"description": "Of the person. Kept as far as `CLIENT_IP` says."})
@@ -62,7 +75,7 @@ class SubscriptionOrder(schemas.Strict):
     requested_at = fields.AwareDateTime(
         validate=in_the_past,
         error_messages={"invalid": NO_INSTANT, "invalid_awareness": NO_INSTANT},
-        metadata={"description": "When the person asked."},
+        metadata={"description": "When the person asked, at most 30 days ago. Letter and page say it."},
     )
 
 

@@ -122,6 +122,7 @@ def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = M
     return render_template(
         template,
         asked=asked,
+        origin=asked.origin if asked else None,
         names=names,
         words=words,
         titles=[words[name].title for name in names],
