@@ -7,7 +7,7 @@ import click
 
 from app.cli.attacks import attacks
 from app.newsletters import apply as applying
-from app.newsletters import load
+from app.newsletters import art13, load
 from app.newsletters import toml_file as catalogue_file
 from app.newsletters.toml_file import CatalogueError
 
@@ -27,7 +27,7 @@ def apply(context: Any, file: Path, check: bool) -> None:
     Exit status 2 means that the file cannot be used; nothing is changed then.
     """
     try:
-        _, tables = catalogue_file.load(file)
+        wanted, tables = catalogue_file.load(file)
     except CatalogueError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
@@ -40,6 +40,8 @@ def apply(context: Any, file: Path, check: bool) -> None:
         click.echo(str(change))
     if not changes:
         click.echo("Nothing to change.", err=True)
+    for line in art13.unsaid(wanted.controller) if wanted.controller and changes else ():
+        click.echo(f"warn  {line}", err=True)
     if check and changes:
         raise SystemExit(1)
 

@@ -43,6 +43,18 @@ def missing_items(controller: Controller, newsletters: Sequence[Newsletter], tol
     ]
 
 
+def unsaid(controller: Controller) -> list[str]:
+    """What the notice leaves open, because the catalogue says nothing of it. Only the controller knows."""
+    return [
+        f"controller.{key}: nothing is said, so the privacy notice {leaves} (GDPR Art. {article})"
+        for key, article, leaves in (
+            ("recipients", "13(1)(e)", "names kinds of recipients only: name who hosts, who delivers mail, who sends"),
+            ("transfers", "13(1)(f)", "is silent on countries outside the EEA: name them, or say that none are"),
+        )
+        if not getattr(controller, key)
+    ]
+
+
 def _is_told(path: Path, told: Collection[Path]) -> bool:
     return any(path[:length] in told for length in range(1, len(path) + 1))
 

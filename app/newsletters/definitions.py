@@ -36,7 +36,7 @@ class Controller:
     recipients: Mapping[str, tuple[str, ...]]
     """By language; empty if the controller has named none."""
     transfers: Mapping[str, str]
-    """By language: the countries outside the EEA, and the safeguard. Empty if there are none."""
+    """By language: the countries outside the EEA and the safeguard, or that there are none. Empty: nothing is said."""
 
     @property
     def identity(self) -> str:

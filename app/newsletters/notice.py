@@ -136,7 +136,10 @@ def _data(about: _About) -> Iterator[str]:
         "We have your address from whoever filled in a form with it, which need not have been you, or from another "
         "service where it was given. The first mail says when, and as far as we know where."
     )
-    yield _("This service sets no cookies. It does not measure whether you open a mail or click on a link in it.")
+    yield _(
+        "This service sets no cookies, and does not measure whether you open its own mails or click on a link in them. "
+        "The newsletter itself is sent by another program."
+    )
 
 
 def _recipients(about: _About) -> Iterator[str]:
@@ -152,11 +155,11 @@ def _recipients(about: _About) -> Iterator[str]:
 
 
 def _transfers(about: _About) -> Iterator[str]:
-    """Art. 13(1)(f)."""
-    _ = about.gettext
-    yield "## " + _("Countries outside the European Economic Area")
-    none = _("We do not send your data to any country outside the European Economic Area.")
-    yield about.controller.transfers.get(about.language, none)
+    """Art. 13(1)(f). Where the controller has said nothing of it, nothing is claimed."""
+    _, told = about.gettext, about.controller.transfers.get(about.language)
+    if told:
+        yield "## " + _("Countries outside the European Economic Area")
+        yield told
 
 
 def _periods(about: _About) -> Iterator[str]:

@@ -101,7 +101,8 @@ def _recipients(controller: Controller | None) -> Lines:
 
 def _transfers(controller: Controller | None) -> Lines:
     told = controller.transfers_for("en") if controller else None
-    return (told or "None (controller.transfers names none, and so the privacy notice says that there are none).",)
+    remedy = "say which countries outside the EEA receive data and under which safeguard, or that none does"
+    return (told or missing("controller.transfers", remedy),)
 
 
 def _newsletter(newsletter: Newsletter, recipients: Lines, transfers: Lines) -> Activity:

@@ -45,6 +45,10 @@ def contents(service: Service) -> list[Any]:
 def test_the_first_time_everything_is_added_and_the_second_time_nothing_changes(jawel: Jawel, write: Write) -> None:
     first = jawel("newsletters", "apply", write())
     assert (first.exit_code, first.stdout) == (0, "+ controller\n+ weekly\n+ events\n")
+    assert [line.split(":")[0] for line in first.stderr.splitlines() if line.startswith("warn")] == [
+        "warn  controller.recipients",
+        "warn  controller.transfers",
+    ], "the catalogue is silent, and so is the notice"
     second = jawel("newsletters", "apply", write())
     assert (second.exit_code, second.stdout, second.stderr) == (0, "", "Nothing to change.\n")
     assert jawel("newsletters", "list").stdout.split() == ["events", "weekly"]

@@ -83,7 +83,8 @@ def test_what_is_missing_is_named_with_the_key_or_setting_that_would_say_it(jawe
     result = jawel("privacy", "record")
     assert result.exit_code == 0
     assert "- MISSING: controller.recipients: name who hosts the service" in result.stdout
-    assert result.stderr == "1 thing is missing: look for MISSING.\n"
+    assert "- MISSING: controller.transfers: say which countries outside the EEA" in result.stdout
+    assert result.stderr == "2 things are missing: look for MISSING.\n"
     assert as_json(jawel)["missing"][0].startswith("controller.recipients: ")
 
 
