@@ -7,8 +7,9 @@ import click
 
 from app.cli.attacks import attacks
 from app.newsletters import apply as applying
-from app.newsletters import art13, load
+from app.newsletters import art13, load, wording_lint
 from app.newsletters import toml_file as catalogue_file
+from app.newsletters.definitions import Catalogue
 from app.newsletters.toml_file import CatalogueError
 
 
@@ -40,10 +41,15 @@ def apply(context: Any, file: Path, check: bool) -> None:
         click.echo(str(change))
     if not changes:
         click.echo("Nothing to change.", err=True)
-    for line in art13.unsaid(wanted.controller) if wanted.controller and changes else ():
+    for line in _doubts(wanted) if changes else ():
         click.echo(f"warn  {line}", err=True)
     if check and changes:
         raise SystemExit(1)
+
+
+def _doubts(wanted: Catalogue) -> list[str]:
+    unsaid = art13.unsaid(wanted.controller) if wanted.controller else []
+    return [*unsaid, *wording_lint.warnings(wanted)]
 
 
 @newsletters.command(name="list")

@@ -38,6 +38,25 @@ def noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "FRESH_FOR_SECONDS", 0)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        ('en = "Weekly letter"', 'en = "Weekly letter: -20% promo!"', "weekly.title.en: '%' reads as advertising"),
+        ("news about our books.", "gratis books.", "weekly.purpose.en: 'gratis' reads as advertising"),
+        ('en = "Yes, send me the weekly letter by e-mail."', 'en = "Yes."', "weekly.consent.en: does not name Weekly"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_words_that_advertise_or_say_nothing_are_taken_and_warned_of(
+    jawel: Jawel, write: Write, old: str, new: str, warning: str
+) -> None:
+    result = jawel("newsletters", "apply", write(old, new))
+    assert result.exit_code == 0
+    assert f"warn  {warning}" in result.stderr
+    before = jawel("newsletters", "apply", "--check", write())
+    assert f"warn  {warning}" not in before.stderr
+
+
 def contents(service: Service) -> list[Any]:
     return [sorted(map(repr, service.rows(f"SELECT * FROM {table}"))) for table in CATALOGUE_TABLES]
 
@@ -45,7 +64,7 @@ def contents(service: Service) -> list[Any]:
 def test_the_first_time_everything_is_added_and_the_second_time_nothing_changes(jawel: Jawel, write: Write) -> None:
     first = jawel("newsletters", "apply", write())
     assert (first.exit_code, first.stdout) == (0, "+ controller\n+ weekly\n+ events\n")
-    assert [line.split(":")[0] for line in first.stderr.splitlines() if line.startswith("warn")] == [
+    assert [line.split(":")[0] for line in first.stderr.splitlines() if line.startswith("warn  controller")] == [
         "warn  controller.recipients",
         "warn  controller.transfers",
     ], "the catalogue is silent, and so is the notice"

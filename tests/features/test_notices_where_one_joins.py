@@ -44,3 +44,10 @@ def test_of_several(service: Service) -> None:
 def test_of_one_that_a_subscriber_may_join(service: Service) -> None:
     service.confirmed()
     assert "events" in notices(service.get(fresh(service), headers=BROWSER).text)
+
+
+def test_the_form_to_copy_says_what_for_who_asks_and_that_one_can_leave(service: Service) -> None:
+    page = html.unescape(html.unescape(service.get("/newsletters/weekly/embed?language=en", headers=BROWSER).text))
+    form = page[page.index("<form") : page.index("</form>")]
+    assert "One mail a week with news about our books." in form
+    assert "Voorbeeld BV asks you this. You can leave at any time." in form

@@ -37,5 +37,6 @@ def _snippet(newsletter: Newsletter) -> str:
             newsletter=newsletter,
             spoken=spoken,
             words=newsletter.words([spoken]),
+            controller=current.catalogue().controller,
             service=current.settings().public_url,
         ).strip()
