@@ -33,9 +33,9 @@ def in_a_loop(acts: Callable[[], Coroutine[Any, Any, None]]) -> None:
         pool.submit(lambda: asyncio.run(asyncio.wait_for(acts(), PATIENCE_SECONDS))).result()
 
 
-def await_lock(service: Service) -> None:
+def await_lock(service: Service, waiting: int = 1) -> None:
     deadline = time.monotonic() + 60
-    while not service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+    while len(service.rows("SELECT 1 FROM pg_locks WHERE NOT granted")) < waiting:
         assert time.monotonic() < deadline, "nobody waits for anybody"
         time.sleep(0.01)
 

@@ -36,6 +36,8 @@ class AdvisoryLock(IntEnum):
     """Held while events get their positions in the log, or return to the queue for sealing."""
     ATTACK_DETECTION = 0x4A61776D01
     """Held while the log is counted or a breaker is switched."""
+    ANSWERS = 0x4A61776D
+    """With a text: held while the request that bears it is carried out. Of 32 bits, as PostgreSQL has it for two."""
 
 
 def try_lock(connection: Connection, lock: AdvisoryLock) -> bool:
@@ -46,6 +48,14 @@ def try_lock(connection: Connection, lock: AdvisoryLock) -> bool:
     if connection.dialect.name == "sqlite":
         return True
     return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock.value}))
+
+
+def try_lock_for(connection: Connection, lock: AdvisoryLock, name: str) -> bool:
+    """As `try_lock`, for one name among many. Two names may share a lock, by a chance of one in 2^32."""
+    if connection.dialect.name == "sqlite":
+        return True
+    taken = text("SELECT pg_try_advisory_xact_lock(:lock, hashtext(:name))")
+    return bool(connection.scalar(taken, {"lock": lock.value, "name": name}))
 
 
 def await_lock(connection: Connection, lock: AdvisoryLock) -> None:

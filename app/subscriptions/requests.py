@@ -10,6 +10,8 @@ starts over.
 
 import random
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -39,22 +41,22 @@ class Overtaken(JawelError):
     """Other requests wrote to the same address at every attempt. A retry in a second may succeed."""
 
 
-def request(connection: Connection, signup: Signup, digests: Digests) -> None:
-    """Record the request and owe the letter.
+def request(
+    connection: Connection,
+    signup: Signup,
+    digests: Digests,
+    *,
+    attempt_in: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> None:
+    """Record the request and owe the letter. `digests` are those of the address. Raises Overtaken.
 
-    `connection` comes from `Database.single_statement`; `digests` are those of the address. Raises Overtaken.
+    `connection` comes from `Database.single_statement`, or from a transaction with other work in it: then `attempt_in`
+    is its `begin_nested`, because on PostgreSQL a write that is rejected would end the whole transaction.
     """
     for tried in range(ATTEMPTS):
-        now = clock.now()
-        facts = _read(connection, signup.address, digests, now)
-        if signup.order:
-            # After the rows: who is erased in between is seen in one of the two.
-            facts = replace(facts, left_on=leavings.of(connection, digests.address))
-        plan = decide(signup, facts, now)
         try:
-            draft = request_rows.Draft.of(signup, digests, facts, now, plan)
-            kept = request_rows.rows_of(connection, draft, plan)
-            recording.write(connection, kept, equal_work.undone_rows(connection, draft, kept))
+            with attempt_in():
+                _attempt(connection, signup, digests)
         except (IntegrityError, OperationalError) as error:
             if not _may_go_again(connection, error):
                 raise
@@ -63,6 +65,18 @@ def request(connection: Connection, signup: Signup, digests: Digests) -> None:
             continue
         return
     raise Overtaken("too many requests for one address at the same instant")
+
+
+def _attempt(connection: Connection, signup: Signup, digests: Digests) -> None:
+    now = clock.now()
+    facts = _read(connection, signup.address, digests, now)
+    if signup.order:
+        # After the rows: who is erased in between is seen in one of the two.
+        facts = replace(facts, left_on=leavings.of(connection, digests.address))
+    plan = decide(signup, facts, now)
+    draft = request_rows.Draft.of(signup, digests, facts, now, plan)
+    kept = request_rows.rows_of(connection, draft, plan)
+    recording.write(connection, kept, equal_work.undone_rows(connection, draft, kept))
 
 
 def _may_go_again(connection: Connection, error: IntegrityError | OperationalError) -> bool:

@@ -1,4 +1,7 @@
-"""A person as shown through their own links: the address, the language, and each subscription."""
+"""A person as shown through their own links: the address, the language, and each subscription.
+
+Lock order: `database.locks`.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.orm import Session
 
+from app import clock
+from app.abuse import recipient_limit
 from app.addresses import EmailAddress
 from app.subscriptions.model import Status, Subscriber, Subscription
 
@@ -69,6 +74,16 @@ def find(connection: Connection, subscriber_id: UUID) -> Person | None:
 def known_by(subscriber_id: UUID) -> Select[str, str | None]:
     """The digests under which an objection of theirs is kept (`suppressions.note_complaint`)."""
     return select(Subscriber.digest, Subscriber.mailbox_digest).where(Subscriber.id == subscriber_id)
+
+
+def hold(session: Session, subscriber_id: UUID) -> None:
+    """Lock the person's recipient limits and subscriptions until the transaction ends. Nothing for who is unknown."""
+    known = session.execute(known_by(subscriber_id)).first()
+    if known is None:
+        return
+    recipient_limit.hold(session, filter(None, known), clock.now())
+    theirs = select(Subscription.id).where(Subscription.subscriber_id == subscriber_id)
+    session.execute(theirs.order_by(Subscription.newsletter).with_for_update()).all()
 
 
 def speak(session: Session, subscriber_id: UUID, language: str) -> None:

@@ -43,6 +43,8 @@ NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 class InvalidFields(UnprocessableEntity):
     """422: the invalid fields of a request by name, each with texts that say how to correct it."""
 
+    kind = "invalid-fields"
+
     def __init__(self, errors: FieldErrors) -> None:
         super().__init__(_("Some fields need attention."))
         self.errors = errors
@@ -70,14 +72,15 @@ def answer(error: HTTPException) -> Response:
 
 
 def _document(error: HTTPException) -> Response:
+    kind = getattr(error, "kind", None)
     problem: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"urn:jawel:problem:{kind}" if kind else "about:blank",
         "title": error.name,
         "status": error.code,
         "detail": _detail(error),
     }
     if isinstance(error, InvalidFields):
-        problem |= {"type": "urn:jawel:problem:invalid-fields", "errors": error.errors}
+        problem |= {"errors": error.errors}
     return Response(json.dumps(problem), error.code, content_type="application/problem+json")
 
 

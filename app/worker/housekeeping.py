@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from app import clock
+from app import clock, kept_answers
 from app.abuse import rate_limit
 from app.database import is_away
 from app.ledger import sealing
@@ -36,7 +36,8 @@ HOLDING_BACK_SECONDS = (0.1,) * 10
 """Pauses for the sealer, a second in all: if sealing is refused, erasure goes on."""
 COUNTS_OF_REQUESTS = "rate_limits.forgotten"
 ALLOWANCES = "allowances.forgotten"
-UNTOLD = (COUNTS_OF_REQUESTS, ALLOWANCES)
+ANSWERS = "kept_answers.forgotten"
+UNTOLD = (COUNTS_OF_REQUESTS, ALLOWANCES, ANSWERS)
 """Not logged: they concern no person, and are purged all the time."""
 
 
@@ -131,6 +132,7 @@ def _chores(resources: Resources) -> Iterator[Chore]:
     yield from retention.chores(resources.catalogue.get())
     yield Chore(COUNTS_OF_REQUESTS, lambda session, at_most: rate_limit.purge(session, clock.now(), at_most=at_most))
     yield Chore(ALLOWANCES, lambda session, at_most: throttle.purge(session, clock.now(), at_most=at_most))
+    yield Chore(ANSWERS, lambda session, at_most: kept_answers.purge(session, clock.now(), at_most=at_most))
     # Once after an upgrade; later there is nothing to do.
     yield Chore(
         "mailboxes.completed", lambda session, at_most: mailbox_backfill.complete(session, key, at_most=at_most)

@@ -54,6 +54,11 @@ def caller() -> Caller:
     return cast(Caller, g.caller)
 
 
+def presented_key() -> str:
+    """The text of the key that the caller sent."""
+    return _token()[1]
+
+
 def identify(scope: Scope) -> Caller | None:
     """For endpoints that also work without a key; None if none is sent. Raises NoGoodKey or ScopeMissing.
 
@@ -63,12 +68,11 @@ def identify(scope: Scope) -> Caller | None:
 
 
 def _authenticate(scope: Scope) -> Caller:
-    # Werkzeug reads a token that is not of RFC 6750's form, such as `a=b`, as parameters.
-    kind, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    kind, token = _token()
     if kind.lower() != "bearer" or not token:
         security_log.note(Refusal.NO_KEY)
         raise NoGoodKey("Send `Authorization: Bearer KEY` with a key that is in force.")
-    found = current.resources().key_ring.find(token.strip())
+    found = current.resources().key_ring.find(token)
     if found is None:
         security_log.note(Refusal.BAD_KEY)
         raise NoGoodKey("This key is not in force: make another with `jawel keys create`.", error="invalid_token")
@@ -76,3 +80,9 @@ def _authenticate(scope: Scope) -> Caller:
         security_log.note(Refusal.MISSING_SCOPE, key=found.name, scope=scope)
         raise ScopeMissing(f"This key lacks the scope {scope}.", error="insufficient_scope", scope=scope)
     return found
+
+
+def _token() -> tuple[str, str]:
+    """Kind and token. Werkzeug reads a token that is not of RFC 6750's form, such as `a=b`, as parameters."""
+    kind, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return kind, token.strip()

@@ -67,9 +67,24 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 SEALED = {"/checkpoint", "/log/consistency", "/log/entries"}
 """404 before the first event is sealed."""
 
+KEYED: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same request with the same key gets the first answer for 24 hours, and acts once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"},
+}
+MATCHING: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The `ETag` last seen. `412` where it does not hold, and nothing happens.",
+    "schema": {"type": "string"},
+}
+
 ERRORS = {
     401: "No key, or none that is in force.",
     403: "The key lacks the scope.",
+    409: "A request with the same `Idempotency-Key` is under way; see `Retry-After`.",
+    412: "`If-Match` does not hold; `ETag` is that of now.",
     404: "Nothing by that name, or nothing that the key may see.",
     413: "More than the service reads.",
     415: "Another content type.",
@@ -134,12 +149,22 @@ CHALLENGE: dict[str, Any] = {
 }
 
 
+def _with_headers(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """Headers that change what a write does."""
+    takes = [KEYED] if method == "post" and path.startswith("/api/") else []
+    takes += [MATCHING] if method in {"delete", "patch"} or path == "/api/v1/unsubscribe" else []
+    return {**operation, "parameters": [*operation.get("parameters", []), *takes]} if takes else operation
+
+
 def _with_errors(path: str, operation: dict[str, Any]) -> dict[str, Any]:
     """Derives an operation's error statuses from what it takes, and drops "default"."""
+    headers = [each for each in operation.get("parameters", []) if each["in"] == "header"]
     asks = {
         401: operation.get("security") != [],
         403: operation.get("security") != [],
         404: "{" in path or path in SEALED,
+        409: KEYED in headers,
+        412: MATCHING in headers,
         413: "requestBody" in operation,
         415: "requestBody" in operation,
         422: "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", [])),
@@ -150,9 +175,13 @@ def _with_errors(path: str, operation: dict[str, Any]) -> dict[str, Any]:
     return {**operation, "responses": {**errors, **stated}}
 
 
+def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    return _with_errors(path, _with_headers(path, method, operation))
+
+
 def _described(spec: dict[str, Any]) -> dict[str, Any]:
     paths = {
-        path: {method: _with_errors(path, each) if method in METHODS else each for method, each in item.items()}
+        path: {method: _operation(path, method, each) if method in METHODS else each for method, each in item.items()}
         for path, item in spec["paths"].items()
     }
     return {**spec, "paths": {"/subscribe": SUBSCRIBE, "/challenge": CHALLENGE, **paths}}

@@ -14,7 +14,7 @@ from app.privacy import erasure
 from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status
 from app.web import current
-from app.web.api import access, answers, orders, schemas
+from app.web.api import access, answers, idempotency, orders, preconditions, schemas
 from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
 
@@ -52,11 +52,13 @@ def erase(who: str) -> Response:
     """Erase a person, by address or id: address, letters, evidence. Idempotent, and the same for who is not known.
 
     A key that is limited to newsletters erases what they know of the person; the rest stays with the others.
+    With `If-Match`, `412` and nothing erased where the person is not as that `ETag` showed them.
     """
     wanted = _erasable(who)
     caller = access.caller()
     act = Act(Actor.CONTROLLER, {"method": f"api:{caller.name}"})
     with current.database().transaction() as session:
+        preconditions.check_person(session, wanted if isinstance(wanted, UUID) else wanted.canonical)
         if caller.newsletters is None:
             erasure.erase(session, wanted, act)
         else:
@@ -67,6 +69,7 @@ def erase(who: str) -> Response:
 
 @blueprint.route("/subscribers/lookup", methods=["POST"])
 @access.requires(Scope.STATUS_READ)
+@idempotency.kept
 @blueprint.arguments(schemas.LookupQuestion)
 @blueprint.response(200, schemas.LookupAnswer)
 def look_up(question: dict[str, Any]) -> Response:
@@ -109,6 +112,7 @@ def show_page(question: dict[str, Any], slug: str) -> Response:
 
 @blueprint.route("/unsubscribe", methods=["POST"])
 @access.requires(Scope.SUBSCRIBERS_WRITE)
+@idempotency.kept
 @blueprint.arguments(orders.UnsubscribeOrder)
 @blueprint.response(200, orders.UnsubscribeAnswer)
 def unsubscribe(order: dict[str, Any]) -> Response:
@@ -122,7 +126,8 @@ def unsubscribe(order: dict[str, Any]) -> Response:
         raise InvalidFields({"email": ["This is not an e-mail address."]}) from None
     details = {"method": f"api:{caller.name}"} | ({"reason": order["reason"]} if "reason" in order else {})
     act = Act(Actor.CONTROLLER, details)
-    with current.database().transaction() as session:
+    with idempotency.transaction() as session:
+        preconditions.check_person(session, address.canonical)
         withdrawal.leave_by_address(session, address, names, catalogue=catalogue, act=act)
     return jsonify(status=Status.UNSUBSCRIBED)
 

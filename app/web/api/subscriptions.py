@@ -8,7 +8,7 @@ from app.api_keys import Scope
 from app.consent import JsonValue, timestamp
 from app.subscriptions.decision import HoneypotResult, Signup, StatedRequest
 from app.web import client, current, origins
-from app.web.api import access, orders
+from app.web.api import access, idempotency, orders
 from app.web.api.arguments import Blueprint
 from app.web.signup import intake
 
@@ -17,6 +17,7 @@ blueprint = Blueprint("subscriptions", __name__, url_prefix="/api/v1", descripti
 
 @blueprint.route("/subscriptions", methods=["POST"])
 @access.requires(Scope.SUBSCRIBERS_WRITE)
+@idempotency.kept
 @blueprint.arguments(orders.SubscriptionOrder)
 @blueprint.response(202, orders.Accepted)
 def ask(order: dict[str, Any]) -> Response:
@@ -35,7 +36,10 @@ def ask(order: dict[str, Any]) -> Response:
         evidence=_evidence(order),
         order=StatedRequest(order.get("requested_at")),
     )
-    intake.record(signup)
+    if session := idempotency.session():
+        intake.record_within(session, signup)
+    else:
+        intake.record(signup)
     return intake.accepted(signup.address.domain)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from flask import Response
 from flask_babel import force_locale
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 
 from app.newsletters.definitions import Newsletter
 from app.subscriptions import requests
@@ -41,6 +42,13 @@ def record(signup: Signup, verdict: Verdict = UNCHECKED) -> None:
         abuse_checks.spend(connection, verdict)
         digests = signup.address.digests(current.settings().suppression_key)
         requests.request(connection, signup, digests)
+
+
+def record_within(session: Session, signup: Signup) -> None:
+    """As `record`, in the caller's transaction, for a signup that needs no proof of work."""
+    connection = session.connection()
+    digests = signup.address.digests(current.settings().suppression_key)
+    requests.request(connection, signup, digests, attempt_in=connection.begin_nested)
 
 
 def accepted(domain: str) -> Response:
