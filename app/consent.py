@@ -41,6 +41,8 @@ class EventType(StrEnum):
     BOUNCED = "subscription.bounced"
     COMPLAINED = "subscription.complained"
     SUPPRESSION_LIFTED = "suppression.lifted"
+    CHANGED = "subscriber.changed"
+    """The language or the address of the person: once for each subscription. No consent changes by it."""
     ERASED = "subscriber.erased"
 
 

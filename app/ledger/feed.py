@@ -1,4 +1,9 @@
-"""Feed of sealed events in log order, for clients that poll it."""
+"""Feed of sealed events in log order, for clients that poll it.
+
+Invariant: a client is never given the events of another history than the one that it has read so far. A database that
+was restored to an earlier state may have grown since, with other events at the same positions; the root of the tree up
+to a position names all that is before it.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,11 +15,18 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, case, func, or_,
 from sqlalchemy.orm import QueryableAttribute, aliased
 
 from app.consent import ConsentEvent
+from app.errors import JawelError
+from app.ledger import proofs
 from app.ledger.erasures import RecentErasure
 from app.ledger.model import LogEntry
+from app.ledger.tree import Span, complete_nodes, span_hash
 
 LOOK_AHEAD = 10_000
 """Maximum number of positions that one request reads, however few of them the client may see."""
+
+
+class LogRestarted(JawelError):
+    """The client has read another history than the one that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +52,38 @@ def read(connection: Connection, after: int, *, limit: int, newsletters: Collect
 
     The erasure of a whole person names no newsletter, and concerns every recipient that may hold a copy (GDPR Art. 19):
     each client that may see a newsletter which the person ever requested. Whose it was is known for a while only.
+
+    Raises LogRestarted.
     """
-    last = connection.scalar(select(func.max(LogEntry.position)))
-    end = min(-1 if last is None else last, after + LOOK_AHEAD)
-    if end <= after:
+    last = newest(connection)
+    if last < after:
+        raise LogRestarted("the position is beyond the end")
+    end = min(last, after + LOOK_AHEAD)
+    if end == after:
         return FeedPage((), after)
     wanted = _BY_POSITION.where(LogEntry.position > after, LogEntry.position <= end)
     if newsletters is not None:
         wanted = wanted.where(_concerns(newsletters))
     events = [SealedEvent(*row) for row in connection.execute(wanted.limit(limit))]
     return FeedPage(events, events[-1].position if len(events) == limit else end)
+
+
+def newest(connection: Connection) -> int:
+    """The position of the newest sealed event; -1 while there is none."""
+    last = connection.scalar(_NEWEST)
+    return -1 if last is None else last
+
+
+def history(connection: Connection, position: int) -> str:
+    """Names all events up to the position, by the root of their tree; -1: no events."""
+    whole = Span(0, position + 1)
+    return span_hash(whole, proofs.look_up(connection, complete_nodes(whole))).hex()
+
+
+def go_on(connection: Connection, after: int, log: str) -> None:
+    """Raises LogRestarted if the events up to `after` are not those that `log` names."""
+    if newest(connection) < after or history(connection, after) != log:
+        raise LogRestarted("the events before the position are others")
 
 
 def _concerns(newsletters: Collection[str]) -> ColumnElement[bool]:
@@ -65,6 +99,7 @@ def _lately(column: ColumnElement[Any] | QueryableAttribute[Any]) -> ScalarSelec
     return select(column).where(RecentErasure.event_id == ConsentEvent.id).limit(1).scalar_subquery()
 
 
+_NEWEST = select(func.max(LogEntry.position))
 _BY_POSITION = (
     select(
         LogEntry.position,

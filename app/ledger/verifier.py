@@ -50,6 +50,7 @@ STATES = {
     BOUNCED: "dpv:ConsentRevoked",
     "subscription.complained": "dpv:ConsentRevoked",
     "suppression.lifted": "jawel:SuppressionLifted",
+    "subscriber.changed": "jawel:SubscriberChanged",
     ERASED: "jawel:Erased",
 }
 """In the words of the W3C Data Privacy Vocabulary. Those with the prefix `jawel` leave the consent as it stood."""

@@ -3,6 +3,7 @@
 Lock order: `database.locks`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.orm import Session
 
-from app import clock
+from app import clock, consent
 from app.abuse import recipient_limit
 from app.addresses import EmailAddress
+from app.consent import Act, EventType
+from app.subscriptions import transitions
 from app.subscriptions.model import Status, Subscriber, Subscription
 
 
@@ -78,14 +81,32 @@ def known_by(subscriber_id: UUID) -> Select[str, str | None]:
 
 def hold(session: Session, subscriber_id: UUID) -> None:
     """Lock the person's recipient limits and subscriptions until the transaction ends. Nothing for who is unknown."""
-    known = session.execute(known_by(subscriber_id)).first()
-    if known is None:
+    if known := session.execute(known_by(subscriber_id)).first():
+        recipient_limit.hold(session, filter(None, known), clock.now())
+        _hold_subscriptions(session, subscriber_id)
+
+
+def speak(session: Session, subscriber_id: UUID, language: str, act: Act) -> None:
+    """Set the language of mails and pages (GDPR Art. 16). Idempotent; a change is recorded, for who keeps a copy."""
+    theirs = _hold_subscriptions(session, subscriber_id)
+    changed = (
+        update(Subscriber)
+        .where(Subscriber.id == subscriber_id, Subscriber.language != language)
+        .values(language=language)
+        .returning(Subscriber.id)
+    )
+    if session.scalars(changed).first() is None:
         return
-    recipient_limit.hold(session, filter(None, known), clock.now())
-    theirs = select(Subscription.id).where(Subscription.subscriber_id == subscriber_id)
-    session.execute(theirs.order_by(Subscription.newsletter).with_for_update()).all()
+    details = {**act.details, "changed": "language", "language": language}
+    tell_change(session, theirs, Act(act.actor, details))
 
 
-def speak(session: Session, subscriber_id: UUID, language: str) -> None:
-    """Set the language of mails and pages (GDPR Art. 16). Idempotent; no consent event, because no consent changes."""
-    session.execute(update(Subscriber).where(Subscriber.id == subscriber_id).values(language=language))
+def tell_change(session: Session, subscriptions: Sequence[Subscription], act: Act) -> None:
+    """Record that something about their holder is new, in `act`. Not idempotent. They are locked."""
+    steps = [(transitions.step(EventType.CHANGED, each, clock.now()), act) for each in subscriptions]
+    consent.record_all(session, steps)
+
+
+def _hold_subscriptions(session: Session, subscriber_id: UUID) -> Sequence[Subscription]:
+    theirs = select(Subscription).where(Subscription.subscriber_id == subscriber_id)
+    return session.scalars(theirs.order_by(Subscription.newsletter).with_for_update()).all()

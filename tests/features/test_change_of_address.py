@@ -65,6 +65,7 @@ def test_the_status_of_other_services_follows_in_the_feed(service: Service) -> N
         "letter.accepted",
         "subscription.requested",
         "subscription.confirmed",
+        "subscriber.changed",
         "letter.accepted",
     ]
     lookup = service.post(
@@ -89,7 +90,7 @@ def test_the_chain_of_evidence_goes_on_from_one_address_to_the_next(service: Ser
     ]
     confirmed = [json.loads(each["evidence"]) for each in events if each["type"] == "subscription.confirmed"]
     assert (confirmed[-1]["method"], len(confirmed[-1]["page_sha256"])) == ("button", 64)
-    assert events[-2]["event_state"] == "dpv:RenewedConsentGiven"
+    assert events[-3]["event_state"] == "dpv:RenewedConsentGiven"
     assert ADA not in json.dumps(events)
     assert NEW not in json.dumps(events)
     assert audited(service) == []

@@ -142,13 +142,14 @@ def test_leaving_one_and_leaving_all_take_effect_at_once(service: Service) -> No
     assert {each["method"] for each in evidence(service, "subscription.unsubscribed")} == {"preferences"}
 
 
-def test_the_language_holds_for_pages_and_letters_from_then_on_and_is_no_consent_event(service: Service) -> None:
+def test_the_language_holds_for_pages_and_letters_from_then_on_and_changes_no_consent(service: Service) -> None:
     service.confirmed(language="en")
     link = fresh(service)
-    before = service.counts()
+    before = service.status()
     assert '<html lang="nl"' in send(service, link, language="nl").text
     assert '<html lang="nl"' in service.get(link, headers=BROWSER).text
-    assert service.counts() == before
+    assert service.status() == before
+    assert service.events()[-1] == "subscriber.changed"
     send(service, link, leave="weekly")
     assert service.letter().subject == "Je bent uitgeschreven: Weekbrief"
 

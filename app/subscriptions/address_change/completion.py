@@ -20,7 +20,7 @@ from app.subscriptions.address_change import changes
 from app.subscriptions.address_change.changes import UNDO_WITHIN, AddressChange, ChangeStanding, standing
 from app.subscriptions.model import Status, Subscriber, Subscription
 from app.subscriptions.renewal import Renewal
-from app.subscriptions.subscriber import known_by
+from app.subscriptions.subscriber import known_by, tell_change
 
 ADDRESS_CHANGED = Act(Actor.SERVICE, {"method": "address changed"})
 
@@ -163,4 +163,6 @@ def _move(session: Session, held: _Held, there: NewMailbox, how: Renewal) -> lis
     for each in moved:
         renewal.renew(session, each, how)
     leavings.forget(session, moved)
+    changed = {**how.asked.details, "address_commitment": held.person.commitment, "changed": "address"}
+    tell_change(session, kept, Act(how.confirmed.actor, changed))
     return moved

@@ -7,7 +7,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from app.web import problems
-from app.web.api import documentation, events, log, receipts, subscribers, subscriptions
+from app.web.api import documentation, events, log, receipts, schemas, subscribers, subscriptions
 
 OPENAPI = {
     "API_TITLE": "Jawel",
@@ -38,6 +38,8 @@ class ProblemApi(Api):
 def register(app: Flask) -> None:
     app.config.update(OPENAPI)
     api = ProblemApi(app)
+    for name, schema in (("LookupResult", schemas.LookupResult), ("Unknown", schemas.UnknownSchema)):
+        api.spec.components.schema(name, schema=schema)
     for module in (subscribers, subscriptions, events, receipts, log):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(documentation.blueprint(api))

@@ -19,7 +19,7 @@ from app.ledger.model import SignedCheckpoint
 from app.ledger.tree import Span
 from app.ledger.verifier import encode
 from app.web import current, log_publication
-from app.web.api import access, answers, schemas
+from app.web.api import access, answers, log_schemas
 from app.web.api.arguments import Blueprint
 from app.web.problems import InvalidFields
 from config import LogPublish
@@ -83,8 +83,8 @@ def show_keys() -> Response:
 @blueprint.route("/log/consistency")
 @public_in_part
 @shown
-@blueprint.arguments(schemas.ConsistencyQuestion, location="query")
-@blueprint.response(200, schemas.ConsistencyAnswer)
+@blueprint.arguments(log_schemas.ConsistencyQuestion, location="query")
+@blueprint.response(200, log_schemas.ConsistencyAnswer)
 def show_consistency(question: dict[str, Any]) -> Response:
     """That the log of `from` entries is the beginning of the one of `to` entries (RFC 6962 section 2.1.2)."""
     older, newer = question["from"], question["to"]
@@ -101,8 +101,8 @@ def show_consistency(question: dict[str, Any]) -> Response:
 @blueprint.route("/log/entries")
 @public_in_part
 @shown
-@blueprint.arguments(schemas.EntriesQuestion, location="query")
-@blueprint.response(200, schemas.EntriesAnswer)
+@blueprint.arguments(log_schemas.EntriesQuestion, location="query")
+@blueprint.response(200, log_schemas.EntriesAnswer)
 def show_entries(question: dict[str, Any]) -> Response:
     """Leaf hashes by position. Fewer than asked for where the log, or the page, ends before."""
     begin = question["from"]

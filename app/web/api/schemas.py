@@ -5,13 +5,9 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app.consent import EventType
 from app.outbox import State
 from app.subscriptions.model import Status
 from app.subscriptions.status import UNKNOWN
-
-LARGEST = 2**63 - 1
-"""The largest position: the database counts in 64-bit integers."""
 
 
 def storable(text: str) -> None:
@@ -24,6 +20,7 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
+REQUIRED = "Missing data for required field."
 NOT_STORABLE = "Send a text, without NUL characters or lone surrogates."
 
 
@@ -95,8 +92,23 @@ class SubscriberSchema(Schema):
 
 
 class LookupQuestion(Strict):
-    newsletter = fields.String(required=True, validate=storable)
-    emails = Texts(required=True, validate=validate.Length(max=1000))
+    """Either `newsletter` and `emails`, or `ids`."""
+
+    newsletter = fields.String(validate=storable)
+    emails = Texts(validate=validate.Length(max=1000))
+    ids = fields.List(
+        fields.UUID(),
+        validate=validate.Length(max=1000),
+        metadata={"description": "Of subscribers, as in events. Instead of the other two."},
+    )
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def asks_one_thing(self, _read: object, sent: Mapping[str, Any], **_rest: object) -> None:
+        named = [name for name in ("newsletter", "emails") if name in sent]
+        if "ids" in sent and named:
+            raise ValidationError({name: ["Leave this out, or send it without `ids`."] for name in named})
+        if "ids" not in sent and len(named) < 2:
+            raise ValidationError({name: [REQUIRED] for name in ("newsletter", "emails") if name not in named})
 
 
 class LookupResult(Schema):
@@ -106,7 +118,23 @@ class LookupResult(Schema):
 
 
 class LookupAnswer(Schema):
-    results = fields.List(fields.Nested(LookupResult), required=True)
+    results = fields.List(
+        fields.Raw(
+            metadata={
+                "anyOf": [
+                    {"$ref": f"#/components/schemas/{name}"} for name in ("LookupResult", "Subscriber", "Unknown")
+                ]
+            }
+        ),
+        required=True,
+    )
+
+
+class UnknownSchema(Schema):
+    """A look-up by id of somebody whom the key does not see."""
+
+    id = fields.UUID(required=True)
+    status = fields.String(required=True, validate=validate.Equal(UNKNOWN))
 
 
 class PageQuestion(Schema):
@@ -125,6 +153,9 @@ class PageEntry(SubscriberSchema):
 class PageAnswer(Schema):
     results = fields.List(fields.Nested(PageEntry), required=True)
     next = fields.String(required=True, allow_none=True)
+    position = fields.Integer(
+        required=True, metadata={"description": "Of the first page: the `after` by which the feed misses nothing."}
+    )
 
 
 class ReceiptSchema(Schema):
@@ -144,60 +175,3 @@ class ReceiptSchema(Schema):
     )
     timestamp_tokens = fields.List(fields.Dict(), required=True)
     signature = fields.String(required=True, metadata={"description": "A signed note over all the rest."})
-
-
-class EventsQuestion(Schema):
-    after = fields.Integer(
-        load_default=-1,
-        validate=validate.Range(-1, LARGEST),
-        metadata={"description": "`next` of the answer before. Left out: from the start."},
-    )
-    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
-    wait = fields.Integer(
-        load_default=0,
-        validate=validate.Range(0, 30),
-        metadata={"description": "Seconds to wait for something to happen, where nothing has."},
-    )
-
-
-class EventSchema(Schema):
-    position = fields.Integer(required=True)
-    id = fields.UUID(required=True)
-    type = fields.String(required=True, validate=validate.OneOf(list(EventType)))
-    occurred_at = fields.AwareDateTime(required=True)
-    subscriber = fields.UUID(
-        required=True,
-        allow_none=True,
-        metadata={"description": "`null` once its evidence was erased, and in an erasure older than 30 days."},
-    )
-    newsletter = fields.String(required=True, allow_none=True)
-
-
-class EventsAnswer(Schema):
-    events = fields.List(fields.Nested(EventSchema), required=True)
-    next = fields.Integer(required=True, metadata={"description": "The `after` to ask with next time."})
-
-
-class _Range(Schema):
-    """`from` is a word of Python's own, so the fields that bear it are declared by their keys."""
-
-    @validates_schema
-    def begins_before_it_ends(self, question: dict[str, int], **_rest: object) -> None:
-        if "to" in question and question["from"] > question["to"]:
-            raise ValidationError("It must not be smaller than `from`.", "to")
-
-
-def _size(**options: Any) -> fields.Integer:
-    return fields.Integer(validate=validate.Range(0, LARGEST), **options)
-
-
-HASHES = fields.List(fields.String(), required=True, metadata={"description": "Base64 of 32 bytes each."})
-
-ConsistencyQuestion = _Range.from_dict(
-    {"from": _size(required=True), "to": _size(required=True)}, name="ConsistencyQuestion"
-)
-ConsistencyAnswer = Schema.from_dict(
-    {"from": _size(required=True), "to": _size(required=True), "proof": HASHES}, name="ConsistencyAnswer"
-)
-EntriesQuestion = _Range.from_dict({"from": _size(load_default=0), "to": _size()}, name="EntriesQuestion")
-EntriesAnswer = Schema.from_dict({"from": _size(required=True), "entries": HASHES}, name="EntriesAnswer")

@@ -1,5 +1,6 @@
 """Subscriber status for other services; withdrawal and erasure on a person's behalf."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,6 +11,7 @@ from werkzeug.exceptions import NotFound
 from app.addresses import EmailAddress, InvalidAddress
 from app.api_keys import Scope
 from app.consent import Act, Actor
+from app.ledger import feed
 from app.privacy import erasure
 from app.subscriptions import status, withdrawal
 from app.subscriptions.model import Status
@@ -73,14 +75,24 @@ def erase(who: str) -> Response:
 @blueprint.arguments(schemas.LookupQuestion)
 @blueprint.response(200, schemas.LookupAnswer)
 def look_up(question: dict[str, Any]) -> Response:
-    """Up to 1,000 addresses at once, in the order asked.
+    """Up to 1,000 addresses for one newsletter, or ids of whole subscribers, in the order asked.
 
-    Who left the newsletter and has been erased since is `unsubscribed`, until they confirm it anew.
+    An address that left the newsletter and has been erased since is `unsubscribed`, until it confirms anew.
     """
+    if "ids" in question:
+        return _look_up_by_id(question["ids"])
     newsletter = _visible(question["newsletter"])
     with current.database().read_only() as connection:
         found = status.look_up(connection, newsletter, question["emails"], current.settings().suppression_key)
     return jsonify(results=[{"email": each.email, "status": each.status, "mailable": each.mailable} for each in found])
+
+
+def _look_up_by_id(ids: Sequence[UUID]) -> Response:
+    caller = access.caller()
+    with current.database().read_only() as connection:
+        found = status.find_all(connection, ids, visible=caller.newsletters)
+    told = {each.id: answers.subscriber(each, caller) for each in found}
+    return jsonify(results=[told.get(each, {"id": str(each), "status": status.UNKNOWN}) for each in ids])
 
 
 @blueprint.route("/newsletters/<slug>/subscribers")
@@ -96,12 +108,14 @@ def show_page(question: dict[str, Any], slug: str) -> Response:
     wanted = Status(question["status"]) if "status" in question else None
     limit = question["limit"]
     with current.database().read_only() as connection:
+        # Before the page: what changes while it is read comes in the feed again, rather than never.
+        position = feed.newest(connection)
         found = status.page(connection, slug, status=wanted, after=question.get("cursor"), limit=limit)
     cursor = str(found[-1].subscriptions[0].id) if len(found) == limit else None
     if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
         answer = Response(answers.as_csv(found, caller), content_type="text/csv; charset=utf-8")
     else:
-        answer = jsonify(results=[answers.entry(each, caller) for each in found], next=cursor)
+        answer = jsonify(results=[answers.entry(each, caller) for each in found], next=cursor, position=position)
     if cursor:
         # A CSV has no place for the cursor, so both carry it as a link (RFC 8288).
         following = f"{current.settings().public_url}{request.path}"

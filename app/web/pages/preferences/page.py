@@ -91,7 +91,7 @@ def _speak(visit: Visit, wanted: str) -> PageOutcome:
     if wanted not in LANGUAGES:
         raise InvalidFields({"language": [_("Choose one of the languages on the list.")]})
     with current.database().transaction() as session:
-        people.speak(session, visit.subscriber_id, wanted)
+        people.speak(session, visit.subscriber_id, wanted, visit.act)
     return PageOutcome(Done.SPEAKS)
 
 
