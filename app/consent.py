@@ -27,6 +27,8 @@ from app.database import Base, Instant, json_insert
 
 SOFTWARE = f"jawel {version('jawel')}"
 HASH_DOMAIN = b"jawel/consent/v1\n"
+BY_KEY = "api:"
+"""Begins the `method` of an act of another service, before the name of its API key."""
 
 JsonValue: TypeAlias = "str | int | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 

@@ -2,19 +2,23 @@
 
 Invariant: counts and log position are written together, by one counter at a time. So each sealed event is counted
 once, even if a counter dies at any point.
+
+What another service asked with its key is not counted, nor what people answered to it: it says nothing about a form
+that anyone can send, and a shop whose customers do not confirm must not have the form's visitors prove work.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, case, delete, func, select
+from sqlalchemy.orm import Session, aliased
 
 from app import clock
 from app.abuse.attack_detection.model import BreakerMinute, BreakerProgress
 from app.abuse.attack_detection.rules import HOUR, Counts
-from app.consent import ConsentEvent, EventType
+from app.consent import BY_KEY, ConsentEvent, EventType
 from app.database import AnyRow
 from app.database.upsert import insert_into
 from app.ledger.model import LogEntry
@@ -54,9 +58,14 @@ def forget(session: Session, newsletter: str) -> None:
 def _by_minute(entries: Iterable[AnyRow]) -> dict[tuple[datetime, str], Counter[str]]:
     minutes: dict[tuple[datetime, str], Counter[str]] = defaultdict(Counter)
     for each in entries:
-        if column := COLUMNS.get(each.type):
+        if (column := COLUMNS.get(each.type)) and not _is_by_key(each.request):
             minutes[each.occurred_at.replace(second=0, microsecond=0), each.newsletter][column] += 1
     return minutes
+
+
+def _is_by_key(request: str | None) -> bool:
+    """False also for evidence that was erased."""
+    return str(json.loads(request or "{}").get("method", "")).startswith(BY_KEY)
 
 
 def _add(connection: Connection, minutes: Mapping[tuple[datetime, str], Counter[str]]) -> None:
@@ -75,8 +84,31 @@ def _go_on_from(connection: Connection, position: int) -> None:
     connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"next_position": position}))
 
 
+_request = aliased(ConsentEvent)
+_ANSWERED = (
+    select(_request.evidence)
+    .where(
+        _request.subscription_id == ConsentEvent.subscription_id,
+        _request.type == EventType.REQUESTED,
+        _request.occurred_at <= ConsentEvent.occurred_at,
+    )
+    .order_by(_request.occurred_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_REQUEST = case(
+    (ConsentEvent.type == EventType.REQUESTED, ConsentEvent.evidence),
+    (ConsentEvent.type.in_(COLUMNS), _ANSWERED),
+)
+"""The evidence of the request: of the event itself, or of the newest one before it."""
 _ENTRIES = (
-    select(LogEntry.position, ConsentEvent.type, ConsentEvent.newsletter, ConsentEvent.occurred_at)
+    select(
+        LogEntry.position,
+        ConsentEvent.type,
+        ConsentEvent.newsletter,
+        ConsentEvent.occurred_at,
+        _REQUEST.label("request"),
+    )
     .join(ConsentEvent, ConsentEvent.id == LogEntry.event_id)
     .where(LogEntry.position >= bindparam("position"))
     .order_by(LogEntry.position)

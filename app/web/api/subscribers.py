@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.api_keys import Scope
-from app.consent import Act, Actor
+from app.consent import BY_KEY, Act, Actor
 from app.ledger import feed
 from app.privacy import erasure
 from app.subscriptions import status, withdrawal
@@ -58,7 +58,7 @@ def erase(who: str) -> Response:
     """
     wanted = _erasable(who)
     caller = access.caller()
-    act = Act(Actor.CONTROLLER, {"method": f"api:{caller.name}"})
+    act = Act(Actor.CONTROLLER, {"method": f"{BY_KEY}{caller.name}"})
     with current.database().transaction() as session:
         preconditions.check_person(session, wanted if isinstance(wanted, UUID) else wanted.canonical)
         if caller.newsletters is None:
@@ -138,7 +138,7 @@ def unsubscribe(order: dict[str, Any]) -> Response:
         address = EmailAddress.parse(order["email"])
     except InvalidAddress:
         raise InvalidFields({"email": ["This is not an e-mail address."]}) from None
-    details = {"method": f"api:{caller.name}"} | ({"reason": order["reason"]} if "reason" in order else {})
+    details = {"method": f"{BY_KEY}{caller.name}"} | ({"reason": order["reason"]} if "reason" in order else {})
     act = Act(Actor.CONTROLLER, details)
     with idempotency.transaction() as session:
         preconditions.check_person(session, address.canonical)

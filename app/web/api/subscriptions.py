@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from app.api_keys import Scope
-from app.consent import JsonValue, timestamp
+from app.consent import BY_KEY, JsonValue, timestamp
 from app.subscriptions.decision import HoneypotResult, Signup, StatedRequest
 from app.web import client, current, origins
 from app.web.api import access, idempotency, orders
@@ -50,7 +50,7 @@ def _evidence(order: dict[str, Any]) -> dict[str, JsonValue]:
         "client": client.truncated_address(str(order["ip"]) if "ip" in order else None),
         "control": {"type": "stated by the service"},
         "form_url": order.get("form_url"),
-        "method": f"api:{access.caller().name}",
+        "method": f"{BY_KEY}{access.caller().name}",
         "requested_at": timestamp(order["requested_at"]) if "requested_at" in order else None,
         "source": order.get("source"),
     }
