@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, private_files
-from app.cli import doctor_mail, doctor_sender
+from app.cli import doctor_mail, doctor_notice, doctor_sender
 from app.cli.dns_records import TextRecords
 from app.cli.findings import CheckFailed, CheckWarning, reading
 from app.database import Database, described, schema, sqlite, write_check
@@ -32,7 +32,7 @@ AUDIT_EVERY = timedelta(days=2)
 @click.command()
 @click.pass_obj
 def doctor(context: Any) -> None:
-    """Check settings, database, schema, catalogue, sender, clock, log, mail server, files, keys. Exit 1 if one fails.
+    """Check settings, database, catalogue, notice, sender, clock, log, mail server, files, keys. Exit 1 if one fails.
 
     Asks DNS for records of the sender's domain.
     """
@@ -49,6 +49,7 @@ def doctor(context: Any) -> None:
         ("writing", lambda: _writing(database, settings)),
         ("schema", lambda: _schema(database)),
         ("catalogue", lambda: _catalogue(database)),
+        ("privacy notice", lambda: doctor_notice.openness(database, settings)),
         ("feedback", lambda: doctor_mail.feedback(database, settings)),
         ("sender", lambda: doctor_sender.alignment(database, settings)),
         ("SPF", lambda: doctor_sender.spf(database, settings, records)),

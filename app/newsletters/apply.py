@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -42,10 +44,11 @@ def plan(session: Session, file: Table) -> list[Change]:
     """The changes that applying the tables of a file would make, in printing order."""
     before = {row.slug: row for row in session.scalars(select(NewsletterRow).order_by(NewsletterRow.slug))}
     wanted = {table["slug"]: table for table in file.get("newsletter", [])}
-    controller = session.scalars(select(ControllerRow)).first()
+    row = session.scalars(select(ControllerRow)).first()
+    controller = {**row.terms, "processor": row.processors} if row else None
     texts = _notices(file)
     return [
-        *_compared("controller", controller.terms if controller else None, file["controller"]),
+        *_compared("controller", controller, {**file["controller"], "processor": _processors(file)}),
         *(change for slug, table in wanted.items() for change in _newsletter(before.get(slug), table, texts[slug])),
         *(Change("-", slug) for slug, row in before.items() if slug not in wanted and row.retired_at is None),
     ]
@@ -54,7 +57,7 @@ def plan(session: Session, file: Table) -> list[Change]:
 def apply(session: Session, file: Table) -> None:
     now = clock.now()
     notices = _notices(file)
-    session.merge(ControllerRow(id=1, terms=dict(file["controller"])))
+    session.merge(ControllerRow(id=1, terms=dict(file["controller"]), processors=_processors(file)))
     wanted = {table["slug"]: table for table in file.get("newsletter", [])}
     for slug, table in wanted.items():
         row = session.merge(NewsletterRow(slug=slug, terms=dict(table), retired_at=None))
@@ -70,13 +73,22 @@ def apply(session: Session, file: Table) -> None:
     )
 
 
+def _processors(file: Table) -> list[dict[str, Any]]:
+    """As JSON, which has no dates."""
+    return [
+        {key: value.isoformat() if isinstance(value, date) else value for key, value in table.items()}
+        for table in file.get("processor", [])
+    ]
+
+
 def _texts(table: Table) -> Iterable[str]:
     return parsing.read_newsletter(table, (), []).texts()
 
 
 def _notices(file: Table) -> dict[str, Mapping[str, str]]:
     """By slug, the notice in each language."""
-    controller = parsing.read_controller(file["controller"], [])
+    controller = parsing.read(file)[0].controller
+    assert controller is not None
     newsletters = (parsing.read_newsletter(table, (), []) for table in file.get("newsletter", []))
     return {each.slug: notice.compose(controller, each) for each in newsletters}
 

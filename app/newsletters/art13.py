@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.newsletters.definitions import Controller, Newsletter
+from app.newsletters.definitions import EEA, Controller, Newsletter
 from app.newsletters.fields import Path, Problem
 
 _TOO_VAGUE = frozenset(
@@ -45,14 +45,44 @@ def missing_items(controller: Controller, newsletters: Sequence[Newsletter], tol
 
 def unsaid(controller: Controller) -> list[str]:
     """What the notice leaves open, because the catalogue says nothing of it. Only the controller knows."""
-    return [
-        f"controller.{key}: nothing is said, so the privacy notice {leaves} (GDPR Art. {article})"
+    said = {
+        "recipients": controller.recipients or controller.processors,
+        "transfers": controller.transfers or any(each.country not in EEA for each in controller.processors),
+        "tracking": controller.tracking,
+    }
+    silent = [
+        f"controller.{key}: nothing is said, so the privacy notice {leaves} ({article})"
         for key, article, leaves in (
-            ("recipients", "13(1)(e)", "names kinds of recipients only: name who hosts, who delivers mail, who sends"),
-            ("transfers", "13(1)(f)", "is silent on countries outside the EEA: name them, or say that none are"),
+            (
+                "recipients",
+                "GDPR Art. 13(1)(e)",
+                "names kinds of recipients only: name who hosts, who delivers mail, who sends",
+            ),
+            (
+                "transfers",
+                "GDPR Art. 13(1)(f)",
+                "is silent on countries outside the EEA: name them, or say that none are",
+            ),
+            (
+                "tracking",
+                "Directive 2002/58/EC Art. 5(3)",
+                "is silent on what your newsletters measure: say whether opens and clicks are",
+            ),
         )
-        if not getattr(controller, key)
+        if not said[key]
     ]
+    return [*silent, *_of_processors(controller)]
+
+
+def _of_processors(controller: Controller) -> Iterator[str]:
+    for each in controller.processors:
+        if not each.contract:
+            yield f"processor.contract of {each.name}: no day is given; there has to be a contract (GDPR Art. 28(3))"
+        if each.country not in EEA and not each.safeguard:
+            yield (
+                f"processor.safeguard of {each.name}: nothing is said, and {each.country} is outside the EEA; name the "
+                "adequacy decision, or the clauses and where to get a copy (GDPR Art. 13(1)(f))"
+            )
 
 
 def _is_told(path: Path, told: Collection[Path]) -> bool:
@@ -64,10 +94,17 @@ def _of_controller(controller: Controller, newsletters: Sequence[Newsletter]) ->
         yield Item("13(1)(a)", ("controller", key), bool(getattr(controller, key)))
     yield Item("13(2)(d)", ("controller", "authority"), bool(controller.authority))
     spoken = dict.fromkeys(language for each in newsletters for language in each.languages)
-    for article, key in (("13(1)(e)", "recipients"), ("13(1)(f)", "transfers")):
-        texts = getattr(controller, key)
-        for language in spoken if texts else ():
-            yield Item(article, ("controller", key, language), language in texts)
+    texts: list[tuple[str, Path, Collection[str]]] = [
+        ("13(1)(e)", ("controller", "recipients"), controller.recipients),
+        ("13(1)(f)", ("controller", "transfers"), controller.transfers),
+        ("13(1)(c)", ("controller", "tracking"), controller.tracking),
+    ]
+    for number, each in enumerate(controller.processors):
+        texts.append(("13(1)(e)", ("processor", number, "role"), each.role))
+        texts.append(("13(1)(f)", ("processor", number, "safeguard"), each.safeguard))
+    for article, path, told in texts:
+        for language in spoken if told else ():
+            yield Item(article, (*path, language), language in told)
 
 
 def _of_newsletter(newsletter: Newsletter, path: Path) -> Iterator[Item]:

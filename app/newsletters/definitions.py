@@ -8,15 +8,37 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from email.utils import parseaddr
 from functools import cached_property
 
 from app.errors import JawelError
 
 LANGUAGES = ("nl", "fr", "de", "en")
+EEA = frozenset(
+    {
+        "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI",
+        "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+    }
+)  # fmt: skip
+"""The 27 states of the Union, and Iceland, Liechtenstein and Norway, where the GDPR is in force too."""
 TRACES_KEPT_FOR = timedelta(days=30)
 """How long traces of an unconfirmed or declined request are kept, without the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """Who processes data on the controller's behalf (GDPR Art. 4(8))."""
+
+    name: str
+    role: Mapping[str, str]
+    """By language: what they do."""
+    country: str
+    """ISO 3166-1 alpha-2."""
+    contract: date | None
+    """The day of the contract (GDPR Art. 28(3))."""
+    safeguard: Mapping[str, str]
+    """By language: the ground of a transfer to a country outside the EEA (GDPR Art. 45, 46). May be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +59,9 @@ class Controller:
     """By language; empty if the controller has named none."""
     transfers: Mapping[str, str]
     """By language: the countries outside the EEA and the safeguard, or that there are none. Empty: nothing is said."""
+    tracking: Mapping[str, str]
+    """By language: what the program that sends the newsletters measures. Empty: nothing is said."""
+    processors: tuple[Processor, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -44,13 +69,6 @@ class Controller:
         known = {name: getattr(self, name) for name in _IDENTITY}
         given = {name: value for name, value in known.items() if value}
         return json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-    def recipients_for(self, language: str) -> tuple[str, ...]:
-        """In that language, else in any other."""
-        return self.recipients.get(language) or next(iter(self.recipients.values()), ())
-
-    def transfers_for(self, language: str) -> str | None:
-        return self.transfers.get(language) or next(iter(self.transfers.values()), None)
 
 
 _IDENTITY = ("name", "address", "email", "url", "jurisdiction", "representative", "dpo")

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from email.utils import quote
 from importlib.util import find_spec
 from typing import Any
@@ -86,7 +86,7 @@ def table(value: object) -> Table:
 
 def tables(value: object) -> list[Table]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise Invalid("needs [[newsletter]] with two brackets")
+        raise Invalid("needs a table with two brackets, such as [[newsletter]]")
     return value
 
 
@@ -100,6 +100,33 @@ def lines(value: object) -> tuple[str, ...]:
     found = tuple(line(each) for each in texts(value))
     if not found:
         raise Invalid("needs at least one line")
+    return found
+
+
+def in_languages(value: object) -> dict[str, str]:
+    """A line that is the same in each language, or a table with one for each."""
+    if not isinstance(value, dict):
+        return dict.fromkeys(LANGUAGES, line(value))
+    if not value or not set(value) <= set(LANGUAGES):
+        raise Invalid(f"needs a text, or a table with a text for some of {', '.join(LANGUAGES)}")
+    return {language: line(text) for language, text in value.items()}
+
+
+def country(value: object) -> str:
+    found = line(value)
+    if not re.fullmatch("[A-Z]{2}", found):
+        raise Invalid('needs a country by the two letters of ISO 3166-1, such as "BE"')
+    return found
+
+
+def day(value: object) -> date:
+    """A date of TOML, or the text as which the database stores it."""
+    try:
+        found = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, date) or isinstance(found, datetime):
+        raise Invalid("needs a day such as 2026-05-01")
     return found
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.database import AnyRow
 from app.newsletters import parsing
 from app.newsletters.definitions import BySlug, Catalogue, Controller, Newsletter, sha256
+from app.newsletters.fields import Table
 from app.newsletters.tables import ControllerRow, NewsletterRow, Wording
 
 KNOWN = 4096
@@ -18,12 +19,17 @@ KNOWN = 4096
 
 
 def catalogue(connection: Connection | Session) -> Catalogue:
-    terms = connection.execute(select(ControllerRow.terms)).scalar()
-    controller = parsing.read_controller(terms, []) if terms else None
+    row = connection.execute(select(ControllerRow.terms, ControllerRow.processors)).first()
+    controller = _controller(row.terms, row.processors) if row else None
     rows = connection.execute(_NEWSLETTERS)
     asked_by = _kept(connection, controller) if controller else None
     newsletters = {row.slug: _newsletter(row.terms, row.notices, row.retired_at is not None, asked_by) for row in rows}
     return Catalogue(controller, BySlug(sorted(newsletters.items())))
+
+
+def _controller(terms: Table, processors: Sequence[Table]) -> Controller:
+    named = tuple(parsing.read_processor(each, (), []) for each in processors)
+    return replace(parsing.read_controller(terms, []), processors=named)
 
 
 @lru_cache(maxsize=KNOWN)

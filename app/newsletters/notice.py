@@ -7,16 +7,13 @@ with `# ` is the title, one with `## ` a heading, lines that begin with `- ` are
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
 from babel import lists, units
-from babel.support import NullTranslations, Translations
 
+from app.newsletters import receivers
 from app.newsletters.definitions import TRACES_KEPT_FOR, Controller, Newsletter
 
-_FOLDER = Path(__file__).parents[1] / "translations"
 _UNITS = (
     ("year", timedelta(days=365)),
     ("day", timedelta(days=1)),
@@ -50,17 +47,10 @@ class _About:
     language: str
 
     def gettext(self, message: str, **values: str) -> str:
-        translated = _translations(self.language).gettext(message)
-        return translated % values if values else translated
+        return receivers.gettext(self.language, message, **values)
 
     def in_words(self, length: timedelta) -> str:
         return in_words(length, self.language)
-
-
-@cache
-def _translations(language: str) -> NullTranslations:
-    """An untranslated message stays in English."""
-    return Translations.load(_FOLDER, [language])
 
 
 def _compose(about: _About) -> str:
@@ -140,26 +130,22 @@ def _data(about: _About) -> Iterator[str]:
         "This service sets no cookies, and does not measure whether you open its own mails or click on a link in them. "
         "The newsletter itself is sent by another program."
     )
+    if told := receivers.tracking(about.controller, about.language):
+        yield told
 
 
 def _recipients(about: _About) -> Iterator[str]:
     """Art. 13(1)(e): by name, or by category if the controller has named none."""
-    _ = about.gettext
-    yield "## " + _("Who receives your data")
-    named = about.controller.recipients.get(about.language)
-    yield (
-        _list(*named)
-        if named
-        else _("Providers that host this service and deliver its mail for us. They may use the data for nothing else.")
-    )
+    yield "## " + about.gettext("Who receives your data")
+    yield _list(*receivers.recipients(about.controller, about.language))
 
 
 def _transfers(about: _About) -> Iterator[str]:
     """Art. 13(1)(f). Where the controller has said nothing of it, nothing is claimed."""
-    _, told = about.gettext, about.controller.transfers.get(about.language)
+    _, told = about.gettext, receivers.transfers(about.controller, about.language)
     if told:
         yield "## " + _("Countries outside the European Economic Area")
-        yield told
+        yield told[0] if len(told) == 1 else _list(*told)
 
 
 def _periods(about: _About) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """Parses the tables of a catalogue file into `definitions`, collecting all problems before any is reported."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from app.newsletters import art13, fields
-from app.newsletters.definitions import LANGUAGES, Catalogue, Controller, Newsletter
+from app.newsletters.definitions import LANGUAGES, Catalogue, Controller, Newsletter, Processor
 from app.newsletters.fields import Path, Problem, Table
 
 Parsed = TypeVar("Parsed")
@@ -47,8 +47,10 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
     top = TableParser(file, (), problems)
     controller = top.take("controller", fields.table)
     tables = top.take("newsletter", fields.tables, [])
+    processors = top.take("processor", fields.tables, [])
     top.finish()
     found = read_controller(controller, problems) if controller is not None else None
+    named = tuple(read_processor(table, ("processor", n), problems) for n, table in enumerate(processors))
     newsletters = [read_newsletter(table, ("newsletter", n), problems) for n, table in enumerate(tables)]
     for n, newsletter in enumerate(newsletters):
         if newsletter.slug and newsletter.slug in [each.slug for each in newsletters[:n]]:
@@ -56,6 +58,7 @@ def read(file: Table) -> tuple[Catalogue, list[Problem]]:
                 Problem(("newsletter", n, "slug"), f"{newsletter.slug!r} is taken by another newsletter above")
             )
     if found is not None:
+        found = replace(found, processors=named)
         problems += art13.missing_items(found, newsletters, {problem.path for problem in problems})
     return Catalogue(found, {each.slug: each for each in newsletters}), problems
 
@@ -73,9 +76,23 @@ def read_controller(table: Table, problems: list[Problem]) -> Controller:
         dpo=parser.take("dpo", fields.line, None),
         recipients=_by_language(parser, "recipients", fields.lines),
         transfers=_by_language(parser, "transfers", fields.text),
+        tracking=_by_language(parser, "tracking", fields.text),
     )
     parser.finish()
     return controller
+
+
+def read_processor(table: Table, path: Path, problems: list[Problem]) -> Processor:
+    parser = TableParser(table, path, problems)
+    processor = Processor(
+        name=parser.take("name", fields.line),
+        role=parser.take("role", fields.in_languages) or {},
+        country=parser.take("country", fields.country),
+        contract=parser.take("contract", fields.day, None),
+        safeguard=parser.take("safeguard", fields.in_languages, {}),
+    )
+    parser.finish()
+    return processor
 
 
 def read_newsletter(table: Table, path: Path, problems: list[Problem]) -> Newsletter:

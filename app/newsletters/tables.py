@@ -15,6 +15,7 @@ class ControllerRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     terms: Mapped[dict[str, Any]] = mapped_column(JSON)
+    processors: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
 
 
 class NewsletterRow(Base):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import JawelError
-from app.newsletters import parsing
+from app.newsletters import parsing, receivers
 from app.newsletters.definitions import Catalogue
 from app.newsletters.fields import Path as KeyPath
 from app.newsletters.fields import Problem
 
+ARRAYS = ("newsletter", "processor")
 _HEADER = re.compile(r"^\s*(\[{1,2})\s*([\w.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([\w.\-\"']+)\s*=")
 
@@ -32,6 +33,7 @@ def load(path: Path) -> tuple[Catalogue, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{path}: {error}") from None
     catalogue, problems = parsing.read(tables)
+    problems += receivers.unknown_countries(catalogue.controller) if catalogue.controller else []
     if problems:
         lines = _lines(text)
         explained = sorted((_line(problem, lines), _explain(problem)) for problem in problems)
@@ -62,12 +64,14 @@ def _lines(text: str) -> dict[KeyPath, int]:
 
 def _keys(text: str) -> Iterator[tuple[int, KeyPath]]:
     section: KeyPath = ()
-    newsletters = -1
+    last = dict.fromkeys(ARRAYS, -1)
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             names = tuple(part.strip("\"' ") for part in header[2].split("."))
-            newsletters += header[1] == "[[" and names == ("newsletter",)
-            section = ("newsletter", newsletters, *names[1:]) if names[0] == "newsletter" else names
+            array = names[0]
+            if header[1] == "[[" and names == (array,) and array in last:
+                last[array] += 1
+            section = (array, last[array], *names[1:]) if array in last else names
             yield number, section
         elif key := _KEY.match(line):
             yield number, (*section, *(part.strip("\"'") for part in key[1].split(".")))

@@ -4,13 +4,14 @@ The same file covers Art. 15(1)(a) to (h) and (2): purposes, source, recipients,
 one version of the format names may be added, but none changes its meaning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from app.consent import duration, timestamp
+from app.newsletters import receivers
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.privacy.access import Holdings
 
@@ -70,7 +71,9 @@ def _about(holdings: Holdings, catalogue: Catalogue) -> dict[str, Any]:
         "controller": _controller(controller),
         "purposes": [_purpose(each, language) for each in newsletters],
         "categories": list(CATEGORIES),
-        **_recipients(controller, newsletters, language),
+        "recipients": list(receivers.recipients(controller, language)),
+        "transfers_to_third_countries": list(receivers.transfers(controller, language)),
+        "measured_by_newsletters": receivers.tracking(controller, language),
         "retention": {each.slug: _retention(each) for each in newsletters},
         "rights": RIGHTS,
         "complaint_to": {"authority": controller.authority, "jurisdiction": controller.jurisdiction},
@@ -104,17 +107,6 @@ def _purpose(newsletter: Newsletter, language: str) -> dict[str, str]:
         "sender": newsletter.sender,
         "legal_basis": "consent, GDPR Art. 6(1)(a)",
         "legal_basis_of_evidence": "GDPR Art. 7(1), 17(3)(e)",
-    }
-
-
-def _recipients(controller: Controller, newsletters: Sequence[Newsletter], language: str) -> dict[str, Any]:
-    """Art. 15(1)(c) and (2): as named by the controller, otherwise those that the service itself knows."""
-    senders = sorted({each.sender for each in newsletters})
-    known = ["the mail server that carries the letters", *(f"who sends as {sender}" for sender in senders)]
-    transfers = controller.transfers_for(language)
-    return {
-        "recipients": list(controller.recipients_for(language)) or known,
-        "transfers_to_third_countries": [transfers] if transfers else [],
     }
 
 

@@ -4,12 +4,13 @@ A gap is a line that begins with `MISSING:` and the key or setting that would fi
 its readers are the controller and the authority.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from app.abuse.recipient_limit import DAY
-from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
+from app.newsletters import receivers
+from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter, Processor
 from app.newsletters.notice import in_words
 from app.subscriptions.address_change.changes import UNDO_WITHIN
 
@@ -64,12 +65,13 @@ def build(catalogue: Catalogue, security: Lines) -> Record:
     """`security`: the security measures, derived from the settings."""
     newsletters = catalogue.newsletters.values()
     own = (_proof_of_consent, _do_not_write, _protection)
-    receivers = _recipients(catalogue.controller), _transfers(catalogue.controller)
+    who = catalogue.controller
+    goes_to = _recipients(who), _transfers(who)
     return Record(
         controller=_controller(catalogue.controller),
         activities=(
-            *(_newsletter(each, *receivers) for each in newsletters),
-            *(activity([*newsletters], *receivers) for activity in own),
+            *(_newsletter(each, _tracking(who), *goes_to) for each in newsletters),
+            *(activity([*newsletters], *goes_to) for activity in own),
         ),
         security=security,
     )
@@ -94,18 +96,40 @@ def _controller(controller: Controller | None) -> Lines:
 
 
 def _recipients(controller: Controller | None) -> Lines:
-    named = controller.recipients_for("en") if controller else ()
+    named = receivers.named(controller, "en") if controller else ()
     remedy = "name who hosts the service, who delivers its mail, and who else receives the data"
-    return named or (missing("controller.recipients", remedy),)
+    return (
+        (*named, *_contracts(controller.processors))
+        if controller and named
+        else (missing("controller.recipients", remedy),)
+    )
+
+
+def _contracts(processors: Sequence[Processor]) -> Iterator[str]:
+    """Art. 28(3)."""
+    for each in processors:
+        if each.contract:
+            yield f"Contract with {each.name}: of {each.contract}"
+        else:
+            yield missing(f"processor.contract of {each.name}", "say of which day the contract is (Art. 28(3))")
 
 
 def _transfers(controller: Controller | None) -> Lines:
-    told = controller.transfers_for("en") if controller else None
+    told = receivers.transfers(controller, "en") if controller else ()
     remedy = "say which countries outside the EEA receive data and under which safeguard, or that none does"
-    return (told or missing("controller.transfers", remedy),)
+    unsafe = [each.name for each in receivers.outside_eea(controller) if not each.safeguard] if controller else []
+    return (
+        *(told or (missing("controller.transfers", remedy),)),
+        *(missing(f"processor.safeguard of {name}", "say under which safeguard (Art. 44 to 49)") for name in unsafe),
+    )
 
 
-def _newsletter(newsletter: Newsletter, recipients: Lines, transfers: Lines) -> Activity:
+def _tracking(controller: Controller | None) -> str:
+    told = receivers.tracking(controller, "en") if controller else None
+    return told or missing("controller.tracking", "say whether your newsletters measure opens and clicks")
+
+
+def _newsletter(newsletter: Newsletter, tracking: str, recipients: Lines, transfers: Lines) -> Activity:
     language = newsletter.language_for(["en"])
     unconfirmed = newsletter.confirm_within + newsletter.purge_pending_after
     retired = ", retired" if newsletter.is_retired else ""
@@ -121,6 +145,7 @@ def _newsletter(newsletter: Newsletter, recipients: Lines, transfers: Lines) -> 
             "E-mail address; while it is being changed, the former and the new one",
             "Language",
             "State of the subscription, and when it changed",
+            tracking,
         ),
         recipients=recipients,
         transfers=transfers,

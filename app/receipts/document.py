@@ -14,6 +14,7 @@ from uuid import UUID
 from app.consent import duration, timestamp
 from app.ledger.verifier import GIVEN, PROFILE, RENEWED, encode, standing, states
 from app.links import Links
+from app.newsletters import receivers
 from app.newsletters.definitions import Catalogue, Controller, Newsletter
 from app.receipts import parties
 from app.receipts.history import Entry, History
@@ -93,7 +94,7 @@ def build(history: History, issue: ReceiptIssue) -> dict[str, Any]:
             "record_id": str(history.subscription_id),
             **_principal(history, issue),
             **_asked(history, newsletter, issue),
-            **_processing(newsletter, (history.asked_by or {}).get("jurisdiction", controller.jurisdiction)),
+            **_processing(newsletter, controller, history),
             **_rights(history, controller, issue),
             "events": _events(history),
             **parties.of(history.asked_by, controller),
@@ -155,9 +156,9 @@ def _asked(history: History, newsletter: Newsletter, issue: ReceiptIssue) -> dic
     }
 
 
-def _processing(newsletter: Newsletter, jurisdiction: str) -> dict[str, Any]:
+def _processing(newsletter: Newsletter, controller: Controller, history: History) -> dict[str, Any]:
     return {
-        "jurisdiction": [jurisdiction],
+        "jurisdiction": [(history.asked_by or {}).get("jurisdiction", controller.jurisdiction)],
         "applicable_law": ["Regulation (EU) 2016/679", "Directive 2002/58/EC, Art. 13"],
         "lawful_basis": "eu-gdpr:A6-1-a",
         "pii_information": [
@@ -169,7 +170,7 @@ def _processing(newsletter: Newsletter, jurisdiction: str) -> dict[str, Any]:
         "storage_locations": [],
         "processing_locations": [],
         "geographic_restrictions": [],
-        "recipient_third_parties": [],
+        "recipient_third_parties": list(receivers.named(controller, history.language)),
         "retention_period": {
             "active": "until withdrawal",
             "evidence_after_withdrawal": duration(newsletter.keep_evidence),

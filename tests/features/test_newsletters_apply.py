@@ -67,6 +67,7 @@ def test_the_first_time_everything_is_added_and_the_second_time_nothing_changes(
     assert [line.split(":")[0] for line in first.stderr.splitlines() if line.startswith("warn  controller")] == [
         "warn  controller.recipients",
         "warn  controller.transfers",
+        "warn  controller.tracking",
     ], "the catalogue is silent, and so is the notice"
     second = jawel("newsletters", "apply", write())
     assert (second.exit_code, second.stdout, second.stderr) == (0, "", "Nothing to change.\n")

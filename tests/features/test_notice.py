@@ -112,7 +112,7 @@ def test_a_time_is_said_in_words_and_not_rounded(length: timedelta, language: st
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_who_names_no_recipients_names_their_kinds_and_what_is_not_said_is_not_promised(service: Service) -> None:
     told = read(service)
-    assert "Providers that host this service and deliver its mail for us. They may use the data for nothing" in told
+    assert "Whoever hosts this service, delivers its mail or sends the newsletters, where Voorbeeld BV does not" in told
     assert "European Economic Area" not in told, "only the controller knows"
     assert "The newsletter itself is sent by another program." in told
     assert "Data protection officer" not in told

@@ -26,6 +26,11 @@ nl = "Zwitserland"
 fr = "Suisse"
 de = "Schweiz"
 en = "Switzerland, under the adequacy decision of 2000."
+[controller.tracking]
+nl = "Niets."
+fr = "Rien."
+de = "Nichts."
+en = "Our newsletters measure neither opens nor clicks."
 """
 ENCRYPTED = {"MAIL_USE_TLS": "true"}
 AT_HOME = {"JAWEL_ENV": "development", "PUBLIC_URL": "http://127.0.0.1:8000"}
@@ -84,8 +89,8 @@ def test_what_is_missing_is_named_with_the_key_or_setting_that_would_say_it(jawe
     assert result.exit_code == 0
     assert "- MISSING: controller.recipients: name who hosts the service" in result.stdout
     assert "- MISSING: controller.transfers: say which countries outside the EEA" in result.stdout
-    assert result.stderr == "2 things are missing: look for MISSING.\n"
-    assert as_json(jawel)["missing"][0].startswith("controller.recipients: ")
+    assert result.stderr == "3 things are missing: look for MISSING.\n"
+    assert as_json(jawel)["missing"][0].startswith("controller.tracking: ")
 
 
 @pytest.mark.parametrize(

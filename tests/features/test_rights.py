@@ -62,7 +62,6 @@ def test_article_15_1_a_person_is_shown_everything_there_is_and_what_for(service
         "Voorbeeld BV",
         "Gegevensbeschermingsautoriteit",
         "Who gets to see it",
-        "Countries outside the European Economic Area",
         "Where it comes from",
         "No such decisions are made about you.",
         "for 3 years after",

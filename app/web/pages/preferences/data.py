@@ -6,6 +6,7 @@ from flask import Response, make_response, render_template
 from werkzeug.exceptions import Gone
 
 from app import clock
+from app.newsletters import receivers
 from app.privacy import access, portability
 from app.privacy.access import Holdings
 from app.privacy.portability import ExportIssue
@@ -27,6 +28,7 @@ def show_data(token: str) -> str:
         token=token,
         made_at=clock.now(),
         controller=catalogue.controller,
+        receivers=receivers,
         newsletters=portability.newsletters_of(found, catalogue),
         words={slug: each.words(language.preferred()) for slug, each in catalogue.newsletters.items()},
     )
