@@ -1,4 +1,4 @@
-"""The map for newcomers, docs/architecture.md, and CONTRIBUTING.md against the tree: what they name exists."""
+"""The map for newcomers, CONTRIBUTING.md and the table of articles against the tree: what they name exists."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 from app.database import locks
 from tests.commands import ROOT
 
-MAP, GUIDE = "docs/architecture.md", "CONTRIBUTING.md"
+MAP, GUIDE, LAW = "docs/architecture.md", "CONTRIBUTING.md", "docs/privacy.md"
 PATH = r"(?:(?:app|benchmarks|docs|migrations|tests|trials)/[\w./-]*|\w+\.py)"
 
 
@@ -41,14 +41,14 @@ def test_the_picture_of_the_layers_is_what_import_linter_holds() -> None:
     assert [each.strip() for each in re.findall(r"^ [\w ]+\| (.*)\|$", read(MAP), re.MULTILINE)] == layers
 
 
-@pytest.mark.parametrize("page", [MAP, GUIDE])
+@pytest.mark.parametrize("page", [MAP, GUIDE, LAW])
 def test_every_path_that_is_named_exists(page: str) -> None:
     paths = {path.rstrip(".") for each in code(page) for path in re.findall(rf"(?<![\w./-]){PATH}", each)}
     assert len(paths) > 10
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
-@pytest.mark.parametrize("page", [MAP, GUIDE])
+@pytest.mark.parametrize("page", [MAP, GUIDE, LAW])
 def test_every_function_that_is_named_exists(page: str) -> None:
     """In the notation `path.py::name`, or `path.py::Class.name`."""
     named = [found for each in code(page) for found in re.findall(r"([\w./]+\.py)::([\w.]+)", each)]
