@@ -1,4 +1,4 @@
-"""`jawel privacy`: the purge that a worker runs every minute, now with a report; and the record of processing."""
+"""`jawel privacy`: the purge that a worker runs every minute, now with a report; access by address; and the record."""
 
 import time
 from collections import Counter
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.cli.lazy_group import LazyGroup
 from app.cli.record import record
 from app.newsletters import load
 from app.privacy import clock_check, retention
@@ -29,7 +30,7 @@ WORDS = {
 }
 
 
-@click.group()
+@click.group(cls=LazyGroup, elsewhere={"access": "app.cli.access:access"})
 def privacy() -> None:
     """Erase what is kept no longer, and account for what is kept."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from app.addresses import EmailAddress, InvalidAddress
+from app.cli import address_argument
 from app.feedback import lifting
 from app.feedback.lifting import Obstacles
 
@@ -29,7 +29,7 @@ def lift(context: Any, address: str, why: str, yes: bool) -> None:
 
     ADDRESS may be - to read it from standard input, which keeps it out of the shell's history.
     """
-    mailbox, reason = _address(address), _reason(why)
+    mailbox, reason = address_argument.read(address), _reason(why)
     key = context.settings.suppression_key
     with context.database.read_only() as connection:
         found = lifting.find(connection, mailbox, key)
@@ -40,14 +40,6 @@ def lift(context: Any, address: str, why: str, yes: bool) -> None:
     with context.database.transaction() as session:
         lifted = lifting.lift(session, mailbox, key, reason)
     click.echo(_report(lifted) if lifted else NOTHING)
-
-
-def _address(text: str) -> EmailAddress:
-    given = sys.stdin.readline() if text == "-" else text
-    try:
-        return EmailAddress.parse(given.strip())
-    except InvalidAddress:
-        raise click.UsageError("ADDRESS: needs an address such as ada@example.org.") from None
 
 
 def _reason(text: str) -> str:

@@ -126,10 +126,13 @@ class Holdings:
     """Rows by the names of PARTS. An event also has `position`, if it is sealed, and `details`, its parsed evidence."""
     wordings: Mapping[str, str]
     """Every text that the evidence cites, by its SHA-256."""
+    digests: Mapping[str, str | None]
+    """The keyed digests of the address and of its mailbox, under which rows without a subscriber are kept."""
 
     @property
-    def person(self) -> Mapping[str, Any]:
-        return self.parts["person"][0]
+    def person(self) -> Mapping[str, Any] | None:
+        """None if no subscriber has the address (any more)."""
+        return next(iter(self.parts["person"]), None)
 
     @property
     def sources(self) -> list[str]:
@@ -153,11 +156,38 @@ def find(connection: Connection, subscriber_id: UUID) -> Holdings | None:
     is_plain = EmailAddress.of(found.canonical).is_plain
     earlier = connection.scalars(lapsed_requests.earlier(found.digest))
     who = Identity(sorted({subscriber_id, *earlier}), found.digest, found.mailbox_digest, is_plain)
+    holdings = _collect(connection, who)
+    return holdings if holdings.person else None  # None: erased since the first query
+
+
+def find_by_address(connection: Connection, address: EmailAddress, key: str) -> Holdings | None:
+    """For who has no link: also what is kept under digests alone, once no subscriber is left. None if nothing is kept.
+
+    `key`: SUPPRESSION_KEY.
+    """
+    known_by = address.digests(key)
+    present = connection.scalars(select(Subscriber.id).where(Subscriber.canonical == address.canonical)).all()
+    # Read after the subscriber, so that a request that lapses in between is seen in one of the two.
+    earlier = connection.scalars(lapsed_requests.earlier(known_by.address)).all()
+    who = Identity(sorted({*present, *earlier}), known_by.address, known_by.mailbox, address.is_plain)
+    holdings = _collect(connection, who)
+    return holdings if any(holdings.parts.values()) else None
+
+
+def _collect(connection: Connection, who: Identity) -> Holdings:
     parts = {name: [_disclosed(part, row) for row in _rows(connection, part, who)] for name, part in PARTS.items()}
-    if not parts["person"]:
-        return None  # erased since the first query
     parts["consent_events"] = _events(connection, parts["consent_events"])
-    return Holdings(parts, _wordings(connection, parts["consent_events"]))
+    parts["address_wanted_by_others"] = _wanted_by_others(connection, who)
+    digests = {"address": who.digest, "mailbox": who.mailbox_digest}
+    return Holdings(parts, _wordings(connection, parts["consent_events"]), digests)
+
+
+def _wanted_by_others(connection: Connection, who: Identity) -> list[Mapping[str, Any]]:
+    """When another subscriber asked to move to the address; who that is, is their own data (Art. 15(4))."""
+    wanted = select(AddressChange.asked_at, AddressChange.ends_at).where(
+        AddressChange.wanted_digest == who.digest, AddressChange.subscriber_id.not_in(who.subscriber_ids)
+    )
+    return [dict(row._mapping) for row in connection.execute(wanted.order_by(AddressChange.asked_at))]
 
 
 def _rows(connection: Connection, part: Part, who: Identity) -> Sequence[AnyRow]:

@@ -43,6 +43,8 @@ class ExportIssue:
 
     created: datetime
     catalogue: Catalogue
+    language: str
+    """The person's."""
 
 
 def build(holdings: Holdings, issue: ExportIssue) -> dict[str, Any]:
@@ -50,7 +52,8 @@ def build(holdings: Holdings, issue: ExportIssue) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "created": timestamp(issue.created),
-        "about": _about(holdings, issue.catalogue),
+        "about": _about(holdings, issue),
+        "digests": dict(holdings.digests),
         **parts,
         "wordings": [{"sha256": digest, "text": text} for digest, text in sorted(holdings.wordings.items())],
     }
@@ -62,11 +65,10 @@ def newsletters_of(holdings: Holdings, catalogue: Catalogue) -> list[Newsletter]
     return [each for slug, each in catalogue.newsletters.items() if slug in named]
 
 
-def _about(holdings: Holdings, catalogue: Catalogue) -> dict[str, Any]:
-    controller = catalogue.controller
+def _about(holdings: Holdings, issue: ExportIssue) -> dict[str, Any]:
+    controller, language = issue.catalogue.controller, issue.language
     assert controller is not None
-    newsletters = newsletters_of(holdings, catalogue)
-    language = str(holdings.person["language"])
+    newsletters = newsletters_of(holdings, issue.catalogue)
     return {
         "controller": _controller(controller),
         "purposes": [_purpose(each, language) for each in newsletters],

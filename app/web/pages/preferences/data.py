@@ -1,8 +1,9 @@
 """Download my data (GDPR Art. 15 and 20): all data about the person, as a page and as a JSON file."""
 
 import json
+from pathlib import Path
 
-from flask import Response, make_response, render_template
+from flask import Flask, Response, make_response, render_template
 from werkzeug.exceptions import Gone
 
 from app import clock
@@ -19,38 +20,54 @@ from app.web.pages.preferences.access import Visit, begin_fresh, blueprint, nobo
 def show_data(token: str) -> str:
     visit = begin_fresh(token)
     found = _find(visit)
-    if found is None:
-        return nobody()
-    catalogue = current.catalogue()
-    return render_template(
-        "pages/preferences/data.html",
-        holdings=found,
-        token=token,
-        made_at=clock.now(),
-        controller=catalogue.controller,
-        receivers=receivers,
-        newsletters=portability.newsletters_of(found, catalogue),
-        words={slug: each.words(language.preferred()) for slug, each in catalogue.newsletters.items()},
-    )
+    return _page(found, token=token) if found else nobody()
 
 
 @blueprint.get("/<token>/data.json")
 def download_data(token: str) -> Response:
     visit = begin_fresh(token)
     found = _find(visit)
-    if found is None:
+    if found is None or found.person is None:
         if wants_page():
             return make_response(nobody())
         raise Gone("Nothing is kept about you any more.")
-    document = portability.build(found, ExportIssue(clock.now(), current.catalogue()))
-    answer = Response(json.dumps(document, ensure_ascii=False, indent=2) + "\n", mimetype="application/json")
+    spoken = str(found.person["language"])
+    answer = Response(
+        as_json(found, ExportIssue(clock.now(), current.catalogue(), spoken)), mimetype="application/json"
+    )
     answer.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return answer
+
+
+def as_json(found: Holdings, issue: ExportIssue) -> str:
+    return json.dumps(portability.build(found, issue), ensure_ascii=False, indent=2) + "\n"
+
+
+def to_print(app: Flask, found: Holdings, address: str, spoken: str) -> str:
+    """The page as a file by itself, without links that need a token, for who has none."""
+    style = Path(str(app.static_folder), "jawel.css").read_text(encoding="utf-8")
+    with app.test_request_context():
+        language.use(spoken)
+        return _page(found, address=address, style=style)
+
+
+def _page(found: Holdings, **shown: str) -> str:
+    catalogue = current.catalogue()
+    return render_template(
+        "pages/preferences/data.html",
+        holdings=found,
+        made_at=clock.now(),
+        controller=catalogue.controller,
+        receivers=receivers,
+        newsletters=portability.newsletters_of(found, catalogue),
+        words={slug: each.words(language.preferred()) for slug, each in catalogue.newsletters.items()},
+        **shown,
+    )
 
 
 def _find(visit: Visit) -> Holdings | None:
     with current.database().read_only() as connection:
         found = access.find(connection, visit.subscriber_id)
-    if found:
+    if found and found.person:
         language.use(str(found.person["language"]))
     return found
