@@ -122,5 +122,8 @@ def assert_alike(answer: TestResponse, expected: TestResponse, attempts: dict[st
     ]
 
 
+OF_EACH_ANSWER = ("Date", "Content-Length", "X-Request-Id")
+
+
 def without_lengths(answer: TestResponse) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in answer.headers if name not in ("Date", "Content-Length")]
+    return [(name, value) for name, value in answer.headers if name not in OF_EACH_ANSWER]

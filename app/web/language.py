@@ -1,10 +1,11 @@
 """The language of an answer.
 
-In this order: the URL's, the form's, the person's stored language, the browser's, the first language of the
-newsletter that the page is about, English. Unknown tags are ignored.
+In this order: that of the body, the URL's, the person's stored language, the browser's, the first language of the
+newsletter that the page is about, English. Unknown tags are ignored. Answers of the API speak English: its messages are
+for those who write programs, and one answer speaks one language.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from babel import Locale
@@ -16,6 +17,8 @@ from app.newsletters.definitions import LANGUAGES, Newsletter
 
 FALLBACK = "en"
 """The source language of pages and letters, before translation."""
+
+IN_ENGLISH = "/api/"
 
 _LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 NAMES = {language: str(locale.get_language_name(language)).capitalize() for language, locale in _LOCALES.items()}
@@ -44,7 +47,12 @@ def preferred() -> tuple[str, ...]:
 
 def choose() -> Locale:
     """For Flask-Babel: the language of pages."""
-    return _LOCALES[chosen()]
+    return _LOCALES[FALLBACK if request and request.path.startswith(IN_ENGLISH) and not _is_page() else chosen()]
+
+
+def _is_page() -> bool:
+    """A receipt to print, which is for a person."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def chosen() -> str:
@@ -65,8 +73,8 @@ def asked() -> str | None:
 
 
 def _wishes() -> Iterator[str | None]:
+    yield _asked_by_body()
     yield asked()
-    yield _asked_by_form()
     yield g.get("language")
     yield from (tag for tag, _quality in request.accept_languages)
 
@@ -75,10 +83,12 @@ def _short(tag: str) -> str:
     return tag.replace("_", "-").partition("-")[0].lower()
 
 
-def _asked_by_form() -> str | None:
-    if request.method != "POST" or request.is_json:
+def _asked_by_body() -> str | None:
+    if request.method != "POST":
         return None
     try:
-        return request.form.get("language")
-    except HTTPException:  # too large: the code that reads the other fields reports it
+        sent = request.get_json(silent=True) if request.is_json else request.form
+    except (HTTPException, RecursionError):  # the code that reads the other fields reports it
         return None
+    tag = sent.get("language") if isinstance(sent, Mapping) else None
+    return tag if isinstance(tag, str) else None

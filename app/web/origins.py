@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Response, request
+from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import Forbidden
 
 from app.newsletters.definitions import Newsletter
 from app.web import current
+from app.web.problems import OriginRefused
 from config_checks import LOOPBACK
 
 
@@ -25,14 +26,14 @@ def check(newsletters: Iterable[Newsletter]) -> None:
     if origin is None or _is_own(origin):
         return
     if not all(origin in newsletter.allowed_origins for newsletter in newsletters):
-        raise Forbidden("This site is not on the newsletter's list of allowed origins.")
+        raise OriginRefused(_("This site is not on the newsletter's list of allowed origins."))
 
 
 def check_any() -> None:
     """Raises Forbidden if the request carries an Origin that no newsletter names."""
     origin = request.headers.get("Origin")
     if origin is not None and not _is_own(origin) and not _is_named_by_any(origin):
-        raise Forbidden("This site is not on any newsletter's list of allowed origins.")
+        raise OriginRefused(_("This site is not on any newsletter's list of allowed origins."))
 
 
 def check_any_but_null() -> None:

@@ -16,12 +16,14 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.addresses import EmailAddress, InvalidAddress
 from app.subscriptions.codes import Guess
+from app.web import problem_texts
 from app.web.negotiation import FORM_TYPES
+from app.web.problem_texts import Worded
 from app.web.problems import InvalidFields
 
 MAX_BYTES = 16 * 1024
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"
-NO_LANGUAGE = "Send the tag of a language, such as nl or nl-BE."
+NO_LANGUAGE = Worded.of("invalid_language", "Send the tag of a language, such as nl or nl-BE.")
 BLANKS = " \t\N{NO-BREAK SPACE}"
 """Copied along with an address, so stripped. Line ends are not, because they would end a header's line as well."""
 
@@ -32,7 +34,7 @@ def body() -> dict[str, Any]:
         return _with_alias(json_object())
     if request.mimetype in FORM_TYPES:
         return _form()
-    raise UnsupportedMediaType(f"Send one of application/json, {', '.join(FORM_TYPES)}.")
+    raise UnsupportedMediaType(_("Send one of %(types)s.", types=", ".join(("application/json", *FORM_TYPES))))
 
 
 def optional_field(name: str) -> str:
@@ -52,9 +54,9 @@ def json_object() -> dict[str, Any]:
     try:
         found = json.loads(request.get_data(), object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError):
-        raise InvalidFields({"body": [_("This is not JSON.")]}) from None
+        raise InvalidFields({"body": [Worded.of("not_json", _("This is not JSON."))]}) from None
     if not isinstance(found, dict):
-        raise InvalidFields({"body": [_("Send a JSON object.")]})
+        raise InvalidFields({"body": [Worded.of("not_json", _("Send a JSON object."))]})
     return found
 
 
@@ -62,7 +64,9 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
-        raise InvalidFields({name: [_("Send this once.")] for name in found if names.count(name) > 1})
+        raise InvalidFields(
+            {name: [Worded.of("repeated", _("Send this once."))] for name in found if names.count(name) > 1}
+        )
     return found
 
 
@@ -82,18 +86,20 @@ def _form() -> dict[str, Any]:
 class AddressField(fields.Field[EmailAddress]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> EmailAddress:
         if not isinstance(value, str):
-            raise ValidationError(_("Give an e-mail address as text."))
+            raise ValidationError(Worded.of("wrong_type", _("Give an e-mail address as text.")))
         try:
             return EmailAddress.parse(value.strip(BLANKS))
         except InvalidAddress:
-            raise ValidationError(_("This is not an e-mail address that mail can be sent to.")) from None
+            raise ValidationError(
+                Worded.of("invalid_address", _("This is not an e-mail address that mail can be sent to."))
+            ) from None
 
 
 class Slugs(fields.Field[list[str]]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> list[str]:
         slugs = [value] if isinstance(value, str) else value
         if not isinstance(slugs, list) or not slugs or not all(isinstance(each, str) for each in slugs):
-            raise ValidationError(_("Name one newsletter, or a list of them."))
+            raise ValidationError(Worded.of("wrong_type", _("Name one newsletter, or a list of them.")))
         return list(dict.fromkeys(slugs))
 
 
@@ -104,10 +110,24 @@ class Affirmation(fields.Field[bool]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> bool:
         if request.mimetype == "application/json" and value not in ("", None) and not isinstance(value, bool):
-            raise ValidationError("Send true, as JSON has it, where the person said yes.")
+            raise ValidationError(Worded.of("wrong_type", _("Send true, as JSON has it, where the person said yes.")))
         if value is not True and str(value).lower() not in self.FORM:
-            raise ValidationError(_("Tick the box to agree."))
+            raise ValidationError(Worded.of("consent_required", _("Tick the box to agree.")))
         return True
+
+
+def _said(message: str) -> str:
+    """In the reader's language: what marshmallow says, and what is declared before there is a reader."""
+    word = problem_texts.word(message)
+    texts = {
+        "unknown_field": _("Unknown field."),
+        "invalid_language": _("Send the tag of a language, such as nl or nl-BE."),
+        "null": _("Leave this out, or fill it in."),
+        "wrong_length": _("Send 22 to 200 characters."),
+    }
+    if isinstance(message, Worded) and word not in texts:
+        return message
+    return Worded.of(word, texts.get(word, _("Send a text.")))
 
 
 class AddressFields(Schema):
@@ -116,10 +136,10 @@ class AddressFields(Schema):
         validate=validate.Regexp(LANGUAGE_TAG, error=NO_LANGUAGE), error_messages={"invalid": NO_LANGUAGE}
     )
 
-    error_messages = {"unknown": "Unknown field."}
+    error_messages = {"unknown": Worded.of("unknown_field", "Unknown field.")}
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **_rest: Any) -> None:
-        raise InvalidFields(cast(dict[str, Any], error.messages))
+        raise InvalidFields({name: [*map(_said, texts)] for name, texts in error.messages_dict.items()})
 
 
 class SignupFields(AddressFields):

@@ -10,10 +10,13 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, json, render_template, request
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import (
+    Forbidden,
+    Gone,
     HTTPException,
     InternalServerError,
     MethodNotAllowed,
@@ -26,6 +29,7 @@ from werkzeug.exceptions import (
 from app.newsletters.definitions import CatalogueIsBehind
 from app.subscriptions.requests import Overtaken
 from app.tokens import TokenInvalid
+from app.web import problem_texts
 from app.web.negotiation import wants_page
 
 log = structlog.get_logger()
@@ -50,9 +54,39 @@ class InvalidFields(UnprocessableEntity):
         self.errors = errors
 
 
+class LinkExpired(Gone):
+    """410: genuine, and too late. A new mail can be asked for."""
+
+    kind = "link-expired"
+
+
+class LinkEnded(Gone):
+    """410: the person has left since, or the request was erased."""
+
+    kind = "link-ended"
+
+
+class UndoOver(Gone):
+    """410: what was pressed cannot be taken back any more."""
+
+    kind = "undo-over"
+
+
+class EvidenceErased(Gone):
+    """410: there was something, and it was erased."""
+
+    kind = "erased"
+
+
+class OriginRefused(Forbidden):
+    """403: a web site that may not use the form."""
+
+    kind = "origin-refused"
+
+
 def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer)
-    app.register_error_handler(TokenInvalid, lambda _error: answer(NotFound()))
+    app.register_error_handler(TokenInvalid, lambda _error: answer(NotFound(problem_texts.advice(404))))
     for passing in (Overtaken, CatalogueIsBehind):
         app.register_error_handler(passing, lambda _error: answer(ServiceUnavailable(retry_after=1)))
     for unreachable in UNREACHABLE:
@@ -65,6 +99,7 @@ def answer(error: HTTPException) -> Response:
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()  # type: ignore[return-value]
     response = _page(error) if wants_page() else _document(error)
+    response.headers["Content-Language"] = str(get_locale())
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
@@ -72,31 +107,36 @@ def answer(error: HTTPException) -> Response:
 
 
 def _document(error: HTTPException) -> Response:
-    kind = getattr(error, "kind", None)
+    status = error.code or 500
+    kind = getattr(error, "kind", None) or problem_texts.KINDS.get(status)
     problem: dict[str, Any] = {
         "type": f"urn:jawel:problem:{kind}" if kind else "about:blank",
-        "title": error.name,
+        "title": problem_texts.title(status),
         "status": error.code,
         "detail": _detail(error),
     }
     if isinstance(error, InvalidFields):
-        problem |= {"errors": error.errors}
+        problem |= {"errors": error.errors, "error_codes": problem_texts.words(error.errors)}
     return Response(json.dumps(problem), error.code, content_type="application/problem+json")
 
 
 def _detail(error: HTTPException) -> str | None:
-    """Adds the size limit and the allowed methods, which Werkzeug puts into a header or nowhere."""
+    """Our own words, or for Werkzeug's, which are English, others: it puts sizes and methods elsewhere."""
     if isinstance(error, RequestEntityTooLarge):
-        return f"Send at most {request.max_content_length:,} bytes."
+        return str(_("Send at most %(bytes)s bytes.", bytes=f"{request.max_content_length:,}"))
     if isinstance(error, MethodNotAllowed):
-        return f"Allowed here: {', '.join(sorted(error.valid_methods or ()))}."
-    return error.description
+        return str(_("Allowed here: %(methods)s.", methods=", ".join(sorted(error.valid_methods or ()))))
+    if error.description != type(error).description or "kind" in vars(type(error)):
+        return error.description
+    return str(_("There is nothing at this path.")) if error.code == 404 else problem_texts.advice(error.code or 500)
 
 
 def _page(error: HTTPException) -> Response:
     errors = error.errors if isinstance(error, InvalidFields) else {}
     try:
-        return Response(render_template("pages/problem.html", status=error.code, errors=errors), error.code)
+        return Response(
+            render_template("pages/problem.html", status=error.code, errors=errors, texts=problem_texts), error.code
+        )
     except OSError:
         # A template or a translation is not loaded yet and cannot be read now.
         return Response(f"{error.code} {error.name}\n", error.code, content_type="text/plain; charset=utf-8")

@@ -11,6 +11,7 @@ from typing import cast
 
 import structlog
 from flask import Flask, g, request
+from flask_babel import gettext as _
 from limits.storage import storage_from_string
 from werkzeug.exceptions import TooManyRequests
 
@@ -93,4 +94,6 @@ def crowded(newsletters: Sequence[Newsletter]) -> frozenset[str]:
 
 def too_many_requests() -> TooManyRequests:
     seconds = rate_limit.seconds_left()
-    return TooManyRequests(f"Too many requests. Try again in {seconds} seconds.", retry_after=seconds)
+    return TooManyRequests(
+        _("Too many requests. Try again in %(seconds)s seconds.", seconds=seconds), retry_after=seconds
+    )

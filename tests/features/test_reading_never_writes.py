@@ -12,7 +12,7 @@ from tests.urls import urls
 
 def test_every_page_is_read_while_the_database_refuses_to_write(service: Service, tokens: dict[str, str]) -> None:
     every = urls(service, tokens)
-    key = service.key(Scope.ADMIN)
+    key = {**service.key(Scope.ADMIN), "X-Request-Id": "a-glance"}
     before = everything(service)
     with refusing_writes(service):
         assert_writes_are_refused(service)

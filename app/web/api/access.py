@@ -9,6 +9,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 
 from app.api_keys import Caller, Scope
 from app.web import current, security_log
+from app.web.api import arguments
 from app.web.security_log import Refusal
 
 P = ParamSpec("P")
@@ -30,9 +31,19 @@ class _Challenge(HTTPException):
 class NoGoodKey(_Challenge, Unauthorized):
     """401: no key, or one that is not in force."""
 
+    kind = "key-missing"
+
+
+class KeyNotInForce(NoGoodKey):
+    """401: a key that is unknown, expired or revoked."""
+
+    kind = "key-invalid"
+
 
 class ScopeMissing(_Challenge, Forbidden):
     """403: a valid key without the scope."""
+
+    kind = "scope-missing"
 
 
 def requires(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -42,6 +53,8 @@ def requires(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             g.caller = _authenticate(scope)
+            if request.path.startswith("/api/"):
+                arguments.refuse_query(view)
             return view(*args, **kwargs)
 
         guarded.scope = scope  # type: ignore[attr-defined]
@@ -75,7 +88,7 @@ def _authenticate(scope: Scope) -> Caller:
     found = current.resources().key_ring.find(token)
     if found is None:
         security_log.note(Refusal.BAD_KEY)
-        raise NoGoodKey("This key is not in force: make another with `jawel keys create`.", error="invalid_token")
+        raise KeyNotInForce("This key is not in force: make another with `jawel keys create`.", error="invalid_token")
     if not found.has(scope):
         security_log.note(Refusal.MISSING_SCOPE, key=found.name, scope=scope)
         raise ScopeMissing(f"This key lacks the scope {scope}.", error="insufficient_scope", scope=scope)

@@ -4,13 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import flask_smorest
-from flask import Request
-from marshmallow import Schema, ValidationError
+from flask import Request, request
+from marshmallow import RAISE, Schema, ValidationError
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.web import parsing
 from app.web.problems import InvalidFields
+
+ALWAYS_TAKEN = frozenset({"language"})
+"""Query parameters of every page and answer."""
+UNKNOWN = "Unknown field."
 
 
 class Parser(FlaskParser):
@@ -21,8 +26,24 @@ class Parser(FlaskParser):
             raise UnsupportedMediaType("Send application/json.")
         return parsing.json_object()
 
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        known = MultiDict((name, value) for name, value in req.args.items(multi=True) if name not in ALWAYS_TAKEN)
+        return self._makeproxy(known, schema)
+
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_rest: Any) -> NoReturn:
         raise InvalidFields(_by_field(error.messages_dict))
+
+
+def refuse_query(view: Any) -> None:
+    """For a view without parameters in its query. Raises InvalidFields that names those that were sent."""
+    parameters = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
+    if any(each.get("in") == "query" for each in parameters):
+        return
+    unknown = [name for name in request.args if name not in ALWAYS_TAKEN]
+    if unknown:
+        raise InvalidFields({name: [UNKNOWN] for name in unknown})
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -43,4 +64,4 @@ def _leaves(messages: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tupl
         if isinstance(inner, Mapping):
             yield from _leaves(inner, here)
         else:
-            yield from ((here, str(text)) for text in inner)
+            yield from ((here, text) for text in inner)

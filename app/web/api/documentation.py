@@ -20,6 +20,10 @@ PROBLEM: dict[str, Any] = {
             "type": "object",
             "description": "By field: what is wrong, and what to do about it.",
         },
+        "error_codes": {
+            "type": "object",
+            "description": "By field: a word for each message, which never changes.",
+        },
     },
 }
 
@@ -83,7 +87,7 @@ MATCHING: dict[str, Any] = {
 ERRORS = {
     401: "No key, or none that is in force.",
     403: "The key lacks the scope.",
-    409: "A request with the same `Idempotency-Key` is under way; see `Retry-After`.",
+    409: "Another log than the one that was followed; or a request with the same `Idempotency-Key` is under way.",
     412: "`If-Match` does not hold; `ETag` is that of now.",
     404: "Nothing by that name, or nothing that the key may see.",
     413: "More than the service reads.",
@@ -163,11 +167,11 @@ def _with_errors(path: str, operation: dict[str, Any]) -> dict[str, Any]:
         401: operation.get("security") != [],
         403: operation.get("security") != [],
         404: "{" in path or path in SEALED,
-        409: KEYED in headers,
+        409: KEYED in headers or path == "/api/v1/events",
         412: MATCHING in headers,
         413: "requestBody" in operation,
         415: "requestBody" in operation,
-        422: "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", [])),
+        422: True,
         503: True,
     }
     errors = {str(status): problem(ERRORS[status]) for status, applies in asks.items() if applies}

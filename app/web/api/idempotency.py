@@ -15,6 +15,7 @@ from app import clock, kept_answers
 from app.kept_answers import Answer, FirstAnswer, Ticket
 from app.web import current, problems
 from app.web.api import access
+from app.web.problem_texts import Worded
 from app.web.problems import InvalidFields
 
 P = ParamSpec("P")
@@ -76,7 +77,7 @@ def session() -> Session | None:
 def _key() -> str:
     key = request.headers[HEADER]
     if not FORM.fullmatch(key):
-        raise InvalidFields({HEADER: ["Send 1 to 255 printable characters of ASCII."]})
+        raise InvalidFields({HEADER: [Worded.of("wrong_length", "Send 1 to 255 printable characters of ASCII.")]})
     return key
 
 

@@ -19,8 +19,9 @@ from app.ledger.model import SignedCheckpoint
 from app.ledger.tree import Span
 from app.ledger.verifier import encode
 from app.web import current, log_publication
-from app.web.api import access, answers, log_schemas
+from app.web.api import access, answers, arguments, log_schemas
 from app.web.api.arguments import Blueprint
+from app.web.problem_texts import Worded
 from app.web.problems import InvalidFields
 from config import LogPublish
 
@@ -42,6 +43,7 @@ def shown(view: Callable[P, R]) -> Callable[P, R]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         g.sees_all = access.identify(Scope.EVENTS_READ) is not None
+        arguments.refuse_query(view)
         if not g.sees_all and current.settings().log_publish is LogPublish.NEVER:
             raise NotFound("The log is shown to keys with the scope events:read.")
         return view(*args, **kwargs)
@@ -73,6 +75,7 @@ def show_checkpoint() -> Response:
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
 def show_keys() -> Response:
     """The verification keys, newest first, a line each (C2SP signed-note)."""
+    arguments.refuse_query(show_keys)
     with current.database().read_only() as connection:
         keys = ledger.verification_keys(connection, current.resources().log)
     answer = Response("".join(f"{key}\n" for key in keys), content_type=TEXT)
@@ -91,7 +94,9 @@ def show_consistency(question: dict[str, Any]) -> Response:
     with current.database().read_only() as connection:
         size = _head(connection).size
         if newer > size:
-            raise InvalidFields({"to": [f"The newest checkpoint that you see is of size {size}."]})
+            raise InvalidFields(
+                {"to": [Worded.of("out_of_range", f"The newest checkpoint that you see is of size {size}.")]}
+            )
         proof = proofs.consistency(connection, older, newer)
     answer = jsonify({"from": older, "to": newer, "proof": [encode(each) for each in proof]})
     answer.headers["Cache-Control"] = _kept(FOR_GOOD)
@@ -110,7 +115,9 @@ def show_entries(question: dict[str, Any]) -> Response:
     with current.database().read_only() as connection:
         size = _head(connection).size
         if begin > size:
-            raise InvalidFields({"from": [f"The newest checkpoint that you see is of size {size}."]})
+            raise InvalidFields(
+                {"from": [Worded.of("out_of_range", f"The newest checkpoint that you see is of size {size}.")]}
+            )
         leaves = ledger.leaves(connection, Span(begin, min(end, size)))
     answer = jsonify({"from": begin, "entries": [encode(leaf) for leaf in leaves]})
     if end <= size:

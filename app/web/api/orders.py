@@ -10,10 +10,11 @@ from app import clock
 from app.subscriptions.model import Status
 from app.web import client, parsing
 from app.web.api import schemas
+from app.web.problem_texts import Worded
 
 AHEAD = timedelta(minutes=5)
 NOT_OLDER_THAN = timedelta(days=30)
-NO_INSTANT = "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00."
+NO_INSTANT = Worded.of("wrong_type", "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00.")
 
 
 def in_the_past(instant: datetime) -> None:
@@ -23,15 +24,17 @@ def in_the_past(instant: datetime) -> None:
     """
     now = clock.now()
     if instant > now + AHEAD:
-        raise ValidationError("Send when the person asked: an instant that has been.")
+        raise ValidationError(Worded.of("out_of_range", "Send when the person asked: an instant that has been."))
     if instant < now - NOT_OLDER_THAN:
-        raise ValidationError("This is more than 30 days ago. Ask the person again, in your own form.")
+        raise ValidationError(
+            Worded.of("out_of_range", "This is more than 30 days ago. Ask the person again, in your own form.")
+        )
 
 
 def in_one_line(text: str) -> None:
     """Raises ValidationError. It stands in a letter."""
     if not text.isprintable():
-        raise ValidationError("Name the source in one line, without control characters.")
+        raise ValidationError(Worded.of("not_storable", "Name the source in one line, without control characters."))
 
 
 class PageUrl(fields.String):
@@ -40,7 +43,9 @@ class PageUrl(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> str:
         page = client.without_query(super()._deserialize(value, attr, data, **rest))
         if page is None:
-            raise ValidationError("Send the address of a page, such as https://example.org/newsletter.")
+            raise ValidationError(
+                Worded.of("invalid_url", "Send the address of a page, such as https://example.org/newsletter.")
+            )
         return page
 
 
@@ -92,8 +97,10 @@ class UnsubscribeOrder(schemas.Strict):
 
     @validates_schema
     def names_one_scope(self, order: dict[str, object], **_rest: object) -> None:
-        if bool(order.get("all")) == ("newsletter" in order):
-            raise ValidationError("Name a newsletter, or send all: true.", "newsletter")
+        if order.get("all") and "newsletter" in order:
+            raise ValidationError(Worded.of("one_of", "Send either a newsletter or all: true, not both."), "newsletter")
+        if not order.get("all") and "newsletter" not in order:
+            raise ValidationError(Worded.of("required", "Name a newsletter, or send all: true."), "newsletter")
 
 
 class UnsubscribeAnswer(Schema):

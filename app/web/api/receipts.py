@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import Response, request
-from werkzeug.exceptions import Gone, NotFound
+from werkzeug.exceptions import NotFound
 
 from app.api_keys import Scope
 from app.ledger import erasures
@@ -13,6 +13,7 @@ from app.receipts.document import Reader
 from app.web import current, log_publication, receipt_formats
 from app.web.api import access, documentation, schemas
 from app.web.api.arguments import Blueprint
+from app.web.problems import EvidenceErased
 
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1", description="Proof of consent")
 
@@ -30,11 +31,11 @@ def show(subscription: str) -> Response:
         found = history.find(connection, wanted, current.resources().log, _shown_until())
         erased = erasures.newsletter_of(connection, wanted) if found is None else None
     if erased and access.caller().sees(erased):
-        raise Gone("The evidence of this subscription was erased.")
+        raise EvidenceErased("The evidence of this subscription was erased.")
     if found is None or not access.caller().sees(found.newsletter):
         raise NotFound("No subscription by that id.")
     if found.is_erased:
-        raise Gone("The evidence of this subscription was erased.")
+        raise EvidenceErased("The evidence of this subscription was erased.")
     reader = Reader.ONE_NEWSLETTER if access.caller().is_limited else Reader.CONTROLLER
     kind = request.accept_mimetypes.best_match(receipt_formats.KINDS, receipt_formats.JSON)
     if kind == receipt_formats.PAGE:

@@ -3,9 +3,13 @@
 A link with a token is a capability, so nothing may keep it (`no-store`), pass it on (`no-referrer`) or frame its page.
 """
 
+import re
+import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from structlog.contextvars import bound_contextvars
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -40,6 +44,8 @@ ours to decide for."""
 FILES = [("Cross-Origin-Resource-Policy", "cross-origin"), ("Access-Control-Allow-Origin", "*")]
 # Pages and problems vary by format and by the reader's language.
 NEGOTIATED = [("Cross-Origin-Resource-Policy", "same-origin"), ("Vary", "Accept, Accept-Language")]
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a caller may choose; anything else is replaced, because it is written to the log."""
 NO_STORE = ("Cache-Control", "no-store")
 
 
@@ -54,15 +60,19 @@ def added(application: "WSGIApplication", public_url: str, files: str) -> "WSGIA
 
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         in_files = environ["PATH_INFO"].startswith(files)
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             # A missing file is answered with a page like any other.
             ours, unless_said = of_files if in_files and status < "4" else of_others
             said = {name for name, _value in headers}
             headers += ours
+            headers.append(("X-Request-Id", request_id))
             headers += [each for each in unless_said if each[0] not in said]
             return start_response(status, headers, *error)
 
-        return application(environ, start)
+        with bound_contextvars(request_id=request_id):
+            return application(environ, start)
 
     return answer

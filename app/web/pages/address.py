@@ -12,7 +12,7 @@ from uuid import UUID
 from flask import Blueprint, Response, jsonify, make_response, render_template
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import Conflict, Gone, HTTPException
+from werkzeug.exceptions import Conflict, HTTPException
 
 from app import clock
 from app.addresses import EmailAddress, InvalidAddress
@@ -23,7 +23,8 @@ from app.tokens import Purpose
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
 from app.web.pages.preferences import access
-from app.web.problems import InvalidFields
+from app.web.problem_texts import Worded
+from app.web.problems import InvalidFields, LinkEnded
 
 blueprint = Blueprint("address", __name__)
 
@@ -53,6 +54,12 @@ OLD = Side(
 )
 
 
+class AddressTaken(Conflict):
+    """409: somebody is known by that address already."""
+
+    kind = "address-taken"
+
+
 @blueprint.post("/preferences/<token>/address")
 def ask(token: str) -> Response:
     """The answer is the same for known and unknown addresses, and whether or not a letter is sent."""
@@ -63,7 +70,9 @@ def ask(token: str) -> Response:
         wanted = EmailAddress.parse(given)
     except InvalidAddress:
         error = _("This is not an e-mail address that mail can be sent to.")
-        return _refuse(InvalidFields({"email": [error]}), token=token, error=error, email=given)
+        return _refuse(
+            InvalidFields({"email": [Worded.of("invalid_address", error)]}), token=token, error=error, email=given
+        )
     with current.database().transaction() as session:
         requests.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))
     if wants_page():
@@ -145,7 +154,7 @@ def _answer(side: Side, change: AddressChangeView | None, token: str) -> Respons
 def _page(side: Side, change: AddressChangeView | None, token: str) -> Response:
     if change is None or change.standing not in side.pages:
         error = _problem(change)
-        name = "taken" if isinstance(error, Conflict) else "over"
+        name = "taken" if isinstance(error, AddressTaken) else "over"
         return make_response(render_template(f"pages/address/{name}.html"), error.code)
     return make_response(_text(side, change, token))
 
@@ -158,8 +167,8 @@ def _text(side: Side, change: AddressChangeView, token: str) -> str:
 
 def _problem(change: AddressChangeView | None) -> HTTPException:
     if change and change.standing is ChangeStanding.TAKEN:
-        return Conflict("The address has subscriptions of its own here. Nothing was changed.")
-    return Gone("This link cannot change any address any more.")
+        return AddressTaken(_("The address has subscriptions of its own here. Nothing was changed."))
+    return LinkEnded(_("This link cannot change any address any more."))
 
 
 def _refuse(why: InvalidFields, **about: str) -> Response:

@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
-from werkzeug.exceptions import Gone
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
@@ -25,7 +24,8 @@ from app.web import client, current, language, parsing, problems
 from app.web.http import headers
 from app.web.negotiation import wants_page
 from app.web.pages import confirmed
-from app.web.problems import FieldErrors, InvalidFields
+from app.web.problem_texts import Worded
+from app.web.problems import FieldErrors, InvalidFields, LinkEnded, LinkExpired
 from app.web.signup import intake
 
 blueprint = Blueprint("confirm", __name__, url_prefix="/confirm/<token>")
@@ -109,7 +109,9 @@ def _open(asked: Asked, claim: Claim) -> list[str]:
 def _gone(asked: Asked | None, token: str, claim: Claim) -> BaseResponse:
     if wants_page():
         return make_response(_page(asked, token, claim), 410)
-    return problems.answer(Gone("This link cannot confirm anything any more. Sign up again, or ask for a new mail."))
+    if asked and asked.those(Standing.OPEN):
+        return problems.answer(LinkExpired(_("This link has expired. Ask for a new mail, or sign up again.")))
+    return problems.answer(LinkEnded(_("You have left since, or the request was erased. To subscribe, sign up again.")))
 
 
 def _page(asked: Asked | None, token: str, claim: Claim, errors: FieldErrors = MappingProxyType({})) -> str:
@@ -146,7 +148,9 @@ def _chosen(asked: Asked) -> list[str]:
     wanted = fields.get("newsletters", [] if _offers_a_choice() else list(asked.standings))
     wanted = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(wanted, list) or not wanted or any(name not in list(asked.standings) for name in wanted):
-        raise InvalidFields({"newsletters": [_("Choose at least one of the newsletters that the mail names.")]})
+        raise InvalidFields(
+            {"newsletters": [Worded.of("required", _("Choose at least one of the newsletters that the mail names."))]}
+        )
     return [name for name in open_ if name in wanted]
 
 

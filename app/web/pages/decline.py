@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
-from werkzeug.exceptions import Gone
+from flask_babel import gettext as _
 
 from app.consent import Act, Actor
 from app.subscriptions import declining, withdrawal
@@ -19,6 +19,7 @@ from app.tokens import Purpose
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
 from app.web.pages import confirm, confirmed, undo_token
+from app.web.problems import UndoOver
 
 blueprint = Blueprint("decline", __name__, url_prefix="/confirm/<token>")
 
@@ -67,7 +68,9 @@ def undo(token: str) -> Response:
 def _as_json(restored: Mapping[str, Status]) -> Response:
     """`pending` if anything of it still has to be confirmed."""
     if not restored:
-        return problems.answer(Gone("This can be undone once, for half an hour, unless something else has happened."))
+        return problems.answer(
+            UndoOver(_("This can be undone once, for half an hour, unless something else has happened."))
+        )
     status = Status.PENDING if Status.PENDING in restored.values() else Status.CONFIRMED
     return jsonify(status=status, newsletters=list(restored))
 

@@ -5,7 +5,7 @@ get forwarded: the receipt shows the address masked, and no letter links here.
 """
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import Gone
+from flask_babel import gettext as _
 
 from app import clock
 from app.receipts import history
@@ -13,6 +13,7 @@ from app.receipts.document import Reader
 from app.receipts.history import History
 from app.tokens import Purpose
 from app.web import current, log_publication, receipt_formats
+from app.web.problems import LinkExpired
 
 blueprint = Blueprint("receipt", __name__, url_prefix="/receipts/<token>")
 
@@ -35,5 +36,5 @@ def _find(token: str) -> History:
     with current.database().read_only() as connection:
         found = history.find(connection, claim.subject, current.resources().log, log_publication.until())
     if claim.has_expired(clock.now()) or found is None or found.is_erased:
-        raise Gone("The link was good for half an hour, or the evidence was erased.")
+        raise LinkExpired(_("The link was good for half an hour, or the evidence was erased."))
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import Gone
+from flask_babel import gettext as _
 
 from app.consent import Act, Actor
 from app.newsletters.definitions import Newsletter
@@ -24,6 +24,7 @@ from app.tokens import Purpose, TokenInvalid
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
 from app.web.pages import undo_token
+from app.web.problems import UndoOver
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe/<token>")
 
@@ -83,13 +84,16 @@ def undo(token: str) -> Response:
         with current.database().transaction() as session:
             names = list(restore(session, leaving.person.id, claim.subject, act))
     if not wants_page():
-        return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(Gone(_TOO_LATE))
+        return jsonify(status=Status.CONFIRMED, newsletters=names) if names else problems.answer(_too_late())
     words = [current.catalogue().newsletters[name].words(language.preferred()) for name in names]
     page = render_template("pages/undone.html", words=words, is_subscribed=not (names or leaving.is_over))
     return make_response(page, 200 if names else 410)
 
 
-_TOO_LATE = "This can be undone once, for half an hour, unless something else has happened since. Sign up again."
+def _too_late() -> UndoOver:
+    return UndoOver(
+        _("This can be undone once, for half an hour, unless something else has happened since. Sign up again.")
+    )
 
 
 def _read(token: str) -> tuple[UUID, bool]:

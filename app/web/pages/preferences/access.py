@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import Blueprint, Response, make_response, render_template
+from flask_babel import gettext as _
 from werkzeug.exceptions import Forbidden
 
 from app import clock
@@ -50,10 +51,12 @@ class Visit:
 class LinkIsWeak(Forbidden):
     """403: the request needs a fresh link."""
 
-    description = "This takes a fresh link. It is mailed to you when you ask for it, and works for half an hour."
+    kind = "link-not-fresh"
 
     def __init__(self, visit: Visit) -> None:
-        super().__init__()
+        super().__init__(
+            _("This takes a fresh link. It is mailed to you when you ask for it, and works for half an hour.")
+        )
         self.visit = visit
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from flask import Flask, Response, make_response, render_template
-from werkzeug.exceptions import Gone
+from flask_babel import gettext as _
 
 from app import clock
 from app.newsletters import receivers
@@ -14,6 +14,7 @@ from app.privacy.portability import ExportIssue
 from app.web import current, language
 from app.web.negotiation import wants_page
 from app.web.pages.preferences.access import Visit, begin_fresh, blueprint, nobody
+from app.web.problems import EvidenceErased
 
 
 @blueprint.get("/<token>/data")
@@ -30,7 +31,7 @@ def download_data(token: str) -> Response:
     if found is None or found.person is None:
         if wants_page():
             return make_response(nobody())
-        raise Gone("Nothing is kept about you any more.")
+        raise EvidenceErased(_("Nothing is kept about you any more."))
     spoken = str(found.person["language"])
     answer = Response(
         as_json(found, ExportIssue(clock.now(), current.catalogue(), spoken)), mimetype="application/json"
