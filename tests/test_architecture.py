@@ -15,6 +15,7 @@ import pytest
 from app.cli import main
 from app.database import Base, locks
 from tests.commands import ROOT, VARIABLES
+from tests.markdown import tables
 
 LONGEST_FILE = 260
 LONGEST_TEST_FILE = 300
@@ -91,13 +92,6 @@ def test_every_threat_and_every_article_names_the_test_that_holds_what_meets_it(
 
 
 HELD_BY_TESTS = ("who, and what they do", "what happens", "article")
-
-
-def tables(text: str) -> Iterator[list[list[str]]]:
-    """The rows of each table, its header first, without the line beneath that."""
-    for found in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-        rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found.splitlines()]
-        yield [rows[0], *rows[2:]]
 
 
 def is_a_test(cited: str) -> bool:

@@ -7,7 +7,7 @@ person is rendered for itself.
 import hashlib
 import secrets
 from dataclasses import dataclass, fields
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from itertools import accumulate
 
@@ -24,6 +24,8 @@ LINK, CODE = (f"{name}-{secrets.token_hex(16)}" for name in ("link", "code"))
 """Placeholders that nobody can have written into a title, or into the address of a page."""
 ROOM_FOR_TITLES = 150
 """Characters, in a subject: spam filters count one of more than 200 against its sender."""
+PURGED_WITHIN = timedelta(hours=1)
+"""A worker erases each minute. A letter names a day, which must not be that of a moment before midnight."""
 MOST = 500
 """Kept texts. Each newsletter, language and form has its own for each minute that a letter states."""
 
@@ -63,6 +65,8 @@ class _Statement:
     asked_at: datetime
     asked_from: str | None
     expires_at: datetime
+    erased_by: datetime
+    """When the address is gone if nobody presses."""
     code: str | None
     move: AddressChangeDetails | None
     origin: Origin
@@ -84,6 +88,7 @@ def write(owed: Owed, links: Links, expires_at: datetime) -> LetterText:
         asked_at=_to_the_minute(owed.letter.created_at),
         asked_from=owed.letter.asked_from,
         expires_at=_to_the_minute(expires_at),
+        erased_by=_to_the_minute(expires_at + _kept_longer(owed) + PURGED_WITHIN),
         # Without a form id, no open page would accept the code.
         code=CODE if owed.letter.form_id else None,
         move=owed.move,
@@ -114,6 +119,13 @@ def _named(titles: tuple[str, ...]) -> str:
 
 
 _kept = lru_cache(MOST)(_render)
+
+
+def _kept_longer(owed: Owed) -> timedelta:
+    """How long an address that nobody confirms is kept once the link of its letter has expired."""
+    if owed.move:
+        return timedelta()
+    return max(each.purge_pending_after for each in owed.newsletters.values())
 
 
 def _to_the_minute(instant: datetime) -> datetime:

@@ -7,37 +7,14 @@ with `# ` is the title, one with `## ` a heading, lines that begin with `- ` are
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
-from babel import lists, units
-
-from app.newsletters import receivers
+from app.newsletters import durations, receivers
 from app.newsletters.definitions import TRACES_KEPT_FOR, Controller, Newsletter
-
-_UNITS = (
-    ("year", timedelta(days=365)),
-    ("day", timedelta(days=1)),
-    ("hour", timedelta(hours=1)),
-    ("minute", timedelta(minutes=1)),
-    ("second", timedelta(seconds=1)),
-)
-_WIDTHS: Mapping[tuple[str, str], Literal["short"]] = {("nl", "day"): "short", ("nl", "hour"): "short"}
-"""Babel has no long Dutch form of these units and falls back to English; the short forms are the whole words."""
 
 
 def compose(controller: Controller, newsletter: Newsletter) -> Mapping[str, str]:
     """The notice by language. The same text each time, until the catalogue or a translation changes."""
     return {language: _compose(_About(controller, newsletter, language)) for language in newsletter.languages}
-
-
-def in_words(length: timedelta, language: str) -> str:
-    """Exact, such as "3 years" or "1 day, 6 hours": a promise is not rounded."""
-    parts = []
-    for unit, one in _UNITS:
-        count, length = divmod(length, one)
-        if count:
-            parts.append(units.format_unit(count, unit, _WIDTHS.get((language, unit), "long"), locale=language))
-    return lists.format_list(parts, "unit", locale=language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +27,22 @@ class _About:
         return receivers.gettext(self.language, message, **values)
 
     def in_words(self, length: timedelta) -> str:
-        return in_words(length, self.language)
+        return durations.in_words(length, self.language)
 
 
 def _compose(about: _About) -> str:
-    sections = (_title, _responsible, _purposes, _data, _recipients, _transfers, _periods, _rights, _voluntary)
+    sections = (
+        _title,
+        _responsible,
+        _purposes,
+        _data,
+        _recipients,
+        _transfers,
+        _periods,
+        _rights,
+        _objection,
+        _voluntary,
+    )
     return "\n\n".join(block.strip() for section in sections for block in section(about)) + "\n"
 
 
@@ -98,13 +86,18 @@ def _purposes(about: _About) -> Iterator[str]:
         ),
         _("To send you this newsletter by e-mail. The ground is your consent (GDPR Art. 6(1)(a))."),
         _("To be able to show that you consented. The law obliges us to (GDPR Art. 6(1)(c) and 7(1))."),
+        _("To answer claims about our mails after you have left. This is our legitimate interest (GDPR Art. 6(1)(f))."),
         _(
-            "To answer claims about our mails after you have left, and to keep our forms from being used to flood "
-            "somebody's mailbox. These are our legitimate interests (GDPR Art. 6(1)(f))."
+            "To keep our forms from being used to flood somebody's mailbox, and not to write to mailboxes that do not "
+            "exist. This is a legitimate interest, ours and that of others (GDPR Art. 6(1)(f))."
         ),
         _(
             "Not to write to you again once you have left or objected. The law obliges us to (GDPR Art. 6(1)(c) and "
             "21(3))."
+        ),
+        _(
+            "To send your mails to another address if you ask for it. The law obliges us to keep your data correct "
+            "(GDPR Art. 6(1)(c) and 16)."
         ),
     )
 
@@ -185,19 +178,23 @@ def _periods(about: _About) -> Iterator[str]:
 
 
 def _rights(about: _About) -> Iterator[str]:
-    """Art. 13(2)(b), (c) and (d)."""
+    """Art. 13(2)(b), (c) and (d), 7(3), 19."""
     _, who = about.gettext, about.controller
     yield "## " + _("Your rights")
     yield _(
-        "You can withdraw your consent at any time, with one press on the unsubscribe link in any of our mails. "
-        "What was done before stays lawful."
+        "You have the right to withdraw your consent at any time. The unsubscribe link in any of our mails opens a "
+        "page with one button for it. That does not affect the lawfulness of what was done by your consent before "
+        "(GDPR Art. 7(3))."
     )
     yield _list(
         _("You can see your data and get a copy of it (GDPR Art. 15)."),
         _("You can have it corrected (Art. 16) or erased (Art. 17)."),
-        _("You can have its use restricted (Art. 18). Whoever received it from us is told of all this (Art. 19)."),
+        _("You can have its use restricted (Art. 18)."),
+        _(
+            "We tell whoever received it from us that it was corrected, erased or restricted, unless that is "
+            "impossible or takes disproportionate effort; and we tell you who they are if you ask (Art. 19)."
+        ),
         _("You can take it along in a file that programs can read (Art. 20)."),
-        _("You can object to its use: to advertising at any time and without giving a reason (Art. 21)."),
     )
     yield _(
         "Most of this you can do yourself on the preferences page of this service, /preferences: we mail the link to "
@@ -211,6 +208,25 @@ def _rights(about: _About) -> Iterator[str]:
     )
 
 
+def _objection(about: _About) -> Iterator[str]:
+    """Art. 21(4): presented clearly and separately from any other information."""
+    _ = about.gettext
+    yield "## " + _("Your right to object")
+    yield _(
+        "You can object at any time, and without giving a reason, to the use of your data for advertising. Then we no "
+        "longer use it for that (GDPR Art. 21(2) and (3))."
+    )
+    yield _(
+        "You can also object, for reasons that lie in your own situation, to what we do on the ground of legitimate "
+        "interests. Then we stop, unless our reasons are compelling and outweigh yours, or we need the data for legal "
+        "claims (Art. 21(1))."
+    )
+    yield _(
+        "To object, unsubscribe by the link in any of our mails, or write to %(email)s.",
+        email=about.controller.email,
+    )
+
+
 def _voluntary(about: _About) -> Iterator[str]:
     """Art. 13(2)(e) and (f)."""
     _ = about.gettext
@@ -219,4 +235,10 @@ def _voluntary(about: _About) -> Iterator[str]:
         "No. No law and no contract asks you for it. Without your e-mail address we cannot send you this newsletter; "
         "nothing else follows from it."
     )
-    yield _("No computer decides anything about you by itself, and we make no profile of you (GDPR Art. 22).")
+    yield _(
+        "No decision that has legal effects for you, or affects you as much, is made by a program alone, and we make "
+        "no profile of you (GDPR Art. 22). What a program does by itself: it ends your subscription if a mail server "
+        "says that your mailbox does not exist, or if our mails are reported as spam. If that was wrong, write to "
+        "%(email)s.",
+        email=about.controller.email,
+    )

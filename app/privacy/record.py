@@ -11,7 +11,7 @@ from datetime import timedelta
 from app.abuse.recipient_limit import DAY
 from app.newsletters import receivers
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter, Processor
-from app.newsletters.notice import in_words
+from app.newsletters.durations import in_words
 from app.subscriptions.address_change.changes import UNDO_WITHIN
 
 MISSING = "MISSING:"
@@ -139,6 +139,7 @@ def _newsletter(newsletter: Newsletter, tracking: str, recipients: Lines, transf
         legal_basis=(
             "Consent, by double opt-in: GDPR Art. 6(1)(a), Directive 2002/58/EC Art. 13(1)",
             "The one mail that asks: legitimate interest that nobody is subscribed by somebody else, Art. 6(1)(f)",
+            "A change of address: legal obligation to keep data correct, Art. 6(1)(c) with 16",
         ),
         people=("Subscribers", "People whose address was entered in the form, by themselves or by others"),
         data=(
@@ -190,7 +191,9 @@ def _do_not_write(_newsletters: Sequence[Newsletter], recipients: Lines, transfe
         name="List of people not to be written to",
         purposes=("To write no more to who left, declined or complained, and to mailboxes that do not exist",),
         legal_basis=(
-            "Legal obligation: GDPR Art. 6(1)(c) with 21(3); in Belgium Royal Decree of 4 April 2003, art. 2",
+            "Left, declined, complained: legal obligation, GDPR Art. 6(1)(c) with 21(3); in Belgium Royal Decree of 4 "
+            "April 2003, art. 2",
+            "Mailboxes that do not exist, reports: legitimate interest in not writing to them, Art. 6(1)(f)",
         ),
         people=("People who left, declined a request or complained", "Holders of addresses that refused mail for good"),
         data=(

@@ -10,7 +10,7 @@ from babel.dates import get_timezone_name
 from flask import Flask, request
 from flask_babel import format_date, format_datetime, get_locale, get_timezone
 
-from app.newsletters import notice
+from app.newsletters import durations
 from app.web import language, page_header
 
 KEPT_ARGUMENTS = ("also", "attempt", "mailbox", "some")
@@ -20,7 +20,9 @@ KEPT_ARGUMENTS = ("also", "attempt", "mailbox", "some")
 def register(app: Flask) -> None:
     app.jinja_env.filters["moment"] = moment
     app.jinja_env.filters["day"] = day
-    app.jinja_env.filters["duration"] = lambda length: notice.in_words(length, str(get_locale() or language.FALLBACK))
+    app.jinja_env.filters["duration"] = lambda length: durations.in_words(
+        length, str(get_locale() or language.FALLBACK)
+    )
     app.jinja_env.filters["listing"] = listing
     app.jinja_env.globals.update(masthead_of=page_header.of, notice_of=page_header.notice_of)
     app.jinja_env.trim_blocks = True

@@ -123,7 +123,7 @@ def test_the_page_that_says_it_is_done_says_what_was_agreed_and_how_to_leave(ser
     done = service.post(service.letter().link, headers=BROWSER)
     assert "Done: you are subscribed" in done.text
     assert "<q>Yes, send me the weekly letter by e-mail.</q>" in done.text
-    assert "unsubscribe with one press" in done.text
+    assert "where one press unsubscribes you" in done.text
     assert "privacy@example.org" in done.text
     assert "/receipts/" in done.text
 

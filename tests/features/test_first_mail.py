@@ -6,7 +6,9 @@ import pytest
 
 from app.api_keys import Scope
 from app.newsletters.definitions import LANGUAGES
+from tests.catalogues import catalogue
 from tests.clocks import Clock
+from tests.features.conftest import OpenService
 from tests.preferences import download, fresh
 from tests.service import ADA, BOTH, BROWSER, Letter, Service
 
@@ -108,3 +110,15 @@ def test_an_order_of_long_ago_is_not_heard(service: Service, moved: Clock) -> No
         "This is more than 30 days ago. Ask the person again, in your own form."
     ]
     assert service.work() == []
+
+
+def test_the_day_by_which_it_says_the_address_is_gone_is_kept(open_service: OpenService, moved: Clock) -> None:
+    service = open_service(catalogue(confirm_within="1h", purge_pending_after="2d"))
+    service.subscribe(newsletters=BOTH, language="en")
+    assert "this address is erased by 25 November 2026, unless" in service.letter().text
+    moved.move_to("2026-11-25 12:00:00+00:00")
+    service.work()
+    assert service.rows("SELECT * FROM subscribers") != []
+    moved.move_to("2026-11-25 22:59:00+00:00")
+    service.work()
+    assert service.rows("SELECT * FROM subscribers") == []

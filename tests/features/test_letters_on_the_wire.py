@@ -179,7 +179,7 @@ def test_the_confirmation_letter_is_bare(service: Service) -> None:
         assert "23 November 2026, 21:00 CET" in part
         assert "26 November 2026, 21:00 CET" in part
         assert "on https://example.org." in part
-        assert "Then do nothing: you get no newsletter, and the request is erased." in part
+        assert "Then do nothing: you get no newsletter, and this address is erased by 27 November 2026" in part
         assert not re.search(r"welcome|thank|utm|\bfree\b|discount", part, re.IGNORECASE)
     found = Links(letter.delivered.part("html"))
     assert found.addresses == [

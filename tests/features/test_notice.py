@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app import cache
 from app.ledger.verifier import Trust, examine_receipt
-from app.newsletters import load, notice
+from app.newsletters import durations, load, notice
 from tests.catalogues import CATALOGUE, Write
 from tests.commands import Jawel
 from tests.features.conftest import OpenService
@@ -61,7 +61,7 @@ ARTICLE_13 = {
     "(1)(b) data protection officer": ["- Data protection officer: Grace Hopper, dpo@example.org"],
     "(1)(c) purposes": ["One mail a week with news about our books.", "To send you this newsletter by e-mail."],
     "(1)(c) legal basis": ["The ground is your consent (GDPR Art. 6(1)(a)).", "GDPR Art. 6(1)(c) and 7(1)"],
-    "(1)(d) legitimate interests": ["These are our legitimate interests (GDPR Art. 6(1)(f))."],
+    "(1)(d) legitimate interests": ["This is our legitimate interest (GDPR Art. 6(1)(f))."],
     "(1)(e) recipients": ["- Postbode BV, Utrecht (sending of mails)\n- Voorbeeldhost NV (hosting)\n"],
     "(1)(f) transfers": ["## Countries outside", "Switzerland, under the adequacy decision of 2000."],
     "(2)(a) periods": [
@@ -69,12 +69,19 @@ ARTICLE_13 = {
         "as long as you are subscribed",
         "for 3 years",
     ],
-    "(2)(b) rights": [f"Art. {article})" for article in (15, 16, 17, 18, 19, 20, 21)],
+    "(2)(b) rights": [f"Art. {article})" for article in (15, 16, 17, 18, 19, 20)],
     "(2)(b) how": ["/preferences", "you can write to privacy@example.org", "within a month"],
-    "(2)(c) withdrawal": ["withdraw your consent at any time", "What was done before stays lawful."],
+    "(2)(c) withdrawal": [
+        "right to withdraw your consent at any time",
+        "does not affect the lawfulness of what was done by your consent before",
+    ],
+    "21(4) objection": ["\n\n## Your right to object\n\nYou can object at any time, and without giving a reason"],
     "(2)(d) complaint": ["you can complain to Gegevensbeschermingsautoriteit", "Art. 77"],
     "(2)(e) no duty": ["No law and no contract asks you for it. Without your e-mail address we cannot"],
-    "(2)(f) no automated decisions": ["No computer decides anything about you by itself, and we make no profile"],
+    "(2)(f) no automated decisions": [
+        "is made by a program alone, and we make no profile",
+        "it ends your subscription if",
+    ],
     "ePrivacy 5(3)": ["This service sets no cookies, and does not measure whether you open its own mails or click"],
 }
 
@@ -90,7 +97,7 @@ def test_it_tells_every_item_of_article_13(open_service: OpenService, item: str)
 def test_what_it_promises_is_what_is_done(service: Service) -> None:
     with service.database.read_only() as connection:
         weekly = load.catalogue(connection).newsletters["weekly"]
-    assert notice.in_words(weekly.confirm_within + weekly.purge_pending_after, "en") == "4 days"
+    assert durations.in_words(weekly.confirm_within + weekly.purge_pending_after, "en") == "4 days"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_what_it_promises_is_what_is_done(service: Service) -> None:
     ],
 )
 def test_a_time_is_said_in_words_and_not_rounded(length: timedelta, language: str, words: str) -> None:
-    assert notice.in_words(length, language) == words
+    assert durations.in_words(length, language) == words
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -63,7 +63,7 @@ def test_article_15_1_a_person_is_shown_everything_there_is_and_what_for(service
         "Gegevensbeschermingsautoriteit",
         "Who gets to see it",
         "Where it comes from",
-        "No such decisions are made about you.",
+        "None that has legal effects for you",
         "for 3 years after",
         "Sealed in the log at position 0.",
         "with a link to your subscriptions",
