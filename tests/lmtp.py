@@ -68,8 +68,9 @@ class Listening:
 
 
 def children(of: int) -> list[int]:
-    """The processes that the main thread of a process has started."""
-    return [int(pid) for pid in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
+    """The processes that a process has started."""
+    threads = sorted(Path(f"/proc/{of}/task").glob("*/children"))
+    return [int(pid) for thread in threads for pid in thread.read_text().split()]
 
 
 @contextmanager
