@@ -3,15 +3,13 @@
 The tombstone that names it is in a column, because no id ties them any more; the ids that a repeated erasure needs are
 in a table of their own, which is purged. What older versions erased stays as it is: their tombstones, which are sealed,
 name the same ids.
-
-On SQLite the column is made nullable where the schema is written down, as in 0025: log entries refer to the rows.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 from app.database import Instant
-from migrations import signup_functions
+from migrations import signup_functions, sqlite_schema
 
 revision = "0035"
 down_revision = "0034"
@@ -64,17 +62,7 @@ def blank_ids_on_postgresql() -> None:
 
 
 def blank_ids_on_sqlite() -> None:
-    connection = op.get_bind()
-    version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
-    connection.exec_driver_sql("PRAGMA writable_schema=ON")
-    changed = connection.exec_driver_sql(
-        "UPDATE sqlite_master SET sql = replace(sql, ?, ?)"
-        " WHERE type = 'table' AND name = 'consent_events' AND instr(sql, ?)",
-        (BEFORE, AFTER, BEFORE),
-    )
-    assert changed.rowcount == 1
-    connection.exec_driver_sql(f"PRAGMA schema_version={version + 1}")
-    connection.exec_driver_sql("PRAGMA writable_schema=OFF")
+    sqlite_schema.replace(op.get_bind(), "consent_events", BEFORE, AFTER)
     kept = " AND ".join(f"NEW.{name} IS OLD.{name}" for name in KEPT)
     blanked = " AND ".join(f"(NEW.{name} IS NULL OR NEW.{name} IS OLD.{name})" for name in BLANKED)
     op.execute("DROP TRIGGER consent_events_are_kept_on_update")
