@@ -142,10 +142,15 @@ def _erase(session: Session, subscriber_id: UUID, act: Act) -> None:
 
 def _keep_objection(session: Session, subscription: Subscription, act: Act) -> None:
     """Once the row is erased, only this records a complaint, which is permanent, or a leaving."""
+    now = clock.now()
+    has_complained = subscription.ended_as == Status.COMPLAINED
+    has_left = leavings.has_left(subscription)
+    leaves = act.actor == Actor.MAILBOX_HOLDER and subscription.status in LEAVABLE
+    if not (has_complained or has_left or leaves):
+        return
     known_by = session.execute(subscriber.known_by(subscription.subscriber_id)).one()
-    if subscription.ended_as == Status.COMPLAINED:
-        suppressions.note_complaint(session, known_by, since=subscription.ended_at or clock.now())
-    if leavings.has_left(subscription):
-        leavings.keep(session, subscription, known_by.digest, subscription.ended_at or clock.now())
-    elif act.actor == Actor.MAILBOX_HOLDER and subscription.status in LEAVABLE:
-        leavings.keep(session, subscription, known_by.digest, clock.now())
+    if has_complained:
+        suppressions.note_complaint(session, known_by, since=subscription.ended_at or now)
+    if has_left or leaves:
+        left_at = subscription.ended_at if has_left else now
+        leavings.keep(session, subscription, known_by.digest, left_at or now)

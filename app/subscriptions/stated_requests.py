@@ -5,6 +5,7 @@ Whoever reads the letter may not know of the request, so letter and page name wh
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from app.consent import ConsentEvent, EventType
+from app.consent import BY_KEY, ConsentEvent, EventType
 from app.database import AnyRow
-
-BY_API = "api:"
-"""How the `method` of an order begins; the name of the key follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,8 @@ HERE = Origin()
 def of(connection: Connection, letters: Mapping[UUID, Collection[UUID]]) -> Mapping[UUID, Origin]:
     """By letter id, from the ids of the subscriptions that each asks about. One statement."""
     asked = {each for about in letters.values() for each in about}
+    if not asked:
+        return dict.fromkeys(letters, HERE)
     found = connection.execute(
         select(ConsentEvent.occurred_at, ConsentEvent.evidence)
         .where(
@@ -53,15 +53,17 @@ def of(connection: Connection, letters: Mapping[UUID, Collection[UUID]]) -> Mapp
         )
         .order_by(ConsentEvent.occurred_at)
     )
-    requests = [(row, json.loads(row.evidence or "{}")) for row in found] if asked else []
-    by_letter = {id: [each for each in requests if each[1].get("letter_owed") == str(id)] for id in letters}
-    return {letter_id: _origin(theirs) for letter_id, theirs in by_letter.items()}
+    by_letter: dict[str, list[tuple[AnyRow, Mapping[str, Any]]]] = defaultdict(list)
+    for row in found:
+        said = json.loads(row.evidence)
+        by_letter[said.get("letter_owed")].append((row, said))
+    return {letter_id: _origin(by_letter[str(letter_id)]) for letter_id in letters}
 
 
 def source_of(request: Mapping[str, Any]) -> str | None:
     """From the evidence of a request; None if it was made here."""
     method = str(request.get("method"))
-    return (request.get("source") or method.removeprefix(BY_API)) if method.startswith(BY_API) else None
+    return (request.get("source") or method.removeprefix(BY_KEY)) if method.startswith(BY_KEY) else None
 
 
 def _origin(requests: Collection[tuple[AnyRow, Mapping[str, Any]]]) -> Origin:
