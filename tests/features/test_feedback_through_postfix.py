@@ -21,7 +21,7 @@ pytestmark = on_sqlite
 @pytest.fixture
 def program() -> Path:
     if os.geteuid() != 0:
-        pytest.skip(f"{machine.NOT_RUN}the Postfix tests, as it starts for root alone. Remedy: run them as root.")
+        machine.leave_out("the Postfix tests, as it starts for root alone. Remedy: run them as root")
     return machine.require(machine.POSTFIX)
 
 
