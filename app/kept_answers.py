@@ -49,8 +49,8 @@ class FirstAnswer:
     answer: Answer
 
 
-class Ticket:
-    """Stands for an API key and an `Idempotency-Key` together."""
+class IdempotencyKey:
+    """An `Idempotency-Key` of one API key: the same text from another caller is another key."""
 
     def __init__(self, api_key: str, key: str) -> None:
         self._secret = hmac.digest(api_key.encode(), PURPOSE + key.encode(), "sha256")
@@ -76,24 +76,24 @@ class Ticket:
         return hmac.digest(self._secret, purpose, "sha256")
 
 
-def hold(connection: Connection, ticket: Ticket) -> bool:
-    """False while another transaction carries out a request under the same ticket. On SQLite it has waited for that."""
-    return try_lock_for(connection, AdvisoryLock.ANSWERS, ticket.digest)
+def hold(connection: Connection, key: IdempotencyKey) -> bool:
+    """False while another transaction carries out a request under the same key. On SQLite it has waited for that."""
+    return try_lock_for(connection, AdvisoryLock.ANSWERS, key.digest)
 
 
-def find(connection: Connection, ticket: Ticket, now: datetime) -> FirstAnswer | None:
+def find(connection: Connection, key: IdempotencyKey, now: datetime) -> FirstAnswer | None:
     """Call under `hold`."""
     asked = select(KeptAnswer.request, KeptAnswer.answer).where(
-        KeptAnswer.digest == ticket.digest, KeptAnswer.expires_at > now
+        KeptAnswer.digest == key.digest, KeptAnswer.expires_at > now
     )
     found = connection.execute(asked).first()
-    return FirstAnswer(found.request, ticket.open(found.answer)) if found else None
+    return FirstAnswer(found.request, key.open(found.answer)) if found else None
 
 
-def keep(session: Session, ticket: Ticket, kept: FirstAnswer, now: datetime) -> None:
-    """Call under `hold`, if `find` found nothing: what is stored under the ticket still is over, and is replaced."""
-    row = {"request": kept.request, "answer": ticket.seal(kept.answer), "expires_at": now + KEPT_FOR}
-    insert = insert_into(KeptAnswer, session).values(digest=ticket.digest, **row)
+def keep(session: Session, key: IdempotencyKey, kept: FirstAnswer, now: datetime) -> None:
+    """Call under `hold`, if `find` found nothing: what is stored under the key still is over, and is replaced."""
+    row = {"request": kept.request, "answer": key.seal(kept.answer), "expires_at": now + KEPT_FOR}
+    insert = insert_into(KeptAnswer, session).values(digest=key.digest, **row)
     session.execute(insert.on_conflict_do_update(index_elements=["digest"], set_=row))
 
 

@@ -5,7 +5,7 @@ Only the controller knows where data goes; of a relay whose operator is known to
 
 from app.cli.findings import CheckWarning, reading
 from app.database import Database
-from app.newsletters import art13, load, receivers
+from app.newsletters import art13, data_recipients, load
 from app.newsletters.definitions import Controller
 from config import Settings
 
@@ -37,7 +37,7 @@ def openness(database: Database, settings: Settings) -> str:
 def _relay(settings: Settings, controller: Controller) -> list[str]:
     host = settings.mail_server.host.lower().rstrip(".") if settings.mail_server else ""
     found = next((country for domain, country in RELAYS.items() if f".{host}".endswith(f".{domain}")), None)
-    if found is None or receivers.outside_eea(controller) or controller.transfers:
+    if found is None or data_recipients.outside_eea(controller) or controller.transfers:
         return []
     return [
         f"MAIL_SERVER is {host}, whose operator is outside the EEA ({found}), and the catalogue names no transfer: add "

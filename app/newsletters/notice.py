@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.newsletters import durations, receivers
+from app.newsletters import data_recipients, durations
 from app.newsletters.definitions import TRACES_KEPT_FOR, Controller, Newsletter
 
 
@@ -24,7 +24,7 @@ class _About:
     language: str
 
     def gettext(self, message: str, **values: str) -> str:
-        return receivers.gettext(self.language, message, **values)
+        return data_recipients.gettext(self.language, message, **values)
 
     def in_words(self, length: timedelta) -> str:
         return durations.in_words(length, self.language)
@@ -123,19 +123,19 @@ def _data(about: _About) -> Iterator[str]:
         "This service sets no cookies, and does not measure whether you open its own mails or click on a link in them. "
         "The newsletter itself is sent by another program."
     )
-    if told := receivers.tracking(about.controller, about.language):
+    if told := data_recipients.tracking(about.controller, about.language):
         yield told
 
 
 def _recipients(about: _About) -> Iterator[str]:
     """Art. 13(1)(e): by name, or by category if the controller has named none."""
     yield "## " + about.gettext("Who receives your data")
-    yield _list(*receivers.recipients(about.controller, about.language))
+    yield _list(*data_recipients.recipients(about.controller, about.language))
 
 
 def _transfers(about: _About) -> Iterator[str]:
     """Art. 13(1)(f). Where the controller has said nothing of it, nothing is claimed."""
-    _, told = about.gettext, receivers.transfers(about.controller, about.language)
+    _, told = about.gettext, data_recipients.transfers(about.controller, about.language)
     if told:
         yield "## " + _("Countries outside the European Economic Area")
         yield told[0] if len(told) == 1 else _list(*told)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import JawelError
-from app.newsletters import parsing, receivers
+from app.newsletters import data_recipients, parsing
 from app.newsletters.definitions import Catalogue
 from app.newsletters.fields import Path as KeyPath
 from app.newsletters.fields import Problem
@@ -33,7 +33,7 @@ def load(path: Path) -> tuple[Catalogue, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{path}: {error}") from None
     catalogue, problems = parsing.read(tables)
-    problems += receivers.unknown_countries(catalogue.controller) if catalogue.controller else []
+    problems += data_recipients.unknown_countries(catalogue.controller) if catalogue.controller else []
     if problems:
         lines = _lines(text)
         explained = sorted((_line(problem, lines), _explain(problem)) for problem in problems)

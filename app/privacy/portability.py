@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.consent import duration, timestamp
-from app.newsletters import receivers
+from app.newsletters import data_recipients
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter
 from app.privacy.access import Holdings
 
@@ -73,9 +73,9 @@ def _about(holdings: Holdings, issue: ExportIssue) -> dict[str, Any]:
         "controller": _controller(controller),
         "purposes": [_purpose(each, language) for each in newsletters],
         "categories": list(CATEGORIES),
-        "recipients": list(receivers.recipients(controller, language)),
-        "transfers_to_third_countries": list(receivers.transfers(controller, language)),
-        "measured_by_newsletters": receivers.tracking(controller, language),
+        "recipients": list(data_recipients.recipients(controller, language)),
+        "transfers_to_third_countries": list(data_recipients.transfers(controller, language)),
+        "measured_by_newsletters": data_recipients.tracking(controller, language),
         "retention": {each.slug: _retention(each) for each in newsletters},
         "rights": RIGHTS,
         "complaint_to": {"authority": controller.authority, "jurisdiction": controller.jurisdiction},

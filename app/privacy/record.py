@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from app.abuse.recipient_limit import DAY
-from app.newsletters import receivers
+from app.newsletters import data_recipients
 from app.newsletters.definitions import TRACES_KEPT_FOR, Catalogue, Controller, Newsletter, Processor
 from app.newsletters.durations import in_words
 from app.subscriptions.address_change.changes import UNDO_WITHIN
@@ -96,7 +96,7 @@ def _controller(controller: Controller | None) -> Lines:
 
 
 def _recipients(controller: Controller | None) -> Lines:
-    named = receivers.named(controller, "en") if controller else ()
+    named = data_recipients.named(controller, "en") if controller else ()
     remedy = "name who hosts the service, who delivers its mail, and who else receives the data"
     return (
         (*named, *_contracts(controller.processors))
@@ -115,9 +115,9 @@ def _contracts(processors: Sequence[Processor]) -> Iterator[str]:
 
 
 def _transfers(controller: Controller | None) -> Lines:
-    told = receivers.transfers(controller, "en") if controller else ()
+    told = data_recipients.transfers(controller, "en") if controller else ()
     remedy = "say which countries outside the EEA receive data and under which safeguard, or that none does"
-    unsafe = [each.name for each in receivers.outside_eea(controller) if not each.safeguard] if controller else []
+    unsafe = [each.name for each in data_recipients.outside_eea(controller) if not each.safeguard] if controller else []
     return (
         *(told or (missing("controller.transfers", remedy),)),
         *(missing(f"processor.safeguard of {name}", "say under which safeguard (Art. 44 to 49)") for name in unsafe),
@@ -125,7 +125,7 @@ def _transfers(controller: Controller | None) -> Lines:
 
 
 def _tracking(controller: Controller | None) -> str:
-    told = receivers.tracking(controller, "en") if controller else None
+    told = data_recipients.tracking(controller, "en") if controller else None
     return told or missing("controller.tracking", "say whether your newsletters measure opens and clicks")
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from app.consent import duration, timestamp
 from app.ledger.verifier import GIVEN, PROFILE, RENEWED, encode, standing, states
 from app.links import Links
-from app.newsletters import receivers
+from app.newsletters import data_recipients
 from app.newsletters.definitions import Catalogue, Controller, Newsletter
 from app.receipts import parties
 from app.receipts.history import Entry, History
@@ -170,7 +170,7 @@ def _processing(newsletter: Newsletter, controller: Controller, history: History
         "storage_locations": [],
         "processing_locations": [],
         "geographic_restrictions": [],
-        "recipient_third_parties": list(receivers.named(controller, history.language)),
+        "recipient_third_parties": list(data_recipients.named(controller, history.language)),
         "retention_period": {
             "active": "until withdrawal",
             "evidence_after_withdrawal": duration(newsletter.keep_evidence),

@@ -18,12 +18,12 @@ from app.addresses import EmailAddress, InvalidAddress
 from app.subscriptions.codes import Guess
 from app.web import problem_texts
 from app.web.negotiation import FORM_TYPES
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 
 MAX_BYTES = 16 * 1024
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*\Z"
-NO_LANGUAGE = Worded.of("invalid_language", "Send the tag of a language, such as nl or nl-BE.")
+NO_LANGUAGE = CodedMessage.of("invalid_language", "Send the tag of a language, such as nl or nl-BE.")
 BLANKS = " \t\N{NO-BREAK SPACE}"
 """Copied along with an address, so stripped. Line ends are not, because they would end a header's line as well."""
 
@@ -54,9 +54,9 @@ def json_object() -> dict[str, Any]:
     try:
         found = json.loads(request.get_data(), object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError):
-        raise InvalidFields({"body": [Worded.of("not_json", _("This is not JSON."))]}) from None
+        raise InvalidFields({"body": [CodedMessage.of("not_json", _("This is not JSON."))]}) from None
     if not isinstance(found, dict):
-        raise InvalidFields({"body": [Worded.of("not_json", _("Send a JSON object."))]})
+        raise InvalidFields({"body": [CodedMessage.of("not_json", _("Send a JSON object."))]})
     return found
 
 
@@ -65,7 +65,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
         raise InvalidFields(
-            {name: [Worded.of("repeated", _("Send this once."))] for name in found if names.count(name) > 1}
+            {name: [CodedMessage.of("repeated", _("Send this once."))] for name in found if names.count(name) > 1}
         )
     return found
 
@@ -86,12 +86,12 @@ def _form() -> dict[str, Any]:
 class AddressField(fields.Field[EmailAddress]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> EmailAddress:
         if not isinstance(value, str):
-            raise ValidationError(Worded.of("wrong_type", _("Give an e-mail address as text.")))
+            raise ValidationError(CodedMessage.of("wrong_type", _("Give an e-mail address as text.")))
         try:
             return EmailAddress.parse(value.strip(BLANKS))
         except InvalidAddress:
             raise ValidationError(
-                Worded.of("invalid_address", _("This is not an e-mail address that mail can be sent to."))
+                CodedMessage.of("invalid_address", _("This is not an e-mail address that mail can be sent to."))
             ) from None
 
 
@@ -99,7 +99,7 @@ class Slugs(fields.Field[list[str]]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> list[str]:
         slugs = [value] if isinstance(value, str) else value
         if not isinstance(slugs, list) or not slugs or not all(isinstance(each, str) for each in slugs):
-            raise ValidationError(Worded.of("wrong_type", _("Name one newsletter, or a list of them.")))
+            raise ValidationError(CodedMessage.of("wrong_type", _("Name one newsletter, or a list of them.")))
         return list(dict.fromkeys(slugs))
 
 
@@ -110,24 +110,26 @@ class Affirmation(fields.Field[bool]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> bool:
         if request.mimetype == "application/json" and value not in ("", None) and not isinstance(value, bool):
-            raise ValidationError(Worded.of("wrong_type", _("Send true, as JSON has it, where the person said yes.")))
+            raise ValidationError(
+                CodedMessage.of("wrong_type", _("Send true, as JSON has it, where the person said yes."))
+            )
         if value is not True and str(value).lower() not in self.FORM:
-            raise ValidationError(Worded.of("consent_required", _("Tick the box to agree.")))
+            raise ValidationError(CodedMessage.of("consent_required", _("Tick the box to agree.")))
         return True
 
 
 def _said(message: str) -> str:
     """In the reader's language: what marshmallow says, and what is declared before there is a reader."""
-    word = problem_texts.word(message)
+    code = problem_texts.code(message)
     texts = {
         "unknown_field": _("Unknown field."),
         "invalid_language": _("Send the tag of a language, such as nl or nl-BE."),
         "null": _("Leave this out, or fill it in."),
         "wrong_length": _("Send 22 to 200 characters."),
     }
-    if isinstance(message, Worded) and word not in texts:
+    if isinstance(message, CodedMessage) and code not in texts:
         return message
-    return Worded.of(word, texts.get(word, _("Send a text.")))
+    return CodedMessage.of(code, texts.get(code, _("Send a text.")))
 
 
 class AddressFields(Schema):
@@ -136,7 +138,7 @@ class AddressFields(Schema):
         validate=validate.Regexp(LANGUAGE_TAG, error=NO_LANGUAGE), error_messages={"invalid": NO_LANGUAGE}
     )
 
-    error_messages = {"unknown": Worded.of("unknown_field", "Unknown field.")}
+    error_messages = {"unknown": CodedMessage.of("unknown_field", "Unknown field.")}
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **_rest: Any) -> None:
         raise InvalidFields({name: [*map(_said, texts)] for name, texts in error.messages_dict.items()})

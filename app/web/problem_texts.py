@@ -1,6 +1,6 @@
 """Names of problems: a kind for programs, which never changes, and a title and advice for people, in their language.
 
-`docs/api.md` lists the kinds, and the words that stand for messages about a field.
+`docs/api.md` lists the kinds, and the error codes of messages about a field.
 """
 
 import re
@@ -27,7 +27,7 @@ KINDS = {
 }
 """By status, for an error that has no `kind` of its own."""
 
-_WORDS = (
+_CODES = (
     (r"Missing data", "required"),
     (r"Unknown field", "unknown_field"),
     (r"Field may not be null", "null"),
@@ -39,33 +39,33 @@ _WORDS = (
 """For the messages of marshmallow."""
 
 
-class Worded(str):
-    """A message about a field, and the word that stands for it in every language."""
+class CodedMessage(str):
+    """A message about a field, with its error code, which is the same in every language."""
 
-    word: str
+    code: str
 
     @classmethod
-    def of(cls, word: str, text: str) -> "Worded":
+    def of(cls, code: str, text: str) -> "CodedMessage":
         made = cls(text)
-        made.word = word
+        made.code = code
         return made
 
-    def format(self, *values: object, **named: object) -> "Worded":
+    def format(self, *values: object, **named: object) -> "CodedMessage":
         """marshmallow formats each message, which would make a plain text of it."""
-        return Worded.of(self.word, super().format(*values, **named))
+        return CodedMessage.of(self.code, super().format(*values, **named))
 
 
-def word(message: object) -> str:
-    if isinstance(message, Worded):
-        return message.word
-    return next((found for pattern, found in _WORDS if re.match(pattern, str(message))), "invalid")
+def code(message: object) -> str:
+    if isinstance(message, CodedMessage):
+        return message.code
+    return next((found for pattern, found in _CODES if re.match(pattern, str(message))), "invalid")
 
 
-def words(errors: Any) -> Any:
-    """In the same shape: a word for each message."""
+def codes(errors: Any) -> Any:
+    """In the same shape: a code for each message."""
     if isinstance(errors, dict):
-        return {str(name): words(each) for name, each in errors.items()}
-    return [word(each) for each in errors] if isinstance(errors, list | tuple) else word(errors)
+        return {str(name): codes(each) for name, each in errors.items()}
+    return [code(each) for each in errors] if isinstance(errors, list | tuple) else code(errors)
 
 
 def title(status: int) -> str:

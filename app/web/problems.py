@@ -116,7 +116,7 @@ def _document(error: HTTPException) -> Response:
         "detail": _detail(error),
     }
     if isinstance(error, InvalidFields):
-        problem |= {"errors": error.errors, "error_codes": problem_texts.words(error.errors)}
+        problem |= {"errors": error.errors, "error_codes": problem_texts.codes(error.errors)}
     return Response(json.dumps(problem), error.code, content_type="application/problem+json")
 
 

@@ -6,7 +6,7 @@ from flask import Response, make_response, render_template, url_for
 
 from app import clock
 from app.ledger.verifier import standing
-from app.newsletters import receivers
+from app.newsletters import data_recipients
 from app.receipts import issuing
 from app.receipts.document import Reader, ReceiptIssue
 from app.receipts.history import History
@@ -36,7 +36,7 @@ def as_page(history: History, reader: Reader, token: str | None = None) -> Respo
         made_at=clock.now(),
         is_addressed=reader is not Reader.PERSON,
         controller=catalogue.controller,
-        receivers=receivers,
+        data_recipients=data_recipients,
         newsletter=catalogue.newsletters[history.newsletter],
         standing=standing(history.steps),
         download=url_for("receipt.download", token=token) if token else None,

@@ -128,12 +128,12 @@ def test_every_answer_and_its_lines_in_the_log_have_one_id(service: Service, sen
     assert len({told, *others}) == 4
 
 
-def test_every_kind_of_problem_and_word_is_on_the_page_of_the_api() -> None:
+def test_every_kind_of_problem_and_error_code_is_on_the_page_of_the_api() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "app/web").rglob("*.py")]
     named = set().union(*(re.findall(r'^    kind = "([\w-]+)"', each, re.MULTILINE) for each in sources))
-    words = set().union(*(re.findall(r'Worded\.of\(\s*"(\w+)"', each) for each in sources))
+    codes = set().union(*(re.findall(r'CodedMessage\.of\(\s*"(\w+)"', each) for each in sources))
     page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
     named |= set(problem_texts.KINDS.values())
-    words |= {found for _pattern, found in problem_texts._WORDS}
+    codes |= {found for _pattern, found in problem_texts._CODES}
     assert {"log-restarted", "too-large"} <= named
-    assert sorted(each for each in named | words if f"`{each}`" not in page) == []
+    assert sorted(each for each in named | codes if f"`{each}`" not in page) == []

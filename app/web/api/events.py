@@ -18,7 +18,7 @@ from app.web.api.arguments import Blueprint
 LOOK_AGAIN_SECONDS = 0.25
 WAITING_AT_ONCE = 4
 """Each waiting request occupies a thread. Requests beyond this number are answered at once."""
-NO_SEAT_SECONDS = 2
+RETRY_SECONDS = 2
 
 blueprint = Blueprint("events", __name__, url_prefix="/api/v1", description="What happened, in order")
 _seats = threading.BoundedSemaphore(WAITING_AT_ONCE)
@@ -39,9 +39,9 @@ def show_events(question: dict[str, Any]) -> Response:
 
     `409` of the type `log-restarted` where the log is not the one that the caller has followed: begin anew.
     """
-    has_seat = bool(question["wait"]) and _seats.acquire(blocking=False)
+    may_wait = bool(question["wait"]) and _seats.acquire(blocking=False)
     try:
-        page = _await(question, time.monotonic() + question["wait"]) if has_seat else _first_page(question)
+        page = _await(question, time.monotonic() + question["wait"]) if may_wait else _first_page(question)
         log = _history(page.next)
     except LogRestarted:
         raise OtherHistory(
@@ -49,11 +49,11 @@ def show_events(question: dict[str, Any]) -> Response:
             "/newsletters/{slug}/subscribers, and go on from the position that it names."
         ) from None
     finally:
-        if has_seat:
+        if may_wait:
             _seats.release()
     answer = jsonify(log=log, events=[_event(each) for each in page.events], next=page.next)
-    if question["wait"] and not has_seat and not page.events:
-        answer.headers["Retry-After"] = str(NO_SEAT_SECONDS)
+    if question["wait"] and not may_wait and not page.events:
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
 

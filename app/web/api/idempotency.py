@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import Conflict, HTTPException, UnprocessableEntity
 
 from app import clock, kept_answers
-from app.kept_answers import Answer, FirstAnswer, Ticket
+from app.kept_answers import Answer, FirstAnswer, IdempotencyKey
 from app.web import current, problems
 from app.web.api import access
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 
 P = ParamSpec("P")
@@ -52,9 +52,9 @@ def kept(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnVa
     def once(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if HEADER not in request.headers:
             return view(*args, **kwargs)
-        ticket = Ticket(access.presented_key(), _key())
+        key = IdempotencyKey(access.presented_key(), _key())
         with current.database().transaction() as session:
-            return _answer(session, ticket, lambda: view(*args, **kwargs))
+            return _answer(session, key, lambda: view(*args, **kwargs))
 
     return once
 
@@ -77,21 +77,21 @@ def session() -> Session | None:
 def _key() -> str:
     key = request.headers[HEADER]
     if not FORM.fullmatch(key):
-        raise InvalidFields({HEADER: [Worded.of("wrong_length", "Send 1 to 255 printable characters of ASCII.")]})
+        raise InvalidFields({HEADER: [CodedMessage.of("wrong_length", "Send 1 to 255 printable characters of ASCII.")]})
     return key
 
 
-def _answer(session: Session, ticket: Ticket, act: Callable[[], ResponseReturnValue]) -> Response:
+def _answer(session: Session, key: IdempotencyKey, act: Callable[[], ResponseReturnValue]) -> Response:
     connection, now = session.connection(), clock.now()
-    asked = ticket.fingerprint(f"{request.method} {request.full_path}\n".encode() + request.get_data())
-    if not kept_answers.hold(connection, ticket):
+    asked = key.fingerprint(f"{request.method} {request.full_path}\n".encode() + request.get_data())
+    if not kept_answers.hold(connection, key):
         raise UnderWay("The first request with this Idempotency-Key is still under way.")
-    if before := kept_answers.find(connection, ticket, now):
+    if before := kept_answers.find(connection, key, now):
         return _replayed(before, asked)
     answer = _carry_out(session, act)
     headers = [(name, value) for name, value in answer.headers if name != "Content-Length"]
     told = Answer(answer.status_code, headers, answer.get_data(as_text=True))
-    kept_answers.keep(session, ticket, FirstAnswer(asked, told), now)
+    kept_answers.keep(session, key, FirstAnswer(asked, told), now)
     return answer
 
 

@@ -21,7 +21,7 @@ from app.ledger.verifier import encode
 from app.web import current, log_publication
 from app.web.api import access, answers, arguments, log_schemas
 from app.web.api.arguments import Blueprint
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 from config import LogPublish
 
@@ -95,7 +95,7 @@ def show_consistency(question: dict[str, Any]) -> Response:
         size = _head(connection).size
         if newer > size:
             raise InvalidFields(
-                {"to": [Worded.of("out_of_range", f"The newest checkpoint that you see is of size {size}.")]}
+                {"to": [CodedMessage.of("out_of_range", f"The newest checkpoint that you see is of size {size}.")]}
             )
         proof = proofs.consistency(connection, older, newer)
     answer = jsonify({"from": older, "to": newer, "proof": [encode(each) for each in proof]})
@@ -116,7 +116,7 @@ def show_entries(question: dict[str, Any]) -> Response:
         size = _head(connection).size
         if begin > size:
             raise InvalidFields(
-                {"from": [Worded.of("out_of_range", f"The newest checkpoint that you see is of size {size}.")]}
+                {"from": [CodedMessage.of("out_of_range", f"The newest checkpoint that you see is of size {size}.")]}
             )
         leaves = ledger.leaves(connection, Span(begin, min(end, size)))
     answer = jsonify({"from": begin, "entries": [encode(leaf) for leaf in leaves]})

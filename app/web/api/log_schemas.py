@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.consent import EventType
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 
 LARGEST = 2**63 - 1
 """The largest position: the database counts in 64-bit integers."""
@@ -21,7 +21,7 @@ class After(fields.Field[Any]):
         if value == LATEST:
             return value
         if not re.fullmatch(r"-1|[0-9]{1,19}", str(value)) or int(value) > LARGEST:
-            raise ValidationError(Worded.of("wrong_type", "Send a position, such as 41, or latest."))
+            raise ValidationError(CodedMessage.of("wrong_type", "Send a position, such as 41, or latest."))
         return int(value)
 
 
@@ -49,7 +49,7 @@ class EventsQuestion(Schema):
         self, question: dict[str, Any], original: Mapping[str, Any], **_rest: object
     ) -> None:
         if "log" in question and ("after" not in original or question.get("after") == LATEST):
-            raise ValidationError(Worded.of("required", "Send it beside the `after` of the same answer."), "log")
+            raise ValidationError(CodedMessage.of("required", "Send it beside the `after` of the same answer."), "log")
 
 
 class EventSchema(Schema):
@@ -79,7 +79,7 @@ class _Range(Schema):
     @validates_schema
     def begins_before_it_ends(self, question: dict[str, int], **_rest: object) -> None:
         if "to" in question and question["from"] > question["to"]:
-            raise ValidationError(Worded.of("out_of_range", "It must not be smaller than `from`."), "to")
+            raise ValidationError(CodedMessage.of("out_of_range", "It must not be smaller than `from`."), "to")
 
 
 def _size(**options: Any) -> fields.Integer:

@@ -10,11 +10,13 @@ from app import clock
 from app.subscriptions.model import Status
 from app.web import client, parsing
 from app.web.api import schemas
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 
 AHEAD = timedelta(minutes=5)
 NOT_OLDER_THAN = timedelta(days=30)
-NO_INSTANT = Worded.of("wrong_type", "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00.")
+NO_INSTANT = CodedMessage.of(
+    "wrong_type", "Send an instant with its offset from UTC, such as 2026-11-24T09:30:00+01:00."
+)
 
 
 def in_the_past(instant: datetime) -> None:
@@ -24,17 +26,19 @@ def in_the_past(instant: datetime) -> None:
     """
     now = clock.now()
     if instant > now + AHEAD:
-        raise ValidationError(Worded.of("out_of_range", "Send when the person asked: an instant that has been."))
+        raise ValidationError(CodedMessage.of("out_of_range", "Send when the person asked: an instant that has been."))
     if instant < now - NOT_OLDER_THAN:
         raise ValidationError(
-            Worded.of("out_of_range", "This is more than 30 days ago. Ask the person again, in your own form.")
+            CodedMessage.of("out_of_range", "This is more than 30 days ago. Ask the person again, in your own form.")
         )
 
 
 def in_one_line(text: str) -> None:
     """Raises ValidationError. It stands in a letter."""
     if not text.isprintable():
-        raise ValidationError(Worded.of("not_storable", "Name the source in one line, without control characters."))
+        raise ValidationError(
+            CodedMessage.of("not_storable", "Name the source in one line, without control characters.")
+        )
 
 
 class PageUrl(fields.String):
@@ -44,7 +48,7 @@ class PageUrl(fields.String):
         page = client.without_query(super()._deserialize(value, attr, data, **rest))
         if page is None:
             raise ValidationError(
-                Worded.of("invalid_url", "Send the address of a page, such as https://example.org/newsletter.")
+                CodedMessage.of("invalid_url", "Send the address of a page, such as https://example.org/newsletter.")
             )
         return page
 
@@ -98,9 +102,11 @@ class UnsubscribeOrder(schemas.Strict):
     @validates_schema
     def names_one_scope(self, order: dict[str, object], **_rest: object) -> None:
         if order.get("all") and "newsletter" in order:
-            raise ValidationError(Worded.of("one_of", "Send either a newsletter or all: true, not both."), "newsletter")
+            raise ValidationError(
+                CodedMessage.of("one_of", "Send either a newsletter or all: true, not both."), "newsletter"
+            )
         if not order.get("all") and "newsletter" not in order:
-            raise ValidationError(Worded.of("required", "Name a newsletter, or send all: true."), "newsletter")
+            raise ValidationError(CodedMessage.of("required", "Name a newsletter, or send all: true."), "newsletter")
 
 
 class UnsubscribeAnswer(Schema):

@@ -8,7 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from app.outbox import State
 from app.subscriptions.model import Status
 from app.subscriptions.status import UNKNOWN
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 
 
 def storable(text: str) -> None:
@@ -22,7 +22,7 @@ def _is_storable(text: str) -> bool:
 
 
 REQUIRED = "Missing data for required field."
-NOT_STORABLE = Worded.of("not_storable", "Send a text, without NUL characters or lone surrogates.")
+NOT_STORABLE = CodedMessage.of("not_storable", "Send a text, without NUL characters or lone surrogates.")
 
 
 class Texts(fields.List[Any]):
@@ -33,7 +33,7 @@ class Texts(fields.List[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_rest: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise ValidationError(Worded.of("wrong_type", "Send a list of texts."))
+            raise ValidationError(CodedMessage.of("wrong_type", "Send a list of texts."))
         wrong = [number for number, each in enumerate(value) if not isinstance(each, str) or not _is_storable(each)]
         if wrong:
             raise ValidationError({number: [NOT_STORABLE] for number in wrong})
@@ -108,7 +108,7 @@ class LookupQuestion(Strict):
         named = [name for name in ("newsletter", "emails") if name in sent]
         if "ids" in sent and named:
             raise ValidationError(
-                {name: [Worded.of("one_of", "Leave this out, or send it without `ids`.")] for name in named}
+                {name: [CodedMessage.of("one_of", "Leave this out, or send it without `ids`.")] for name in named}
             )
         if "ids" not in sent and len(named) < 2:
             raise ValidationError({name: [REQUIRED] for name in ("newsletter", "emails") if name not in named})

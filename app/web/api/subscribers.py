@@ -18,7 +18,7 @@ from app.subscriptions.model import Status
 from app.web import current
 from app.web.api import access, answers, idempotency, orders, preconditions, schemas
 from app.web.api.arguments import Blueprint
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 
 MAX_BYTES = 512 * 1024
@@ -138,7 +138,7 @@ def unsubscribe(order: dict[str, Any]) -> Response:
     try:
         address = EmailAddress.parse(order["email"])
     except InvalidAddress:
-        raise InvalidFields({"email": [Worded.of("invalid_address", "This is not an e-mail address.")]}) from None
+        raise InvalidFields({"email": [CodedMessage.of("invalid_address", "This is not an e-mail address.")]}) from None
     details = {"method": f"{BY_KEY}{caller.name}"} | ({"reason": order["reason"]} if "reason" in order else {})
     act = Act(Actor.CONTROLLER, details)
     with idempotency.transaction() as session:
@@ -169,5 +169,5 @@ def _erasable(who: str) -> erasure.ErasedAddress | UUID:
 
 def _visible(newsletter: str) -> str:
     if newsletter not in current.catalogue().newsletters or not access.caller().sees(newsletter):
-        raise InvalidFields({"newsletter": [Worded.of("unknown_newsletter", "There is no such newsletter.")]})
+        raise InvalidFields({"newsletter": [CodedMessage.of("unknown_newsletter", "There is no such newsletter.")]})
     return newsletter

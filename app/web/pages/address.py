@@ -23,7 +23,7 @@ from app.tokens import Purpose
 from app.web import client, current, language, parsing, problems
 from app.web.negotiation import wants_page
 from app.web.pages.preferences import access
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields, LinkEnded
 
 blueprint = Blueprint("address", __name__)
@@ -71,7 +71,7 @@ def ask(token: str) -> Response:
     except InvalidAddress:
         error = _("This is not an e-mail address that mail can be sent to.")
         return _refuse(
-            InvalidFields({"email": [Worded.of("invalid_address", error)]}), token=token, error=error, email=given
+            InvalidFields({"email": [CodedMessage.of("invalid_address", error)]}), token=token, error=error, email=given
         )
     with current.database().transaction() as session:
         requests.ask(session, visit.subscriber_id, wanted, wanted.digests(current.settings().suppression_key))

@@ -15,7 +15,7 @@ from app.web import client, current, language, origins, parsing, problems
 from app.web.http import headers
 from app.web.negotiation import FORM_TYPES, wants_page
 from app.web.pages import confirmed
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 
 blueprint = Blueprint("code", __name__, url_prefix="/confirm/code")
@@ -33,7 +33,11 @@ def press() -> BaseResponse:
     asked = _confirm(parsing.guess())
     if asked is None:
         raise InvalidFields(
-            {"code": [Worded.of("wrong_code", _("This code did not work. Check it, or open the link in the mail."))]}
+            {
+                "code": [
+                    CodedMessage.of("wrong_code", _("This code did not work. Check it, or open the link in the mail."))
+                ]
+            }
         )
     language.use(asked.language)
     return confirmed.answer(asked)

@@ -24,7 +24,7 @@ from app.web import client, current, language, parsing, problems
 from app.web.http import headers
 from app.web.negotiation import wants_page
 from app.web.pages import confirmed
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import FieldErrors, InvalidFields, LinkEnded, LinkExpired
 from app.web.signup import intake
 
@@ -149,7 +149,11 @@ def _chosen(asked: Asked) -> list[str]:
     wanted = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(wanted, list) or not wanted or any(name not in list(asked.standings) for name in wanted):
         raise InvalidFields(
-            {"newsletters": [Worded.of("required", _("Choose at least one of the newsletters that the mail names."))]}
+            {
+                "newsletters": [
+                    CodedMessage.of("required", _("Choose at least one of the newsletters that the mail names."))
+                ]
+            }
         )
     return [name for name in open_ if name in wanted]
 

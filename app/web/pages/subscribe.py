@@ -14,7 +14,7 @@ from app.web import client, current, language, origins, parsing, problems
 from app.web.negotiation import FORM_TYPES, is_form_of_a_person, wants_page
 from app.web.pages.signup import new_attempt, show_form
 from app.web.parsing import SignupForm
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 from app.web.signup import abuse_checks, intake, webmail
 from app.web.signup.abuse_checks import Verdict, Work
@@ -67,7 +67,7 @@ def show_form_again(error: InvalidFields) -> Response:
 
 def _newsletters(named: Sequence[str]) -> tuple[Newsletter, ...]:
     if not named and request.form.getlist("offered"):
-        raise InvalidFields({"newsletters": [Worded.of("required", _("Tick at least one newsletter."))]})
+        raise InvalidFields({"newsletters": [CodedMessage.of("required", _("Tick at least one newsletter."))]})
     return intake.newsletters(named, current.catalogue().open)
 
 
@@ -86,7 +86,11 @@ def _inbox(form: SignupForm, newsletter: Newsletter) -> str:
 def _check_redirect(wanted: str | None, newsletters: Sequence[Newsletter]) -> None:
     if wanted and not any(wanted in newsletter.redirects for newsletter in newsletters):
         raise InvalidFields(
-            {"redirect": [Worded.of("redirect_refused", _("This page is not on the newsletter's list of redirects."))]}
+            {
+                "redirect": [
+                    CodedMessage.of("redirect_refused", _("This page is not on the newsletter's list of redirects."))
+                ]
+            }
         )
 
 

@@ -20,7 +20,7 @@ from app.newsletters.definitions import Newsletter
 from app.web import current, rate_limits
 from app.web.negotiation import is_form_of_a_person
 from app.web.parsing import SignupForm
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import FieldErrors, InvalidFields
 from app.web.signup import form_age
 from app.web.signup.form_age import Shown
@@ -98,16 +98,16 @@ def _let_through_unproven(shown: Shown | None) -> None:
     """Accepts, up to a limit, our own form that asked for work: its browser runs no scripts. Raises InvalidFields."""
     if not is_form_of_a_person():
         text = _("Prove some work first: solve a puzzle of GET /challenge, and send the solution here.")
-        raise InvalidFields({"proof_of_work": [Worded.of("proof_of_work", text)]})
+        raise InvalidFields({"proof_of_work": [CodedMessage.of("proof_of_work", text)]})
     if not (shown and shown.asked_for_work and current.resources().limiter.hit(UNPROVEN_BY_A_FORM, str(shown.form))):
-        raise InvalidFields({"proof_of_work": [Worded.of("proof_of_work", _once_more())]})
+        raise InvalidFields({"proof_of_work": [CodedMessage.of("proof_of_work", _once_more())]})
 
 
 def _not_accepted() -> InvalidFields:
     if is_form_of_a_person():
-        return InvalidFields({"proof_of_work": [Worded.of("proof_of_work", _once_more())]})
+        return InvalidFields({"proof_of_work": [CodedMessage.of("proof_of_work", _once_more())]})
     text = _("This proof of work is wrong, too old, or used. Solve another puzzle of GET /challenge.")
-    return InvalidFields({"proof_of_work": [Worded.of("proof_of_work", text)]})
+    return InvalidFields({"proof_of_work": [CodedMessage.of("proof_of_work", text)]})
 
 
 def _once_more() -> str:

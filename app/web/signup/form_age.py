@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from app import clock
 from app.tokens import Purpose, TokenInvalid
 from app.web import current
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 
 YOUNGEST = timedelta(seconds=2)
@@ -57,12 +57,14 @@ def check(token: str | None) -> Shown | None:
     shown = _read(token)
     if shown is None or shown.age >= OLDEST:
         text = _("This page was open for long. Please tick your choice and press the button once more.")
-        raise InvalidFields({"rendered": [Worded.of("too_old", text)]})
+        raise InvalidFields({"rendered": [CodedMessage.of("too_old", text)]})
     if shown.age < YOUNGEST:
         raise InvalidFields(
             {
                 "rendered": [
-                    Worded.of("too_quick", _("That was quick. Please tick your choice and press the button once more."))
+                    CodedMessage.of(
+                        "too_quick", _("That was quick. Please tick your choice and press the button once more.")
+                    )
                 ]
             }
         )

@@ -13,7 +13,7 @@ from app.newsletters.definitions import Newsletter
 from app.subscriptions import requests
 from app.subscriptions.decision import Signup
 from app.web import current, language
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import InvalidFields
 from app.web.signup import abuse_checks, webmail
 from app.web.signup.abuse_checks import UNCHECKED, Verdict
@@ -23,9 +23,9 @@ def newsletters(named: Sequence[str], on_offer: Mapping[str, Newsletter]) -> tup
     """The named newsletters, or the only one on offer. Raises InvalidFields."""
     slugs = or_the_only_one(named, on_offer)
     if not slugs:
-        raise InvalidFields({"newsletters": [Worded.of("required", _("Say which newsletter."))]})
+        raise InvalidFields({"newsletters": [CodedMessage.of("required", _("Say which newsletter."))]})
     if any(slug not in on_offer for slug in slugs):
-        raise InvalidFields({"newsletters": [Worded.of("unknown_newsletter", _("There is no such newsletter."))]})
+        raise InvalidFields({"newsletters": [CodedMessage.of("unknown_newsletter", _("There is no such newsletter."))]})
     return tuple(on_offer[slug] for slug in slugs)
 
 

@@ -7,7 +7,7 @@ from flask import Flask, Response, make_response, render_template
 from flask_babel import gettext as _
 
 from app import clock
-from app.newsletters import receivers
+from app.newsletters import data_recipients
 from app.privacy import access, portability
 from app.privacy.access import Holdings
 from app.privacy.portability import ExportIssue
@@ -59,7 +59,7 @@ def _page(found: Holdings, **shown: str) -> str:
         holdings=found,
         made_at=clock.now(),
         controller=catalogue.controller,
-        receivers=receivers,
+        data_recipients=data_recipients,
         newsletters=portability.newsletters_of(found, catalogue),
         words={slug: each.words(language.preferred()) for slug, each in catalogue.newsletters.items()},
         **shown,

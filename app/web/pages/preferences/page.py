@@ -21,7 +21,7 @@ from app.web import client, current, language, parsing, problems, rate_limits
 from app.web.negotiation import FORM_TYPES, wants_page
 from app.web.pages.preferences import access, fresh_link
 from app.web.pages.preferences.access import Visit, blueprint
-from app.web.problem_texts import Worded
+from app.web.problem_texts import CodedMessage
 from app.web.problems import FieldErrors, InvalidFields
 from app.web.signup import intake
 
@@ -91,7 +91,7 @@ def _leave(visit: Visit) -> PageOutcome:
 def _speak(visit: Visit, wanted: str) -> PageOutcome:
     if wanted not in LANGUAGES:
         raise InvalidFields(
-            {"language": [Worded.of("invalid_language", _("Choose one of the languages on the list."))]}
+            {"language": [CodedMessage.of("invalid_language", _("Choose one of the languages on the list."))]}
         )
     with current.database().transaction() as session:
         people.speak(session, visit.subscriber_id, wanted, visit.act)
@@ -102,9 +102,9 @@ def _join(visit: Visit, wanted: str) -> PageOutcome:
     """Start a new double opt-in: the mailbox holder must confirm, although a fresh link came to that mailbox."""
     newsletter = current.catalogue().open.get(wanted)
     if newsletter is None:
-        raise InvalidFields({"join": [Worded.of("unknown_newsletter", _("There is no such newsletter."))]})
+        raise InvalidFields({"join": [CodedMessage.of("unknown_newsletter", _("There is no such newsletter."))]})
     if request.form.get("consent", "").lower() not in parsing.Affirmation.FORM:
-        raise InvalidFields({"consent": [Worded.of("consent_required", _("Tick the box to agree."))]})
+        raise InvalidFields({"consent": [CodedMessage.of("consent_required", _("Tick the box to agree."))]})
     person = visit.find_person()
     if person is None or person.status_of(wanted) is Status.CONFIRMED:
         return PageOutcome()
